@@ -1,0 +1,65 @@
+"""The command line: ``python -m deepkm STAGE --spec ...`` does one job of a study.
+
+A stage is a file in `deepkm/stages`, imported only when called: making tables never loads PyTorch.
+"""
+
+import argparse
+import ast
+import json
+import os
+import sys
+from importlib import import_module
+from pathlib import Path
+
+from deepkm.devices import lease_device
+
+STAGES = {path.stem: path for path in sorted((Path(__file__).parent / "stages").glob("[a-z]*.py"))}
+
+
+def main(argv=None) -> int:
+    """Run one stage; return 0, or 2 after one clear line on bad input."""
+    argv = sys.argv[1:] if argv is None else argv
+    options, _ = _common_options().parse_known_args(argv)
+    try:
+        with lease_device(options.gpu, threads=options.threads) as device:  # before a stage imports PyTorch
+            args = _parse(argv)
+            args.spec, args.device = _read_spec(args.spec), device
+            import_module(f"deepkm.stages.{args.stage}").main(args)
+    except (ValueError, TypeError, OSError) as error:
+        if os.environ.get("DEEPKM_TRACEBACK"):
+            raise
+        print(f"deepkm: error: {error} (DEEPKM_TRACEBACK=1 shows where)", file=sys.stderr)
+        return 2
+    return 0
+
+
+def _common_options():
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--spec", help="what to do: a JSON text, or a file that holds one")
+    common.add_argument("--gpu", type=int, default=0, help="GPUs this job may use; 0 (the default) is the CPU")
+    common.add_argument("--threads", type=int, default=1, help="CPU threads (default 1)")
+    return common
+
+
+def _parse(argv):
+    parser = argparse.ArgumentParser(prog="python -m deepkm", description="One job of a DeepKM study.")
+    commands = parser.add_subparsers(dest="stage", required=True, metavar="STAGE")
+    for stage, path in STAGES.items():
+        summary = ast.get_docstring(ast.parse(path.read_text())).splitlines()[0]
+        command = commands.add_parser(stage, help=summary, description=summary, parents=[_common_options()])
+        if stage in argv[:1]:
+            import_module(f"deepkm.stages.{stage}").add_arguments(command)
+    return parser.parse_args(argv)
+
+
+def _read_spec(text):
+    if text is None:
+        raise ValueError("got no --spec, expected a JSON text or a file that holds one")
+    try:
+        return json.loads(text if text.lstrip().startswith("{") else Path(text).read_text())
+    except json.JSONDecodeError as error:
+        raise ValueError(f"--spec: got no JSON ({error}), expected an object") from None
+
+
+if __name__ == "__main__":
+    sys.exit(main())

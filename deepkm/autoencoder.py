@@ -1,0 +1,114 @@
+"""S autoencoders side by side: every weight has a leading run axis, every layer is one batched product."""
+
+import math
+from itertools import pairwise
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from deepkm.seeding import generator
+
+# Numbers held at once by one layer of a pass over the whole data set: 64 MiB in float32.
+CHUNK_NUMEL = 2**24
+
+
+class StackedLinear(nn.Module):
+    """S linear layers: (S, B, in) -> (S, B, out)."""
+
+    def __init__(self, n_runs: int, n_in: int, n_out: int):
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(n_runs, n_in, n_out))
+        self.bias = nn.Parameter(torch.empty(n_runs, 1, n_out))
+
+    def forward(self, x):
+        return torch.baddbmm(self.bias, x, self.weight)
+
+    @torch.no_grad()
+    def initialize(self, generators):
+        """Draw Glorot-uniform weights, each run's from its own generator; biases are zero."""
+        _, n_in, n_out = self.weight.shape
+        limit = math.sqrt(6 / (n_in + n_out))
+        for weight, random in zip(self.weight, generators, strict=True):
+            weight.copy_((2 * torch.rand(n_in, n_out, dtype=torch.float64, generator=random) - 1) * limit)
+        self.bias.zero_()
+
+
+class MLPAutoencoder(nn.Module):
+    """S fully connected autoencoders F-widths-D-reversed widths-F: ReLU inside, linear code and output.
+
+    Parameters
+    ----------
+    n_runs, n_features, n_latent : int
+        S, F and D.
+    hidden_widths : sequence of int
+        Widths of the encoder's hidden layers; the decoder mirrors them.
+    """
+
+    def __init__(self, *, n_runs: int, n_features: int, n_latent: int, hidden_widths):
+        super().__init__()
+        widths = [n_features, *hidden_widths, n_latent]
+        self.encoder = _multilayer(n_runs, widths)
+        self.decoder = _multilayer(n_runs, widths[::-1])
+
+    def encode(self, x):
+        """Return the code, (S, B, D), of x, (S, B, F)."""
+        return self.encoder(x)
+
+    def decode(self, z):
+        """Return the reconstruction, (S, B, F), of z, (S, B, D)."""
+        return self.decoder(z)
+
+
+class NoAutoencoder(nn.Module):
+    """The identity: for methods that cluster in input space."""
+
+    def encode(self, x):
+        return x
+
+    def decode(self, z):
+        return z
+
+
+def build_autoencoder(kind, *, seeds, n_features, n_latent, hidden_widths):
+    """Return freshly initialised autoencoders, one per seed.
+
+    Parameters
+    ----------
+    kind : {"mlp", None}
+        None is the identity.
+    seeds : sequence of int, length S
+        Run s draws its weights from the stream (seeds[s], "weights").
+    n_features, n_latent, hidden_widths
+        As in `MLPAutoencoder`.
+    """
+    if kind is None:
+        return NoAutoencoder()
+    if kind != "mlp":
+        raise ValueError(f"autoencoder={kind!r} should be 'mlp' or None (cluster in input space)")
+    model = MLPAutoencoder(n_runs=len(seeds), n_features=n_features, n_latent=n_latent, hidden_widths=hidden_widths)
+    generators = [generator(seed, "weights") for seed in seeds]
+    for layer in model.modules():
+        if isinstance(layer, StackedLinear):
+            layer.initialize(generators)
+    return model
+
+
+def reconstruction_error(x, x_hat):
+    """Return the squared error summed over features, mean over the batch, shape (S,)."""
+    return functional.mse_loss(x_hat, x, reduction="none").sum(-1).mean(-1)
+
+
+@torch.no_grad()
+def encode_all(autoencoder, x, *, n_runs: int):
+    """Return the code of the whole data set, (S, N, D), for x (N, F)."""
+    widest = max((weight.shape[-1] for weight in autoencoder.parameters()), default=x.shape[1])
+    parts = x.split(max(1, CHUNK_NUMEL // (n_runs * widest)))
+    return torch.cat([autoencoder.encode(part.expand(n_runs, -1, -1)) for part in parts], dim=1)
+
+
+def _multilayer(n_runs, widths):
+    layers = []
+    for n_in, n_out in pairwise(widths):
+        layers += [StackedLinear(n_runs, n_in, n_out), nn.ReLU()]
+    return nn.Sequential(*layers[:-1])

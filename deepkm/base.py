@@ -1,0 +1,204 @@
+"""The base of every method: a scikit-learn estimator whose fields are the method's whole configuration."""
+
+from dataclasses import dataclass, fields
+from numbers import Integral, Real
+from typing import Annotated, get_args, get_type_hints
+
+import numpy as np
+import torch
+from sklearn.base import BaseEstimator, ClusterMixin, TransformerMixin
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from deepkm.autoencoder import build_autoencoder
+from deepkm.centers import kmeans, nearest
+from deepkm.training import Run, final_labels, pretrain, train
+
+Positive = Annotated[float, "> 0"]
+NonNegative = Annotated[float, ">= 0"]
+PositiveInt = Annotated[int, "> 0"]
+NonNegativeInt = Annotated[int, ">= 0"]
+
+_HOLDS = {"> 0": lambda value: value > 0, ">= 0": lambda value: value >= 0}
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class DeepClustering(TransformerMixin, ClusterMixin, BaseEstimator):
+    """Deep clustering with an autoencoder; a method overrides the hooks that differ.
+
+    Parameters
+    ----------
+    n_clusters : int
+        K.
+    epochs : int
+        Fine-tuning epochs; 0 clusters the pretrained code.
+    batch_size : int
+        Samples per step.
+    learning_rate : float
+        Of Adam.
+    n_init : int
+        k-means restarts where the method starts from k-means centers.
+    autoencoder : {"mlp", None}
+        None clusters in input space.
+    hidden_widths : sequence of int
+        Hidden layers of the encoder; the decoder mirrors them.
+    n_latent : int, optional
+        D, the length of the code; `n_clusters` by default.
+    pretraining_epochs, pretraining_batch_size, pretraining_learning_rate
+        Reconstruction alone, before clustering.
+    random_state : int, RandomState or None
+        The run's seed.
+    device : str, optional
+        A PyTorch device; by default a GPU where there is one.
+
+    Attributes
+    ----------
+    labels_ : ndarray of shape (n_samples,)
+        The method's own assignment on the final code.
+    cluster_centers_ : ndarray of shape (n_clusters, n_latent)
+        Final centers, in the code's space.
+    history_ : dict of str to ndarray
+        Per epoch: each loss term, and the labels (from before the first epoch on).
+    n_iter_ : int
+        Fine-tuning epochs done.
+    n_features_in_ : int
+        F.
+    """
+
+    n_clusters: PositiveInt = 8
+    epochs: NonNegativeInt = 100
+    batch_size: PositiveInt = 256
+    learning_rate: Positive = 1e-3
+    n_init: PositiveInt = 10
+    autoencoder: str | None = "mlp"
+    hidden_widths: tuple = (500, 500, 2000)
+    n_latent: PositiveInt | None = None
+    pretraining_epochs: NonNegativeInt = 50
+    pretraining_batch_size: PositiveInt = 256
+    pretraining_learning_rate: Positive = 1e-3
+    random_state: object = None
+    device: str | None = None
+
+    # The five hooks; `deepkm.training.train` says when each is called.
+
+    def init(self, z, run):
+        """Start from the centers of k-means on the code."""
+        run.centers = kmeans(z, self.n_clusters, seeds=run.seeds, n_init=self.n_init)
+
+    def before_epoch(self, z, run):
+        """Nothing."""
+
+    def loss(self, batch, run):
+        """Return the reconstruction alone, (S,)."""
+        return batch.reconstruction
+
+    def after_step(self, batch, run):
+        """Nothing."""
+
+    def assign(self, z, run):
+        """Return the nearest center of each sample, (S, N)."""
+        return nearest(z, run.centers)
+
+    # The scikit-learn interface.
+
+    def fit(self, X, y=None):
+        """Pretrain, train and label.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            float32 input trains in float32, everything else in float64.
+        y : ignored
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError, TypeError
+            When a parameter or `X` is not as documented.
+        """
+        self.check_parameters()
+        X = validate_data(self, X, dtype=[np.float64, np.float32], ensure_min_samples=1)
+        check_enough_samples(len(X), self.n_clusters)
+        x = torch.tensor(X, device=self._device())
+        if isinstance(self.random_state, Integral):
+            seed = self.random_state
+        else:
+            seed = check_random_state(self.random_state).randint(2**31)
+        run = self.start(x, seeds=[seed])
+        for _ in pretrain(x, run, **self.pretraining()):
+            pass
+        run = Run(run.seeds, run.autoencoder)
+        for _ in train(self, x, run):
+            pass
+        self._run = run
+        self.labels_ = final_labels(run)[0]
+        self.cluster_centers_ = run.centers[0].numpy(force=True)
+        self.history_ = {name: np.stack(values)[:, 0] for name, values in run.history.items()}
+        self.n_iter_ = run.epoch
+        return self
+
+    def predict(self, X):
+        """Return the label of each sample of `X`, (n_samples,)."""
+        z = self._encode(X)
+        with torch.no_grad():
+            return self.assign(z, self._run)[0].numpy(force=True).astype(np.int32)
+
+    def transform(self, X):
+        """Return the code of each sample of `X`, (n_samples, n_latent)."""
+        return self._encode(X)[0].numpy(force=True)
+
+    def start(self, x, *, seeds):
+        """Return a fresh run of S = len(seeds) autoencoders for x (N, F), on its device and in its type."""
+        autoencoder = build_autoencoder(
+            self.autoencoder,
+            seeds=seeds,
+            n_features=x.shape[1],
+            n_latent=self.n_latent or self.n_clusters,
+            hidden_widths=self.hidden_widths,
+        )
+        return Run(seeds, autoencoder.to(x))
+
+    def pretraining(self):
+        """Return the keywords of `deepkm.training.pretrain`; no epochs without an autoencoder."""
+        return {
+            "epochs": self.pretraining_epochs if self.autoencoder else 0,
+            "batch_size": self.pretraining_batch_size,
+            "learning_rate": self.pretraining_learning_rate,
+        }
+
+    def check_parameters(self):
+        """Raise a ValueError or TypeError that names the first parameter out of its range."""
+        hints = get_type_hints(type(self), include_extras=True)
+        for field in fields(self):
+            _check_parameter(field.name, getattr(self, field.name), hints[field.name])
+
+    def _encode(self, X):
+        check_is_fitted(self)
+        X = validate_data(self, X, dtype=self.cluster_centers_.dtype, reset=False)
+        return self._run.encode(torch.tensor(X, device=self._run.centers.device))
+
+    def _device(self):
+        return self.device or ("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def check_enough_samples(n_samples, n_clusters):
+    """Raise a ValueError when there are more clusters than samples."""
+    if n_samples < n_clusters:
+        raise ValueError(f"n_samples={n_samples} should be >= n_clusters={n_clusters}; lower n_clusters")
+
+
+def _check_parameter(name, value, hint):
+    options = [hint] if hasattr(hint, "__metadata__") or not get_args(hint) else get_args(hint)
+    if value is None and type(None) in options:
+        return
+    (bounded, bound) = next(((o.__origin__, o.__metadata__[0]) for o in options if hasattr(o, "__metadata__")), (0, 0))
+    if not bounded:
+        return
+    kind = Integral if bounded is int else Real
+    if isinstance(value, bool) or not isinstance(value, kind):
+        raise TypeError(f"{name}={value!r} should be {'an integer' if kind is Integral else 'a number'} {bound}")
+    if not _HOLDS[bound](value):
+        raise ValueError(f"{name}={value!r} should be {bound}")

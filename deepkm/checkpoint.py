@@ -1,0 +1,72 @@
+"""Checkpoints: all that a run needs to go on bit for bit."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from deepkm.hdf5 import read_hdf5, write_hdf5
+from deepkm.training import make_optimizer
+
+
+def save_run(path, run, *, spec):
+    """Save all that `restore_run` needs to go on bit for bit."""
+    arrays = {f"autoencoder/{name}": tensor for name, tensor in run.autoencoder.state_dict().items()}
+    arrays |= {f"state/{name}": tensor.detach() for name, tensor in run.state.items()}
+    if run.optimizer is not None:
+        for index, moments in run.optimizer.state_dict()["state"].items():
+            arrays |= {f"optimizer/{index}/{name}": tensor for name, tensor in moments.items()}
+    arrays = {name: tensor.cpu().numpy() for name, tensor in arrays.items()}
+    arrays |= {f"history/{name}": np.stack(values) for name, values in run.history.items()}
+    trained = [name for name, tensor in run.state.items() if tensor.requires_grad]
+    write_hdf5(
+        path, arrays=arrays, attributes={"spec": spec, "epoch": run.epoch, "seconds": run.seconds, "trained": trained}
+    )
+
+
+def restore_run(path, run, *, spec, learning_rate, device):
+    """Bring `run` to the state that `save_run` stored, on `device`.
+
+    Returns
+    -------
+    bool
+        False, with `run` untouched, when `path` does not exist or belongs to another spec.
+    """
+    if not Path(path).exists():
+        return False
+    arrays, attributes = read_hdf5(path)
+    if attributes["spec"] != spec:
+        return False
+    group = _groups(arrays)
+    load_autoencoder(group.get("autoencoder", {}), run.autoencoder)
+    run.state = {name: torch.from_numpy(array).to(device) for name, array in group.get("state", {}).items()}
+    for name in attributes["trained"]:
+        run.state[name].requires_grad_()
+    run.history = {name: list(values) for name, values in group.get("history", {}).items()}
+    run.epoch, run.seconds = attributes["epoch"], attributes["seconds"]
+    if "optimizer" in group:
+        run.optimizer = make_optimizer(run, learning_rate)
+        moments = {}
+        for name, array in group["optimizer"].items():
+            index, _, moment = name.partition("/")
+            moments.setdefault(int(index), {})[moment] = torch.from_numpy(np.asarray(array))
+        run.optimizer.load_state_dict({**run.optimizer.state_dict(), "state": moments})
+    return True
+
+
+def history_arrays(run):
+    """Return the history with a leading S: ``history/loss`` (S, E), ``history/labels`` (S, E + 1, N), ..."""
+    return {f"history/{name}": np.stack(values, axis=1) for name, values in run.history.items()}
+
+
+def load_autoencoder(arrays, autoencoder):
+    """Load arrays named like the autoencoder's parameters into it."""
+    autoencoder.load_state_dict({name: torch.from_numpy(array) for name, array in arrays.items()})
+
+
+def _groups(arrays):
+    groups = {}
+    for name, array in arrays.items():
+        group, _, rest = name.partition("/")
+        groups.setdefault(group, {})[rest] = array
+    return groups

@@ -1,0 +1,52 @@
+"""HDF5 files without pickles. A file appears whole or not at all."""
+
+import json
+import os
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+
+def write_hdf5(path, *, arrays, attributes):
+    """Write arrays and JSON attributes to `path` through a temporary file beside it.
+
+    Parameters
+    ----------
+    path : path-like
+        Its folder is created.
+    arrays : dict of str to array_like
+        ``"group/name"`` makes a group.
+    attributes : dict of str to object
+        Each is stored as JSON text.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(path.name + ".tmp")
+    try:
+        with h5py.File(temporary, "w") as file:
+            for name, array in arrays.items():
+                # Labels of all epochs hardly change and shrink well; weights do not shrink at all.
+                labels = np.ndim(array) > 0 and np.asarray(array).dtype.kind in "iu"
+                file.create_dataset(name, data=array, compression="gzip" if labels else None)
+            for name, value in attributes.items():
+                file.attrs[name] = json.dumps(value, sort_keys=True)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def read_hdf5(path, prefix=""):
+    """Return (arrays, attributes) of a file that `write_hdf5` made; only arrays whose name starts with `prefix`."""
+    arrays = {}
+
+    def collect(name, item):
+        if isinstance(item, h5py.Dataset) and name.startswith(prefix):
+            arrays[name] = item[()]
+
+    try:
+        with h5py.File(path, "r") as file:
+            file.visititems(collect)
+            return arrays, {name: json.loads(value) for name, value in file.attrs.items()}
+    except OSError as error:
+        raise OSError(f"{path}: got an unreadable HDF5 file ({error}); delete it and run again") from None

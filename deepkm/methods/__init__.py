@@ -1,0 +1,1 @@
+"""The clustering methods: one file each, holding the method's equations and nothing else."""

@@ -1,0 +1,178 @@
+"""What each job of a study is to do, as one canonical JSON text: Snakemake reruns a job exactly when its text changes.
+
+A spec holds every knob that shapes the result, after defaults, in plain types, and a digest of the code that makes it.
+"""
+
+import hashlib
+import json
+from pathlib import Path
+
+from deepkm.config import ENTRY_KEYS, check_config
+from deepkm.source_code import code_digest, parameters_of
+
+
+def dumps(spec: dict) -> str:
+    """Return the canonical text of a spec."""
+    return json.dumps(spec, sort_keys=True, separators=(",", ":"))
+
+
+def digest(spec: dict) -> str:
+    """Return a short digest of a spec, for file names."""
+    return hashlib.sha256(dumps(spec).encode()).hexdigest()[:16]
+
+
+class Study:
+    """The jobs that a configuration asks for.
+
+    Parameters
+    ----------
+    config : dict
+        The merged configuration; see config.yaml.
+
+    Attributes
+    ----------
+    datasets, methods : list of str
+    blocks : dict of str to list of int
+        Seeds that one job trains, by the block's name.
+
+    Raises
+    ------
+    ValueError
+        When the configuration is wrong.
+    """
+
+    def __init__(self, config):
+        self.config = check_config(config)
+        self.datasets = list(self.config["study"]["datasets"])
+        self.methods = list(self.config["study"]["methods"])
+        seeds, size = list(self.config["study"]["seeds"]), self.config["seeds_per_job"]
+        starts = range(0, len(seeds), size)
+        self.blocks = {_block_name(seeds[i : i + size]): seeds[i : i + size] for i in starts}
+        for key in self.datasets:
+            self._check_paths(key)
+
+    def dataset_file(self, dataset):
+        """Return the user's file behind a data set, or an empty list."""
+        return self.config["datasets"][dataset].get("path", [])
+
+    def autoencoder_of(self, method):
+        """Return the key of the autoencoder that a method builds on, or None."""
+        return self.config["methods"][method].get("autoencoder")
+
+    def dataset_spec(self, dataset):
+        """Return the spec of a conversion. The path is no part of it: its content is what counts."""
+        entry = self.config["datasets"][dataset]
+        options = {key: value for key, value in entry.items() if key not in ("title", "scaling", "path")}
+        code = code_digest("deepkm.datasets.sources", "deepkm.stages.dataset")
+        return {"name": dataset, "source": "file", **options, "code": code}
+
+    def autoencoder_spec(self, dataset, autoencoder, block):
+        """Return the spec of a pretraining, shared by all methods that name this autoencoder."""
+        return {
+            "autoencoder": autoencoder,
+            "dataset": self._features(dataset),
+            "parameters": self._autoencoder_parameters(dataset, autoencoder),
+            "seeds": self.blocks[block],
+            "code": code_digest("deepkm.training", "deepkm.datasets.features"),
+        }
+
+    def cluster_spec(self, dataset, method, block):
+        """Return the spec of a clustering: S = len(seeds) runs of one method."""
+        entry = self.config["methods"][method]
+        module = entry["estimator"].partition(":")[0]
+        return {
+            "method": method,
+            "dataset": self._features(dataset),
+            "estimator": entry["estimator"],
+            "parameters": self._parameters(dataset, method),
+            "seeds": self.blocks[block],
+            "code": code_digest(module, "deepkm.training", "deepkm.datasets.features"),
+        }
+
+    def score_spec(self):
+        """Return the spec of scoring: it depends on its input files and on the metrics alone."""
+        return {"code": code_digest("deepkm.metrics", "deepkm.stages.score")}
+
+    def report_spec(self, stage):
+        """Return the spec of ``tables`` or ``figures``: what is shown, in which order, under which names."""
+        titles = {
+            kind: [[key, self.config[kind][key].get("title", key)] for key in getattr(self, kind)]
+            for kind in ("datasets", "methods")
+        }
+        return {**titles, "ablations": self.ablations(), "code": code_digest(f"deepkm.stages.{stage}")}
+
+    def ablations(self):
+        """Return pairs of methods, [with, without], that differ in nothing but re-initialisation."""
+        identity = {method: self._identity(method) for method in self.methods}
+        return [
+            [method, other]
+            for method in self.methods
+            for other in self.methods
+            if identity[method].get("reinit") is True and identity[other] == {**identity[method], "reinit": False}
+        ]
+
+    def _identity(self, method):
+        estimator = self.config["methods"][method]["estimator"]
+        return {"estimator": estimator, **self._parameters(self.datasets[0], method)}
+
+    def _features(self, dataset):
+        entry = self.config["datasets"][dataset]
+        return {"name": dataset, "n_clusters": entry["n_clusters"], "scaling": entry.get("scaling", "none")}
+
+    def _autoencoder_parameters(self, dataset, autoencoder):
+        entry = {**self.config["training"], **self.config["autoencoders"][autoencoder]}
+        entry |= entry.pop("per_dataset", {}).get(dataset, {})
+        return {
+            "autoencoder": entry.get("kind", "mlp"),
+            "hidden_widths": list(entry.get("hidden_widths", (500, 500, 2000))),
+            "n_latent": entry.get("n_latent") or self.config["datasets"][dataset]["n_clusters"],
+            "pretraining_epochs": entry["pretraining_epochs"],
+            "pretraining_batch_size": entry["batch_size"],
+            "pretraining_learning_rate": float(entry["learning_rate"]),
+        }
+
+    def _parameters(self, dataset, method):
+        """Return the keywords of the estimator: its defaults < training < the entry < the entry's per_dataset."""
+        entry = self.config["methods"][method]
+        defaults = parameters_of(entry["estimator"])
+        values = defaults | {
+            key: value for key, value in self.config["training"].items() if key != "pretraining_epochs"
+        }
+        values |= {key: value for key, value in entry.items() if key not in ENTRY_KEYS}
+        values |= entry.get("per_dataset", {}).get(dataset, {})
+        values["n_clusters"] = self.config["datasets"][dataset]["n_clusters"]
+        if self.autoencoder_of(method) is None:
+            values["autoencoder"] = None
+        else:
+            values |= self._autoencoder_parameters(dataset, self.autoencoder_of(method))
+        for name in ("random_state", "device"):
+            del values[name]
+        return {name: _plain(value, defaults.get(name)) for name, value in values.items()}
+
+    def _check_paths(self, dataset):
+        path = self.dataset_file(dataset)
+        target = Path(self.config["data_dir"]) / f"{dataset}.npz"
+        if path and Path(path).resolve() == target.resolve():
+            raise ValueError(
+                f"datasets.{dataset}.path: got {path}, where the converted copy is written; keep your file elsewhere"
+            )
+        if path and not Path(path).is_file():
+            raise ValueError(
+                f"datasets.{dataset}.path: got {path}, expected an existing .npz file; put it there or name yours with "
+                f"--config 'datasets={{{dataset}: {{path: FILE}}}}'"
+            )
+
+
+def _block_name(seeds):
+    return f"seed{seeds[0]}" if len(seeds) == 1 else f"seed{seeds[0]}x{len(seeds)}"
+
+
+def _plain(value, default):
+    """Make equal values look equal: 10 given for 10.0, 30.0 for 30, a tuple for a list."""
+    if isinstance(value, tuple):
+        return list(value)
+    if type(default) is float and type(value) is int:
+        return float(value)
+    if type(default) is int and type(value) is float and value.is_integer():
+        return int(value)
+    return value

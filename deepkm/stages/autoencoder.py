@@ -1,0 +1,29 @@
+"""Pretrain the autoencoders of a block of seeds; all methods of a study share them."""
+
+from deepkm.autoencoder import build_autoencoder
+from deepkm.checkpoint import history_arrays
+from deepkm.hdf5 import write_hdf5
+from deepkm.stages._training import add_training_arguments, checkpoint_path, follow, load_data, provenance, resume
+from deepkm.training import Run, pretrain
+
+add_arguments = add_training_arguments
+
+
+def main(args):
+    spec, parameters = args.spec, args.spec["parameters"]
+    x = load_data(args)
+    autoencoder = build_autoencoder(
+        parameters["autoencoder"],
+        seeds=spec["seeds"],
+        n_features=x.shape[1],
+        n_latent=parameters["n_latent"],
+        hidden_widths=parameters["hidden_widths"],
+    )
+    run = Run(spec["seeds"], autoencoder.to(x))
+    options = {name: parameters[f"pretraining_{name}"] for name in ("epochs", "batch_size", "learning_rate")}
+    resume(run, args, learning_rate=options["learning_rate"])
+    follow(pretrain(x, run, **options), run, args, epochs=options["epochs"])
+    weights = {f"autoencoder/{name}": tensor.numpy(force=True) for name, tensor in autoencoder.state_dict().items()}
+    attributes = {"spec": spec, "provenance": provenance(run, args)}
+    write_hdf5(args.output, arrays=weights | history_arrays(run), attributes=attributes)
+    checkpoint_path(args).unlink(missing_ok=True)

@@ -1,0 +1,32 @@
+"""Cluster one data set by one method, for a block of seeds side by side."""
+
+import pkgutil
+
+from deepkm.base import check_enough_samples
+from deepkm.checkpoint import history_arrays, load_autoencoder
+from deepkm.hdf5 import read_hdf5, write_hdf5
+from deepkm.stages._training import add_training_arguments, checkpoint_path, follow, load_data, provenance, resume
+from deepkm.training import final_labels, train
+
+
+def add_arguments(parser):
+    add_training_arguments(parser)
+    parser.add_argument("--autoencoder", nargs="*", help="the pretrained .h5; none for methods in input space")
+
+
+def main(args):
+    spec = args.spec
+    method = pkgutil.resolve_name(spec["estimator"])(**spec["parameters"])
+    method.check_parameters()
+    x = load_data(args)
+    check_enough_samples(len(x), method.n_clusters)
+    run = method.start(x, seeds=spec["seeds"])
+    for path in args.autoencoder or []:
+        arrays, _ = read_hdf5(path, "autoencoder/")
+        load_autoencoder({name.removeprefix("autoencoder/"): array for name, array in arrays.items()}, run.autoencoder)
+    resume(run, args, learning_rate=method.learning_rate)
+    follow(train(method, x, run), run, args, epochs=method.epochs)
+    result = {"labels": final_labels(run), "centers": run.centers.numpy(force=True)}
+    attributes = {"spec": spec, "provenance": provenance(run, args)}
+    write_hdf5(args.output, arrays=result | history_arrays(run), attributes=attributes)
+    checkpoint_path(args).unlink(missing_ok=True)

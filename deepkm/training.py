@@ -1,0 +1,211 @@
+"""The one training loop: a generator that yields after each epoch, for S runs at once.
+
+The caller logs, stores checkpoints, measures time and stops; a method only supplies the five hooks that `train` names.
+"""
+
+from functools import cached_property
+
+import numpy as np
+import torch
+
+from deepkm.autoencoder import encode_all, reconstruction_error
+from deepkm.seeding import permutations
+
+
+class Run:
+    """The state of S runs: all that a checkpoint must hold.
+
+    Parameters
+    ----------
+    seeds : sequence of int
+        S seeds; whatever run s draws comes from `deepkm.seeding.generator(seeds[s], stream, epoch)`.
+    autoencoder : Module
+        S stacked autoencoders with `encode` and `decode`.
+
+    Attributes
+    ----------
+    epoch : int
+        Epochs trained; -1 before `train` has initialised the run.
+    state : dict of str to Tensor
+        What the method keeps, each with a leading S. Tensors that require a gradient are trained.
+    history : dict of str to list of ndarray
+        Per epoch: mean losses, (S,), and ``"labels"``, (S, N).
+    optimizer : torch.optim.Optimizer or None
+        Made at the first epoch.
+    seconds : float
+        Time trained so far, added up by the caller over interruptions.
+    """
+
+    def __init__(self, seeds, autoencoder):
+        self.seeds = tuple(int(seed) for seed in seeds)
+        self.autoencoder = autoencoder
+        self.epoch = -1
+        self.state = {}
+        self.history = {}
+        self.optimizer = None
+        self.seconds = 0.0
+
+    @property
+    def centers(self):
+        """The cluster centers, (S, K, D)."""
+        return self.state["centers"]
+
+    @centers.setter
+    def centers(self, value):
+        if "centers" in self.state:  # in place: the optimizer holds this tensor
+            self.state["centers"].detach().copy_(value)
+        else:
+            self.state["centers"] = value
+
+    def parameters(self):
+        """Return all trained tensors by name."""
+        named = {f"autoencoder.{name}": tensor for name, tensor in self.autoencoder.named_parameters()}
+        return named | {name: tensor for name, tensor in self.state.items() if tensor.requires_grad}
+
+    def encode(self, x):
+        """Return the code of the whole data set, (S, N, D)."""
+        return encode_all(self.autoencoder, x, n_runs=len(self.seeds))
+
+    def record(self, **values):
+        """Append one epoch's values, each an (S, ...) tensor, to the history."""
+        for name, value in values.items():
+            self.history.setdefault(name, []).append(value.detach().cpu().numpy())
+
+
+class Batch:
+    """One batch of each run; what a loss asks for is computed once.
+
+    Attributes
+    ----------
+    index : Tensor of shape (S, B)
+        Which samples.
+    x : Tensor of shape (S, B, F)
+    z : Tensor of shape (S, B, D)
+    x_hat : Tensor of shape (S, B, F)
+    reconstruction : Tensor of shape (S,)
+        Squared error summed over features, mean over the batch.
+    """
+
+    def __init__(self, x, index, autoencoder):
+        self.index = index
+        self.x = x[index]
+        self._autoencoder = autoencoder
+        self.logged = {}
+
+    @cached_property
+    def z(self):
+        return self._autoencoder.encode(self.x)
+
+    @cached_property
+    def x_hat(self):
+        return self._autoencoder.decode(self.z)
+
+    @cached_property
+    def reconstruction(self):
+        return self.log(reconstruction=reconstruction_error(self.x, self.x_hat))
+
+    def log(self, **term):
+        """Note one loss term, (S,), for the history, and return it."""
+        self.logged |= term
+        return next(iter(term.values()))
+
+
+def train(method, x, run):
+    """Initialise `run` and train it, yielding it after initialisation and after each epoch.
+
+    Parameters
+    ----------
+    method : object
+        Supplies ``epochs``, ``batch_size``, ``learning_rate`` and five hooks, all of them for S runs at once:
+
+        - ``init(z, run)``: set up ``run.centers`` and whatever else the method keeps, from the pretrained code;
+        - ``before_epoch(z, run)``: the whole data set was just encoded anew; update what the next epoch holds constant.
+          Called after the last epoch too, so that the final labels rest on the final code;
+        - ``loss(batch, run)``: return the loss of each run, (S,);
+        - ``after_step(batch, run)``: update by closed form what the optimizer does not train;
+        - ``assign(z, run)``: return the labels, (S, N).
+    x : Tensor of shape (N, F)
+    run : Run
+        Fresh, or restored from a checkpoint: then training goes on where it stopped, with the same result.
+
+    Yields
+    ------
+    Run
+        The same object each time, consistent and ready to be saved.
+    """
+    if run.epoch < 0:
+        z = run.encode(x)
+        with torch.no_grad():
+            method.init(z, run)
+        run.epoch = 0
+        _read_out(method, z, run)
+        yield run
+    while run.epoch < method.epochs:
+        _train_epoch(
+            x,
+            run,
+            loss=method.loss,
+            after_step=method.after_step,
+            batch_size=method.batch_size,
+            learning_rate=method.learning_rate,
+            stream="batches",
+        )
+        _read_out(method, run.encode(x), run)
+        yield run
+
+
+def pretrain(x, run, *, epochs, batch_size, learning_rate):
+    """Train the autoencoders of `run` on their reconstruction alone, yielding `run` after each epoch.
+
+    See `train` for `x` and `run`; nothing is read out, so the data set is not encoded.
+    """
+    run.epoch = max(run.epoch, 0)
+    while run.epoch < epochs:
+        _train_epoch(
+            x,
+            run,
+            loss=lambda batch, run: batch.reconstruction,
+            batch_size=batch_size,
+            learning_rate=learning_rate,
+            stream="pretraining batches",
+        )
+        yield run
+
+
+@torch.no_grad()
+def _read_out(method, z, run):
+    method.before_epoch(z, run)
+    labels = method.assign(z, run)  # (S, N)
+    run.record(labels=labels.to(torch.uint8 if method.n_clusters <= 256 else torch.int32))
+
+
+def _train_epoch(x, run, *, loss, batch_size, learning_rate, stream, after_step=None):
+    """Take one pass over the shuffled data, last short batch kept; record the mean of each logged loss."""
+    if run.optimizer is None:
+        run.optimizer = make_optimizer(run, learning_rate)
+    order = permutations(run.seeds, len(x), stream=stream, epoch=run.epoch).to(x.device)  # (S, N)
+    totals = {}
+    for index in order.split(batch_size, dim=1):
+        batch = Batch(x, index, run.autoencoder)
+        value = batch.log(loss=loss(batch, run))  # (S,)
+        run.optimizer.zero_grad()
+        value.sum().backward()  # run s's loss depends on run s's weights alone
+        run.optimizer.step()
+        if after_step is not None:
+            with torch.no_grad():
+                after_step(batch, run)
+        for name, term in batch.logged.items():
+            totals[name] = totals.get(name, 0) + term.detach() * index.shape[1]
+    run.record(**{name: total / len(x) for name, total in totals.items()})
+    run.epoch += 1
+
+
+def make_optimizer(run, learning_rate):
+    """Return Adam over the trained tensors of `run`: elementwise, so that stacked runs stay independent."""
+    parameters = list(run.parameters().values())
+    return torch.optim.Adam(parameters, lr=learning_rate, fused=parameters[0].device.type in ("cpu", "cuda"))
+
+
+def final_labels(run):
+    """Return the labels after the last epoch, (S, N)."""
+    return run.history["labels"][-1].astype(np.int32)

@@ -1,0 +1,63 @@
+rule score:
+    """Compare all results with the true classes: the only rule that reads them."""
+    input:
+        meta=collect("<data>/{dataset}.meta.json", dataset=study.datasets),
+        npz=ancient(collect("<data>/{dataset}.npz", dataset=study.datasets)),
+        results=collect(
+            "<results>/clusterings/{method}/{dataset}/{block}.h5",
+            dataset=study.datasets,
+            method=study.methods,
+            block=study.blocks,
+        ),
+    output:
+        scores="<results>/scores.csv",
+        epochs="<results>/epochs.csv",
+    params:
+        spec=dumps(study.score_spec()),
+    log:
+        "<results>/logs/score.log",
+    benchmark:
+        "<results>/benchmarks/score.jsonl"
+    conda:
+        "../../envs/deepkm.yaml"
+    shell:
+        "python -m deepkm score --spec {params.spec:q} --data {input.npz:q} --results {input.results:q}"
+        " --scores {output.scores:q} --epochs {output.epochs:q} > {log:q} 2>&1"
+
+
+rule tables:
+    """Means and standard deviations over seeds, as CSV and Markdown."""
+    input:
+        rules.score.output.scores,
+    output:
+        collect("<results>/tables/{metric}.{format}", metric=["acc", "nmi", "ari"], format=["csv", "md"]),
+    params:
+        spec=dumps(study.report_spec("tables")),
+    log:
+        "<results>/logs/tables.log",
+    benchmark:
+        "<results>/benchmarks/tables.jsonl"
+    conda:
+        "../../envs/deepkm.yaml"
+    shell:
+        "python -m deepkm tables --spec {params.spec:q} --scores {input:q} --output {output:q} > {log:q} 2>&1"
+
+
+rule figures:
+    """Losses and scores over epochs, and ablations, as PNG and SVG."""
+    input:
+        scores=rules.score.output.scores,
+        epochs=rules.score.output.epochs,
+    output:
+        directory("<results>/figures"),
+    params:
+        spec=dumps(study.report_spec("figures")),
+    log:
+        "<results>/logs/figures.log",
+    benchmark:
+        "<results>/benchmarks/figures.jsonl"
+    conda:
+        "../../envs/deepkm.yaml"
+    shell:
+        "python -m deepkm figures --spec {params.spec:q} --scores {input.scores:q} --epochs {input.epochs:q}"
+        " --output {output:q} > {log:q} 2>&1"
