@@ -34,8 +34,11 @@ class DeepClustering(TransformerMixin, ClusterMixin, BaseEstimator):
         Fine-tuning epochs; 0 clusters the pretrained code.
     batch_size : int
         Samples per step.
+    optimizer : {"adam", "sgd"}
     learning_rate : float
-        Of Adam.
+        Of fine-tuning.
+    momentum : float
+        Of SGD.
     n_init : int
         k-means restarts where the method starts from k-means centers.
     autoencoder : {"mlp", None}
@@ -45,7 +48,7 @@ class DeepClustering(TransformerMixin, ClusterMixin, BaseEstimator):
     n_latent : int, optional
         D, the length of the code; `n_clusters` by default.
     pretraining_epochs, pretraining_batch_size, pretraining_learning_rate
-        Reconstruction alone, before clustering.
+        Reconstruction alone by Adam, before clustering.
     random_state : int, RandomState or None
         The run's seed.
     device : str, optional
@@ -68,7 +71,9 @@ class DeepClustering(TransformerMixin, ClusterMixin, BaseEstimator):
     n_clusters: PositiveInt = 8
     epochs: NonNegativeInt = 100
     batch_size: PositiveInt = 256
+    optimizer: str = "adam"
     learning_rate: Positive = 1e-3
+    momentum: NonNegative = 0.0
     n_init: PositiveInt = 10
     autoencoder: str | None = "mlp"
     hidden_widths: tuple = (500, 500, 2000)
@@ -161,6 +166,10 @@ class DeepClustering(TransformerMixin, ClusterMixin, BaseEstimator):
         )
         return Run(seeds, autoencoder.to(x))
 
+    def optimizer_options(self):
+        """Return the keywords of `deepkm.training.make_optimizer`."""
+        return {"name": self.optimizer, "learning_rate": self.learning_rate, "momentum": self.momentum}
+
     def pretraining(self):
         """Return the keywords of `deepkm.training.pretrain`; no epochs without an autoencoder."""
         return {
@@ -174,6 +183,8 @@ class DeepClustering(TransformerMixin, ClusterMixin, BaseEstimator):
         hints = get_type_hints(type(self), include_extras=True)
         for field in fields(self):
             _check_parameter(field.name, getattr(self, field.name), hints[field.name])
+        if self.optimizer not in ("adam", "sgd"):
+            raise ValueError(f"optimizer={self.optimizer!r} should be 'adam' or 'sgd'")
 
     def _encode(self, X):
         check_is_fitted(self)

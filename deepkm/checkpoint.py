@@ -15,7 +15,7 @@ def save_run(path, run, *, spec):
     arrays |= {f"state/{name}": tensor.detach() for name, tensor in run.state.items()}
     if run.optimizer is not None:
         for index, moments in run.optimizer.state_dict()["state"].items():
-            arrays |= {f"optimizer/{index}/{name}": tensor for name, tensor in moments.items()}
+            arrays |= {f"optimizer/{index}/{name}": tensor for name, tensor in moments.items() if tensor is not None}
     arrays = {name: tensor.cpu().numpy() for name, tensor in arrays.items()}
     arrays |= {f"history/{name}": np.stack(values) for name, values in run.history.items()}
     trained = [name for name, tensor in run.state.items() if tensor.requires_grad]
@@ -24,7 +24,7 @@ def save_run(path, run, *, spec):
     )
 
 
-def restore_run(path, run, *, spec, learning_rate, device):
+def restore_run(path, run, *, spec, optimizer_options, device):
     """Bring `run` to the state that `save_run` stored, on `device`.
 
     Returns
@@ -45,7 +45,7 @@ def restore_run(path, run, *, spec, learning_rate, device):
     run.history = {name: list(values) for name, values in group.get("history", {}).items()}
     run.epoch, run.seconds = attributes["epoch"], attributes["seconds"]
     if "optimizer" in group:
-        run.optimizer = make_optimizer(run, learning_rate)
+        run.optimizer = make_optimizer(run, **optimizer_options)
         moments = {}
         for name, array in group["optimizer"].items():
             index, _, moment = name.partition("/")

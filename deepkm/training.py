@@ -32,6 +32,8 @@ class Run:
         Per epoch: mean losses, (S,), and ``"labels"``, (S, N).
     optimizer : torch.optim.Optimizer or None
         Made at the first epoch.
+    x : Tensor of shape (N, F)
+        The data, while `train` runs: for hooks that must encode all of them anew.
     seconds : float
         Time trained so far, added up by the caller over interruptions.
     """
@@ -43,6 +45,7 @@ class Run:
         self.state = {}
         self.history = {}
         self.optimizer = None
+        self.x = None
         self.seconds = 0.0
 
     @property
@@ -116,7 +119,7 @@ def train(method, x, run):
     Parameters
     ----------
     method : object
-        Supplies ``epochs``, ``batch_size``, ``learning_rate`` and five hooks, all of them for S runs at once:
+        Supplies ``epochs``, ``batch_size``, ``optimizer_options()`` and five hooks, all of them for S runs at once:
 
         - ``init(z, run)``: set up ``run.centers`` and whatever else the method keeps, from the pretrained code;
         - ``before_epoch(z, run)``: the whole data set was just encoded anew; update what the next epoch holds constant.
@@ -133,6 +136,7 @@ def train(method, x, run):
     Run
         The same object each time, consistent and ready to be saved.
     """
+    run.x = x
     if run.epoch < 0:
         z = run.encode(x)
         with torch.no_grad():
@@ -147,7 +151,7 @@ def train(method, x, run):
             loss=method.loss,
             after_step=method.after_step,
             batch_size=method.batch_size,
-            learning_rate=method.learning_rate,
+            optimizer_options=method.optimizer_options(),
             stream="batches",
         )
         _read_out(method, run.encode(x), run)
@@ -166,7 +170,7 @@ def pretrain(x, run, *, epochs, batch_size, learning_rate):
             run,
             loss=lambda batch, run: batch.reconstruction,
             batch_size=batch_size,
-            learning_rate=learning_rate,
+            optimizer_options={"learning_rate": learning_rate},
             stream="pretraining batches",
         )
         yield run
@@ -179,10 +183,10 @@ def _read_out(method, z, run):
     run.record(labels=labels.to(torch.uint8 if method.n_clusters <= 256 else torch.int32))
 
 
-def _train_epoch(x, run, *, loss, batch_size, learning_rate, stream, after_step=None):
+def _train_epoch(x, run, *, loss, batch_size, optimizer_options, stream, after_step=None):
     """Take one pass over the shuffled data, last short batch kept; record the mean of each logged loss."""
     if run.optimizer is None:
-        run.optimizer = make_optimizer(run, learning_rate)
+        run.optimizer = make_optimizer(run, **optimizer_options)
     order = permutations(run.seeds, len(x), stream=stream, epoch=run.epoch).to(x.device)  # (S, N)
     totals = {}
     for index in order.split(batch_size, dim=1):
@@ -200,10 +204,15 @@ def _train_epoch(x, run, *, loss, batch_size, learning_rate, stream, after_step=
     run.epoch += 1
 
 
-def make_optimizer(run, learning_rate):
-    """Return Adam over the trained tensors of `run`: elementwise, so that stacked runs stay independent."""
+def make_optimizer(run, *, learning_rate, name="adam", momentum=0.0):
+    """Return "adam" or "sgd" over the trained tensors of `run`: elementwise, so that stacked runs stay independent."""
     parameters = list(run.parameters().values())
-    return torch.optim.Adam(parameters, lr=learning_rate, fused=parameters[0].device.type in ("cpu", "cuda"))
+    if not parameters:
+        raise ValueError("epochs should be 0 without an autoencoder or trained centers: there is nothing to train")
+    fused = parameters[0].device.type in ("cpu", "cuda")
+    if name == "sgd":
+        return torch.optim.SGD(parameters, lr=learning_rate, momentum=momentum, fused=fused)
+    return torch.optim.Adam(parameters, lr=learning_rate, fused=fused)
 
 
 def final_labels(run):

@@ -36,10 +36,10 @@ def checkpoint_path(args):
     return args.output.with_name(f".{args.output.stem}.{digest(args.spec)}.checkpoint")
 
 
-def resume(run, args, *, learning_rate):
+def resume(run, args, *, optimizer_options):
     """Restore `run` from the job's checkpoint, if there is one."""
     path = checkpoint_path(args)
-    if restore_run(path, run, spec=args.spec, learning_rate=learning_rate, device=args.device):
+    if restore_run(path, run, spec=args.spec, optimizer_options=optimizer_options, device=args.device):
         print(f"going on from epoch {run.epoch} ({path})", flush=True)
 
 

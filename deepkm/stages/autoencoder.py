@@ -21,7 +21,7 @@ def main(args):
     )
     run = Run(spec["seeds"], autoencoder.to(x))
     options = {name: parameters[f"pretraining_{name}"] for name in ("epochs", "batch_size", "learning_rate")}
-    resume(run, args, learning_rate=options["learning_rate"])
+    resume(run, args, optimizer_options={"learning_rate": options["learning_rate"]})
     follow(pretrain(x, run, **options), run, args, epochs=options["epochs"])
     weights = {f"autoencoder/{name}": tensor.numpy(force=True) for name, tensor in autoencoder.state_dict().items()}
     attributes = {"spec": spec, "provenance": provenance(run, args)}

@@ -24,7 +24,7 @@ def main(args):
     for path in args.autoencoder or []:
         arrays, _ = read_hdf5(path, "autoencoder/")
         load_autoencoder({name.removeprefix("autoencoder/"): array for name, array in arrays.items()}, run.autoencoder)
-    resume(run, args, learning_rate=method.learning_rate)
+    resume(run, args, optimizer_options=method.optimizer_options())
     follow(train(method, x, run), run, args, epochs=method.epochs)
     result = {"labels": final_labels(run), "centers": run.centers.numpy(force=True)}
     attributes = {"spec": spec, "provenance": provenance(run, args)}
