@@ -132,13 +132,7 @@ class DeepClustering(TransformerMixin, ClusterMixin, BaseEstimator):
             seed = self.random_state
         else:
             seed = check_random_state(self.random_state).randint(2**31)
-        run = self.start(x, seeds=[seed])
-        for _ in pretrain(x, run, **self.pretraining()):
-            pass
-        run = Run(run.seeds, run.autoencoder)
-        for _ in train(self, x, run):
-            pass
-        self._run = run
+        self._run = run = self.train_runs(x, seeds=[seed])
         self.labels_ = final_labels(run)[0]
         self.cluster_centers_ = run.centers[0].numpy(force=True)
         self.history_ = {name: np.stack(values)[:, 0] for name, values in run.history.items()}
@@ -154,6 +148,16 @@ class DeepClustering(TransformerMixin, ClusterMixin, BaseEstimator):
     def transform(self, X):
         """Return the code of each sample of `X`, (n_samples, n_latent)."""
         return self._encode(X)[0].numpy(force=True)
+
+    def train_runs(self, x, *, seeds):
+        """Pretrain and train S = len(seeds) runs side by side on x (N, F); return them as one `Run`."""
+        run = self.start(x, seeds=seeds)
+        for _ in pretrain(x, run, **self.pretraining()):
+            pass
+        run = Run(run.seeds, run.autoencoder)
+        for _ in train(self, x, run):
+            pass
+        return run
 
     def start(self, x, *, seeds):
         """Return a fresh run of S = len(seeds) autoencoders for x (N, F), on its device and in its type."""

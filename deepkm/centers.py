@@ -4,6 +4,8 @@ Shapes: z (S, N, D), centers (S, K, D), distances and memberships (S, N, K). k-m
 A run's result does not depend on the other runs: each draws from its own streams and stops by its own criterion.
 """
 
+import math
+
 import torch
 
 from deepkm.seeding import generator
@@ -79,29 +81,44 @@ def warm_kmeans(z, centers, *, max_iter=300, tol=1e-4):
 
 
 def kmeans_plus_plus(z, n_clusters, *, seeds, n_init, epoch=0):
-    """Draw R = `n_init` sets of starting centers per run, shape (S, R, K, D) (Arthur & Vassilvitskii 2007).
+    """Draw R = `n_init` sets of starting centers per run, shape (S, R, K, D), by greedy k-means++.
 
-    The first center is a uniformly drawn sample, each next one a sample drawn with probability proportional to its
-    squared distance to the nearest center so far.
+    The first center is a uniformly drawn sample. For each next one a few samples are drawn with probability
+    proportional to their squared distance to the nearest center so far; the one that lowers the inertia most is taken.
+
+    References
+    ----------
+    D. Arthur, S. Vassilvitskii. k-means++: the advantages of careful seeding. SODA 2007, section 2.2 and conclusion.
     """
     n_runs, n_samples, _ = z.shape
-    draws = torch.stack(
-        [torch.rand(n_init, n_clusters, dtype=torch.float64, generator=generator(s, "kmeans++", epoch)) for s in seeds]
-    ).to(z.device)  # (S, R, K)
+    n_trials = 2 + int(math.log(n_clusters))  # L
+    shape = (n_init, n_clusters, n_trials)
+    draws = [torch.rand(shape, dtype=torch.float64, generator=generator(seed, "kmeans++", epoch)) for seed in seeds]
+    draws = torch.stack(draws).to(z.device)  # (S, R, K, L)
     run = torch.arange(n_runs, device=z.device).unsqueeze(1)  # (S, 1), pairs with an (S, R) index of samples
     centered = z - z.mean(1, keepdim=True)
-    norms = centered.square().sum(-1).unsqueeze(1)  # (S, 1, N)
-    chosen = [(draws[..., 0] * n_samples).long()]  # each (S, R)
-    closest = torch.full((n_runs, n_init, n_samples), float("inf"), dtype=z.dtype, device=z.device)
+    norms = centered.square().sum(-1)  # (S, N)
+    chosen = [(draws[..., 0, 0] * n_samples).long()]  # each (S, R)
+    closest = _distances_to(chosen[0].unsqueeze(2), centered, norms).squeeze(2)  # (S, R, N)
     for k in range(1, n_clusters):
-        newest = centered[run, chosen[-1]]  # (S, R, D)
-        distance = norms - 2 * newest @ centered.mT + newest.square().sum(-1, keepdim=True)  # (S, R, N)
-        closest = torch.minimum(closest, distance.clamp_min(0))
-        closest.scatter_(2, chosen[-1].unsqueeze(2), 0)  # rounding must not let a sample be drawn twice
         mass = closest.double().cumsum(-1)
-        drawn = torch.searchsorted(mass, draws[..., k : k + 1] * mass[..., -1:], right=True).squeeze(-1)
-        chosen.append(drawn.clamp_max(n_samples - 1))  # N is returned where no mass is left: duplicates only
+        drawn = torch.searchsorted(mass, draws[:, :, k] * mass[..., -1:], right=True)  # (S, R, L)
+        drawn = drawn.clamp_max(n_samples - 1)  # N is returned where no mass is left: duplicates only
+        lowered = torch.minimum(closest.unsqueeze(2), _distances_to(drawn, centered, norms))  # (S, R, L, N)
+        best = lowered.sum(-1, dtype=torch.float64).argmin(-1, keepdim=True)  # (S, R, 1)
+        chosen.append(drawn.gather(2, best).squeeze(2))
+        closest = lowered.gather(2, best.unsqueeze(3).expand(-1, -1, -1, n_samples)).squeeze(2)
     return torch.stack([z[run, index] for index in chosen], dim=2)
+
+
+def _distances_to(index, z, norms):
+    """Return the squared distances (S, R, L, N) of all samples z (S, N, D) to those at `index` (S, R, L)."""
+    n_runs, n_restarts, n_trials = index.shape
+    flat = index.reshape(n_runs, -1)  # (S, R L)
+    run = torch.arange(n_runs, device=z.device).unsqueeze(1)
+    distance = norms.unsqueeze(1) - 2 * z[run, flat] @ z.mT + norms.gather(1, flat).unsqueeze(2)
+    distance.clamp_min_(0).scatter_(2, flat.unsqueeze(2), 0)  # rounding must not let a sample be drawn twice
+    return distance.view(n_runs, n_restarts, n_trials, -1)
 
 
 def lloyd(z, centers, *, max_iter=300, tol=1e-4):

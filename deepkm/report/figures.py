@@ -3,7 +3,7 @@
 import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import FormatStrFormatter, LogLocator, MaxNLocator, NullFormatter
 
 # Colours that colour-blind readers tell apart (after P. Tol's schemes), one per method and the same in every figure.
 COLORS = {
@@ -19,14 +19,20 @@ SPARE_COLORS = ("#44aa99", "#999933", "#aa4499", "#661100", "#6699cc", "#000000"
 STYLE = {
     "axes.spines.top": False,
     "axes.spines.right": False,
+    "axes.titlesize": 9,
     "figure.constrained_layout.use": True,
+    "figure.titlesize": 10,
     "font.size": 9,
+    "legend.fontsize": 8,
     "legend.frameon": False,
+    "lines.linewidth": 1.5,
     "savefig.dpi": 200,
     "svg.hashsalt": "deepkm",
 }
+LOSSES = {"reconstruction": "Reconstruction: squared error per sample", "clustering": "Clustering term, unweighted"}
 
 
+@mpl.rc_context(STYLE)
 def draw_losses(curves, titles, *, title):
     """Draw the reconstruction and the clustering loss over epochs.
 
@@ -42,44 +48,44 @@ def draw_losses(curves, titles, *, title):
     Returns
     -------
     Figure or None
-        Lines are means over seeds, bands reach from the lowest to the highest seed.
+        Lines are means over seeds, bands their standard deviation.
     """
-    terms = {
-        "reconstruction": "Squared error per sample",
-        "clustering": "Clustering term, before its weight",
-    }
-    trained = curves.dropna(subset=["loss"]) if "loss" in curves else curves.iloc[:0]
-    if trained.empty:
+    terms = [term for term in LOSSES if term in curves and curves[term].notna().any()]
+    if not terms:
         return None
     figure, axes = _panels(len(terms), title=f"{title}: losses while fine-tuning")
-    for axis, (term, label) in zip(axes, terms.items(), strict=True):
-        for method in _present(titles, trained.dropna(subset=[term]) if term in trained else trained.iloc[:0]):
-            _curve(axis, trained[trained["method"] == method], term, titles, method)
-        axis.set(title=term.capitalize(), xlabel="Fine-tuning epoch", ylabel=label, yscale="log")
-    _legend(figure, axes)
+    for axis, term in zip(axes, terms, strict=True):
+        for method, rows in _by_method(curves.dropna(subset=[term]), titles):
+            _draw_curve(axis, rows, term, color=color_of(method, titles), label=titles[method])
+        axis.set(title=LOSSES[term], yscale="log")
+        axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axis.yaxis.set_major_formatter(FormatStrFormatter("%g"))
+        axis.yaxis.set_minor_formatter(NullFormatter())
+    _add_legend(figure, axes)
     return figure
 
 
+@mpl.rc_context(STYLE)
 def draw_scores(curves, titles, *, title):
     """Draw ACC and NMI over epochs; methods that do not fine-tune are dotted levels. See `draw_losses`."""
-    scored = curves.dropna(subset=["acc"])
-    if scored.empty:
+    curves = curves.dropna(subset=["acc"])
+    if curves.empty:
         return None
     figure, axes = _panels(2, title=f"{title}: agreement with the true classes")
-    last = scored["epoch"].max()
     for axis, metric in zip(axes, ("acc", "nmi"), strict=True):
-        for method in _present(titles, scored):
-            rows = scored[scored["method"] == method]
-            if rows["epoch"].max() == 0:
-                level = 100 * rows[metric].mean()
-                axis.plot([0, last], [level, level], ":", lw=1.6, color=color_of(method, titles), label=titles[method])
+        percent = curves.assign(**{metric: 100 * curves[metric]})
+        for method, rows in _by_method(percent, titles):
+            look = {"color": color_of(method, titles), "label": titles[method]}
+            if rows["epoch"].max() > 0:
+                _draw_curve(axis, rows, metric, **look)
             else:
-                _curve(axis, rows.assign(**{metric: 100 * rows[metric]}), metric, titles, method)
-        axis.set(title=metric.upper(), xlabel="Fine-tuning epoch", ylabel=f"{metric.upper()} [%]")
-    _legend(figure, axes)
+                axis.hlines(rows[metric].mean(), 0, max(1, curves["epoch"].max()), linestyles=":", **look)
+        axis.set(title=f"{metric.upper()} [%]")
+    _add_legend(figure, axes)
     return figure
 
 
+@mpl.rc_context(STYLE)
 def draw_ablations(scores, titles, ablations, *, title):
     """Draw ACC and NMI with and without re-initialisation: bars are means, points are seeds.
 
@@ -95,20 +101,18 @@ def draw_ablations(scores, titles, ablations, *, title):
     scores = scores.dropna(subset=["acc"])
     if scores.empty or not ablations:
         return None
-    figure, axes = _panels(2, title=f"{title}: center re-initialisation")
+    figure, axes = _panels(2, title=f"{title}: with and without re-initialised centers")
     shown = [method for pair in ablations for method in reversed(pair)]
     place = {method: i + 0.5 * (i // 2) for i, method in enumerate(shown)}  # a gap between pairs
     for axis, metric in zip(axes, ("acc", "nmi"), strict=True):
         for method in shown:
-            values = 100 * scores.loc[scores["method"] == method, metric].to_numpy()
-            axis.bar(place[method], values.mean(), color=color_of(method, titles), alpha=0.75, width=0.8)
-            offset = np.linspace(-0.2, 0.2, len(values)) if len(values) > 1 else [0]
-            axis.plot(place[method] + np.asarray(offset), values, "o", ms=3.5, mfc="white", mec="black", mew=0.8)
-        axis.set_xticks(list(place.values()), [titles[method] for method in shown], rotation=20, ha="right")
-        low = scores.loc[scores["method"].isin(shown), metric].min() * 100
-        axis.set(
-            title=metric.upper(), ylabel=f"{metric.upper()} [%]", ylim=(max(0, np.floor(low / 10) * 10 - 10), None)
-        )
+            x, values = place[method], 100 * scores.loc[scores["method"] == method, metric].to_numpy()
+            axis.bar(x, values.mean(), color=color_of(method, titles), alpha=0.8)
+            axis.text(x, 3, f"{values.mean():.1f}", ha="center", weight="bold", color="white")
+            spread = np.linspace(-0.25, 0.25, len(values)) if len(values) > 1 else np.zeros(1)
+            axis.plot(x + spread, values, "o", ms=3.5, mfc="white", mec="black", mew=0.8)
+        axis.set_xticks([*place.values()], [titles[method] for method in shown], rotation=20, ha="right")
+        axis.set(title=f"{metric.upper()} [%]", ylim=(0, 100))
     return figure
 
 
@@ -118,36 +122,39 @@ def color_of(method, methods):
     return COLORS.get(method) or SPARE_COLORS[others.index(method) % len(SPARE_COLORS)]
 
 
+@mpl.rc_context(STYLE)
 def save(figure, stem):
     """Write a figure as `stem`.png and `stem`.svg."""
-    with mpl.rc_context(STYLE):
-        figure.savefig(f"{stem}.png")
-        figure.savefig(f"{stem}.svg", metadata={"Date": None})
+    figure.savefig(f"{stem}.png")
+    figure.savefig(f"{stem}.svg", metadata={"Date": None})
 
 
 def _panels(count, *, title):
-    with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(3.6 * count, 3.2))
-        axes = figure.subplots(1, count)
-    figure.suptitle(title, fontsize=10)
+    figure = Figure(figsize=(7.2, 3.2))
+    axes = figure.subplots(1, count, squeeze=False)[0]
+    figure.suptitle(title)
     return figure, axes
 
 
-def _present(titles, curves):
-    return [method for method in titles if (curves["method"] == method).any()]
+def _by_method(curves, titles):
+    for method in titles:
+        rows = curves[curves["method"] == method]
+        if len(rows):
+            yield method, rows
 
 
-def _curve(axis, rows, column, titles, method):
-    table = rows.pivot(index="epoch", columns="seed", values=column).dropna(how="all")
-    color = color_of(method, titles)
-    axis.plot(table.index, table.mean(axis=1), color=color, lw=1.6, label=titles[method])
-    axis.fill_between(table.index, table.min(axis=1), table.max(axis=1), color=color, alpha=0.15, lw=0)
-    axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+def _draw_curve(axis, rows, column, *, color, label):
+    table = rows.pivot(index="epoch", columns="seed", values=column)
+    mean, deviation = table.mean(axis=1), table.std(axis=1, ddof=0)
+    axis.plot(table.index, mean, color=color, label=label)
+    axis.fill_between(table.index, mean - deviation, mean + deviation, color=color, alpha=0.12, lw=0)
+    axis.set_xlabel("Fine-tuning epoch")
+    axis.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
 
 
-def _legend(figure, axes):
-    """One legend below all panels, holding each label once."""
+def _add_legend(figure, axes):
+    """One legend below all panels, each label once."""
     entries = {}
     for axis in axes:
-        entries |= dict(zip(*reversed(axis.get_legend_handles_labels()), strict=True))
-    figure.legend(entries.values(), entries.keys(), loc="outside lower center", ncols=4, fontsize=8)
+        entries |= {label: handle for handle, label in zip(*axis.get_legend_handles_labels(), strict=True)}
+    figure.legend(entries.values(), entries.keys(), loc="outside lower center", ncols=4)

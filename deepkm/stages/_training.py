@@ -16,12 +16,11 @@ from deepkm.checkpoint import restore_run, save_run
 from deepkm.datasets.features import load_features
 from deepkm.spec import digest
 
-SECONDS_BETWEEN_CHECKPOINTS = 60
-
 
 def add_training_arguments(parser):
     parser.add_argument("--data", required=True, help="data/{dataset}.npz")
     parser.add_argument("--output", required=True, type=Path, help="the .h5 to write")
+    parser.add_argument("--checkpoint-seconds", type=float, default=60, help="time between checkpoints (default 60)")
 
 
 def load_data(args):
@@ -44,7 +43,7 @@ def resume(run, args, *, optimizer_options):
 
 
 def follow(runs, run, args, *, epochs):
-    """Drive a training generator: show its progress, add up its time, save a checkpoint every minute."""
+    """Drive a training generator: show its progress, add up its time, save a checkpoint now and then."""
     started = saved = time.monotonic()
     before = run.seconds
     with tqdm(total=epochs, initial=max(run.epoch, 0), unit="epoch", mininterval=5, ascii=True) as bar:
@@ -52,7 +51,7 @@ def follow(runs, run, args, *, epochs):
             now = time.monotonic()
             run.seconds = before + now - started
             bar.update(run.epoch - bar.n)
-            if now - saved >= SECONDS_BETWEEN_CHECKPOINTS and run.epoch < epochs:
+            if now - saved >= args.checkpoint_seconds and run.epoch < epochs:
                 save_run(checkpoint_path(args), run, spec=args.spec)
                 saved = time.monotonic()
 

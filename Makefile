@@ -1,0 +1,36 @@
+# make run    the default study: tables in results/tables, figures in results/figures
+# make test   all tests
+# Both make .venv from envs/requirements.txt when it is missing or older.
+
+PYTHON ?= python3
+BIN := .venv/bin
+GPUS ?= $(shell nvidia-smi -L 2>/dev/null | wc -l)
+
+.PHONY: run test lint clean
+
+run: .venv/ready
+	$(BIN)/snakemake --cores all --resources gpu=$(GPUS) --quiet rules
+	@echo
+	@cat results/tables/acc.md
+	@echo
+	@echo "Tables:  results/tables/{acc,nmi,ari}.{md,csv}; every run: results/scores.csv"
+	@echo "Figures: results/figures"
+
+test: .venv/ready
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
+
+lint: .venv/ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/snakefmt --check Snakefile workflow
+	$(BIN)/snakemake --lint
+
+.venv/ready: envs/requirements.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "got `$(PYTHON) --version`, expected Python 3.11 or newer; call make PYTHON=python3.12"; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r envs/requirements.txt
+	touch $@
+
+clean:
+	rm -rf results .snakemake

@@ -1,0 +1,57 @@
+"""What tests share: the checkout, its config, and a tiny study in a folder of its own."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+
+ROOT = Path(__file__).parents[1]
+torch.set_num_threads(1)
+
+TINY_STUDY = {
+    "study": {"datasets": ["blobs"], "methods": ["km", "aekm", "dkm", "ct", "ct_no_reinit"], "seeds": [0, 1]},
+    "training": {"pretraining_epochs": 2, "epochs": 3},
+    "datasets": {"blobs": {"n_samples": 120, "n_features": 4, "n_clusters": 3}},
+    "autoencoders": {"mlp": {"hidden_widths": [8]}},
+}
+
+
+@pytest.fixture
+def config():
+    """The default configuration."""
+    return yaml.safe_load((ROOT / "config.yaml").read_text())
+
+
+def run_snakemake(folder, *arguments, check=True, study=TINY_STUDY):
+    """Run the checkout's workflow in `folder` on `study`; return the completed process with its output in stdout."""
+    (folder / "study.yaml").write_text(yaml.safe_dump(study))
+    command = [sys.executable, "-m", "snakemake", *arguments, "-s", ROOT / "Snakefile", "-d", folder]
+    command += ["--configfile", folder / "study.yaml", "--workflow-profile", ROOT / "profiles" / "default"]
+    if "--cores" not in arguments:
+        command += ["--cores", "2"]
+    if "--resources" not in arguments:
+        command += ["--resources", "gpu=0"]
+    done = subprocess.run(
+        command, cwd=folder, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False, env=environment()
+    )
+    assert not check or done.returncode == 0, done.stdout
+    return done
+
+
+def run_stage(*arguments, check=True):
+    """Run ``python -m deepkm``; return the completed process with its output in stdout."""
+    command = [sys.executable, "-m", "deepkm", *map(str, arguments)]
+    done = subprocess.run(
+        command, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False, env=environment()
+    )
+    assert not check or done.returncode == 0, done.stdout
+    return done
+
+
+def environment():
+    """This process's environment, with the checkout's package first."""
+    return {**os.environ, "PYTHONPATH": str(ROOT)}

@@ -1,0 +1,145 @@
+"""What every method of config.yaml must keep, whatever it computes."""
+
+import pkgutil
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from conftest import ROOT
+from sklearn.datasets import make_blobs
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from deepkm.checkpoint import restore_run, save_run
+from deepkm.metrics import scores
+from deepkm.spec import Study
+from deepkm.training import Batch, Run, pretrain, train
+
+CONFIG = yaml.safe_load((ROOT / "config.yaml").read_text())
+METHODS = list(CONFIG["methods"])
+EPOCHS = 3
+
+
+def make_method(key, **changes):
+    """Return the estimator of a config entry, with a small autoencoder and few epochs."""
+    study = Study({**CONFIG, "study": {"datasets": ["blobs"], "methods": [key], "seeds": [0]}})
+    spec = study.cluster_spec("blobs", key, "seed0")
+    small = {"hidden_widths": (8,), "n_latent": None, "batch_size": 32, "n_clusters": 3}
+    shorter = {name: min(EPOCHS, spec["parameters"][name]) for name in ("epochs", "pretraining_epochs")}
+    return pkgutil.resolve_name(spec["estimator"])(**{**spec["parameters"], **small, **shorter, **changes})
+
+
+@pytest.fixture(scope="module")
+def blobs():
+    x, y = make_blobs(n_samples=100, n_features=6, centers=3, cluster_std=0.5, random_state=3)
+    return (x - x.mean(0)) / x.std(0), y
+
+
+@pytest.fixture
+def x(blobs):
+    return torch.tensor(blobs[0])
+
+
+@parametrize_with_checks([make_method(key, random_state=0) for key in METHODS])
+def test_scikit_learn(estimator, check):
+    check(estimator)
+
+
+@pytest.mark.parametrize("key", METHODS)
+def test_stacked_runs_equal_single_runs(key, x):
+    seeds = [5, 6, 7]
+    stacked = make_method(key).train_runs(x, seeds=seeds)
+    for s, seed in enumerate(seeds):
+        single = make_method(key).train_runs(x, seeds=[seed])
+        np.testing.assert_array_equal(
+            np.stack(stacked.history["labels"])[:, s], np.stack(single.history["labels"])[:, 0]
+        )
+        torch.testing.assert_close(stacked.centers[s], single.centers[0], rtol=0, atol=1e-10)
+        for name, tensor in single.autoencoder.state_dict().items():
+            torch.testing.assert_close(stacked.autoencoder.state_dict()[name][s], tensor[0], rtol=0, atol=1e-10)
+
+
+@pytest.mark.parametrize("key", METHODS)
+def test_a_run_has_no_gradient_on_another(key, x):
+    method = make_method(key)
+    run = method.start(x, seeds=[0, 1, 2])
+    with torch.no_grad():
+        method.init(run.encode(x), run)
+    trained = list(run.parameters().values())
+    if not trained:
+        assert method.epochs == 0  # k-means in input space trains nothing
+        return
+    loss = method.loss(Batch(x, torch.arange(20).expand(3, -1), run.autoencoder), run)
+    assert loss.shape == (3,)
+    for gradient in torch.autograd.grad(loss[1], trained, allow_unused=True):
+        if gradient is not None:
+            assert gradient[1].isfinite().all()
+            assert (gradient[[0, 2]] == 0).all()
+
+
+@pytest.mark.parametrize("key", METHODS)
+@pytest.mark.parametrize("stop", range(EPOCHS))
+def test_resumed_equals_uninterrupted(key, stop, x, tmp_path):
+    method, x = make_method(key), x.float()
+    if stop > method.epochs:
+        return  # nothing to interrupt after the last epoch
+
+    def start():
+        run = method.start(x, seeds=[5, 6])
+        for _ in pretrain(x, run, **method.pretraining()):
+            pass
+        return Run(run.seeds, run.autoencoder)
+
+    whole, broken = start(), start()
+    for _ in train(method, x, whole):
+        pass
+    for _ in train(method, x, broken):
+        if broken.epoch == stop:
+            save_run(tmp_path / "run.checkpoint", broken, spec={"a": 1})
+            break
+    resumed = method.start(x, seeds=[5, 6])
+    options = {"optimizer_options": method.optimizer_options(), "device": "cpu"}
+    assert not restore_run(tmp_path / "run.checkpoint", resumed, spec={"a": 2}, **options)
+    assert restore_run(tmp_path / "run.checkpoint", resumed, spec={"a": 1}, **options)
+    for _ in train(make_method(key), x, resumed):
+        pass
+    assert resumed.epoch == whole.epoch == method.epochs
+    for name, tensor in (whole.autoencoder.state_dict() | whole.state).items():
+        assert torch.equal(tensor, (resumed.autoencoder.state_dict() | resumed.state)[name]), name
+    for name, values in whole.history.items():
+        np.testing.assert_array_equal(np.stack(values), np.stack(resumed.history[name]))
+
+
+@pytest.mark.parametrize("key", METHODS)
+def test_labels_are_ignored_and_fit_repeats(key, blobs):
+    x, y = blobs
+    first = make_method(key, random_state=4).fit(x)
+    second = make_method(key, random_state=4).fit(x, y)
+    np.testing.assert_array_equal(first.labels_, second.labels_)
+    np.testing.assert_array_equal(first.cluster_centers_, second.cluster_centers_)
+    np.testing.assert_array_equal(first.labels_, first.predict(x))
+    assert first.transform(x).shape == (len(x), first.cluster_centers_.shape[1])
+    assert first.n_iter_ == first.epochs
+
+
+@pytest.mark.parametrize("key", METHODS)
+def test_far_blobs_are_found(key):
+    x, y = make_blobs(n_samples=200, centers=10 * np.eye(4), cluster_std=0.1, random_state=0)
+    x = (x - x.mean()) / x.std()
+    method = make_method(key, n_clusters=4, random_state=0, hidden_widths=(32,), n_latent=4, epochs=0)
+    changes = {"pretraining_epochs": 30, "epochs": min(10, CONFIG["methods"][key].get("epochs", 10))}
+    assert scores(y, method.set_params(**changes).fit_predict(x))["acc"] == 1
+
+
+@pytest.mark.parametrize("key", METHODS)
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"epochs": -1}, "epochs=-1 should be >= 0"),
+        ({"batch_size": 0}, "batch_size=0 should be > 0"),
+        ({"n_clusters": 101}, "n_samples=100 should be >= n_clusters=101; lower n_clusters"),
+    ],
+)
+def test_bad_parameters_get_one_clear_line(key, change, message, blobs):
+    with pytest.raises(ValueError, match=message):
+        make_method(key, **change).fit(blobs[0])

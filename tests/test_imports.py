@@ -1,0 +1,27 @@
+"""Imports run in one direction, and light stages stay light."""
+
+import ast
+import subprocess
+import sys
+
+import pytest
+from conftest import ROOT
+
+ORDER = "seeding datasets centers autoencoder training hdf5 checkpoint base methods metrics report stages".split()
+BESIDE = {"__init__", "__main__", "source_code", "config", "spec", "devices"}
+
+
+def test_imports_run_left_to_right():
+    for path in (ROOT / "deepkm").rglob("*.py"):
+        part = path.relative_to(ROOT / "deepkm").parts[0].removesuffix(".py")
+        assert part in {*ORDER, *BESIDE}, f"{part} has no place in the order of imports"
+        for node in ast.walk(ast.parse(path.read_text())):
+            if part in ORDER and isinstance(node, ast.ImportFrom) and node.module.startswith("deepkm."):
+                imported = node.module.split(".")[1]
+                assert imported in BESIDE or ORDER.index(imported) <= ORDER.index(part), f"{path} imports {node.module}"
+
+
+@pytest.mark.parametrize("module", ["spec", "stages.dataset", "stages.score", "stages.tables", "stages.figures"])
+def test_pytorch_stays_out(module):
+    code = f"import sys, deepkm.{module}; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
