@@ -90,7 +90,7 @@ def _normalised(module):
         body = getattr(node, "body", None)
         first = body[0] if isinstance(body, list) and body else None
         if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant):
-            first.value.value = ""  # a docstring
+            node.body = body[1:] or [ast.Pass()]  # without its docstring
     return ast.unparse(tree)
 
 

@@ -1,0 +1,269 @@
+import json
+import shutil
+import sys
+import textwrap
+from copy import deepcopy
+from dataclasses import fields
+from importlib import invalidate_caches
+
+import jsonschema
+import pytest
+import yaml
+from conftest import ROOT
+
+import deepkm
+from deepkm import source_code
+from deepkm.config import SCHEMA
+from deepkm.source_code import code_digest, parameters_of
+from deepkm.spec import Study, digest, dumps
+
+
+def changed(config, path, value):
+    """Return a copy of the configuration with one key set."""
+    config = deepcopy(config)
+    *parents, last = path.split("/")
+    entry = config
+    for key in parents:
+        entry = entry[key]
+    entry[last] = value
+    return config
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        ("studdy", {}, "configuration: got unknown key 'studdy', expected 'study'?"),
+        ("study/method", [], "study: got unknown key 'method', expected 'methods'?"),
+        ("training/epoch", 3, "training: got unknown key 'epoch', expected 'epochs'?"),
+        ("training/epochs", -1, "training.epochs: got -1, expected >= 0"),
+        ("training/learning_rate", 0, "training.learning_rate: got 0, expected > 0"),
+        ("training/batch_size", "many", "training.batch_size: got 'many', expected of type integer"),
+        ("study/methods", ["dkn"], "study.methods: got unknown method 'dkn', expected 'dkm'?"),
+        ("study/datasets", ["digit"], "study.datasets: got unknown dataset 'digit', expected 'digits'?"),
+        ("study/seeds", [1, 1], "study.seeds: got [1, 1], expected no repeated items"),
+        ("study/seeds", [], "study.seeds: got [], expected at least 1 item"),
+        ("methods/dkm/alhpa", 1, "methods.dkm: got unknown parameter 'alhpa', expected 'alpha'?"),
+        ("methods/dkm/epochs", -5, "methods.dkm.epochs: got -5, expected >= 0"),
+        ("methods/dkm/per_dataset", {"digit": {}}, "methods.dkm.per_dataset: got unknown data set 'digit'"),
+        (
+            "methods/dkm/per_dataset",
+            {"digits": {"alpa": 1}},
+            "methods.dkm.per_dataset.digits: got unknown parameter 'alpa'",
+        ),
+        ("methods/dkm/estimator", "deepkm.methods.dkm:DKN", "methods.dkm.estimator: got 'deepkm.methods.dkm:DKN'"),
+        ("methods/dkm/estimator", "no.such:Thing", "methods.dkm.estimator: got 'no.such:Thing'"),
+        ("methods/dkm/autoencoder", "mpl", "methods.dkm.autoencoder: got unknown autoencoder 'mpl', expected 'mlp'?"),
+        ("autoencoders/mlp/widths", [5], "autoencoders.mlp: got unknown key 'widths', expected 'hidden_widths'?"),
+        ("datasets/digits/scaling", "units", "datasets.digits.scaling: got 'units', expected one of unit, symmetric"),
+        ("datasets/mine", {"n_clusters": 2}, "datasets.mine: got neither `source` nor `path`"),
+        ("datasets/mine", {"path": "x.npz"}, "datasets.mine: 'n_clusters' is a required property; add it"),
+        ("datasets/digits/seed", 3, "datasets.digits.seed: got a key that `source: digits` does not use"),
+        ("datasets/a b", {"path": "x.npz", "n_clusters": 2}, "datasets: got 'a b', expected text of the form"),
+    ],
+)
+def test_a_wrong_key_is_named_with_its_path(config, path, value, message):
+    with pytest.raises(ValueError, match=".") as caught:
+        Study(changed(config, path, value))
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_file_says_what_to_do(config):
+    config["study"]["datasets"] = ["usps"]
+    with pytest.raises(
+        ValueError, match=r"datasets\.usps\.path: got raw/usps\.npz, expected an existing \.npz file; put it"
+    ):
+        Study(config)
+
+
+def test_a_file_in_place_of_its_own_copy_is_refused(config, tmp_path):
+    (tmp_path / "mine.npz").touch()
+    config["datasets"]["mine"] = {"path": str(tmp_path / "mine.npz"), "n_clusters": 2}
+    config["data_dir"], config["study"]["datasets"] = str(tmp_path), ["mine"]
+    with pytest.raises(ValueError, match="where the converted copy is written"):
+        Study(config)
+
+
+@pytest.mark.parametrize("name", [path.name for path in (ROOT / "studies").glob("*.yaml")])
+def test_studies_are_complete_and_validate(name, config, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    study = yaml.safe_load((ROOT / "studies" / name).read_text())
+    for key, value in study.items():
+        config[key] = {**config[key], **value} if isinstance(value, dict) else value
+    for dataset in config["study"]["datasets"]:
+        path = tmp_path / config["datasets"][dataset]["path"]
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
+    study = Study(config)
+    for dataset in study.datasets:
+        for method in study.methods:
+            for block in study.blocks:
+                assert json.loads(dumps(study.cluster_spec(dataset, method, block)))["parameters"]["n_clusters"] > 1
+
+
+def test_the_paper_study_holds_table_4(config, tmp_path, monkeypatch):
+    monkeypatch.setattr(Study, "_check_paths", lambda self, key: None)
+    paper = yaml.safe_load((ROOT / "studies" / "paper.yaml").read_text())
+    study = Study({**config, **paper})
+    table = {
+        "mnist": (3, 10, 1),
+        "usps": (2.5, 10, 1),
+        "coil100": (3, 10, 0.1),
+        "cmu_pie": (2, 1e-3, 0.01),
+        "rcv1": (2, 1e-4, 0.01),
+    }
+    (block,) = study.blocks
+    for dataset, (alpha, ct_weight, dkm_weight) in table.items():
+        for method in ("ct", "ct_no_reinit"):
+            parameters = study.cluster_spec(dataset, method, block)["parameters"]
+            assert (parameters["alpha"], parameters["clustering_weight"]) == (alpha, ct_weight)
+        for method in ("dkm", "dkm_reinit"):
+            parameters = study.cluster_spec(dataset, method, block)["parameters"]
+            assert (parameters["alpha"], parameters["clustering_weight"]) == (1000, dkm_weight)
+        assert (parameters["pretraining_epochs"], parameters["epochs"], parameters["batch_size"]) == (50, 100, 256)
+    assert study.blocks[block] == [8905, 9129, 291, 4012, 1256, 6819, 4678, 6971, 1362, 575]
+
+
+def test_equal_values_give_equal_text(config):
+    text = dumps(Study(config).cluster_spec("digits", "dkm", "seed8905"))
+    for path, value in [
+        ("methods/dkm/alpha", 1000),
+        ("methods/dkm/alpha", "1e3"),
+        ("methods/dkm/reinit", False),
+        ("methods/dkm/title", "x"),
+        ("methods/ct/alpha", 9.0),
+        ("methods/km/n_init", 3),
+        ("study/seeds", [8905, 1, 2]),
+        ("datasets/digits/title", "x"),
+    ]:
+        assert dumps(Study(changed(config, path, value)).cluster_spec("digits", "dkm", "seed8905")) == text, path
+    reordered = dict(reversed(config.items())) | {"methods": dict(reversed(config["methods"].items()))}
+    assert dumps(Study(reordered).cluster_spec("digits", "dkm", "seed8905")) == text
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("methods/dkm/alpha", 999.0),
+        ("methods/dkm/reinit", True),
+        ("training/epochs", 31),
+        ("training/pretraining_epochs", 21),
+        ("autoencoders/mlp/hidden_widths", [500, 500]),
+        ("datasets/digits/scaling", "standard"),
+        ("datasets/digits/n_clusters", 9),
+        ("methods/dkm/per_dataset", {"digits": {"alpha": 5.0}}),
+    ],
+)
+def test_every_knob_is_in_the_text(config, path, value):
+    before, after = Study(config), Study(changed(config, path, value))
+    specs = [study.cluster_spec("digits", "dkm", "seed8905") for study in (before, after)]
+    assert digest(specs[0]) != digest(specs[1])
+
+
+def test_swapping_two_values_changes_the_text(config):
+    config["methods"]["dkm"] |= {"alpha": 1.0, "clustering_weight": 2.0}
+    text = dumps(Study(config).cluster_spec("digits", "dkm", "seed8905"))
+    config["methods"]["dkm"] |= {"alpha": 2.0, "clustering_weight": 1.0}
+    assert dumps(Study(config).cluster_spec("digits", "dkm", "seed8905")) != text
+
+
+def test_input_space_does_not_hang_on_the_autoencoders(config):
+    text = dumps(Study(config).cluster_spec("digits", "km", "seed8905"))
+    config["autoencoders"]["mlp"]["hidden_widths"] = [3]
+    config["training"]["pretraining_epochs"] = 1
+    assert dumps(Study(config).cluster_spec("digits", "km", "seed8905")) == text
+
+
+def test_blocks_are_cut_in_order(config):
+    config |= {"seeds_per_job": 2}
+    config["study"]["seeds"] = [5, 6, 7]
+    assert Study(config).blocks == {"seed5x2": [5, 6], "seed7": [7]}
+    config["study"]["seeds"] = [5, 6, 7, 8, 9]
+    assert Study(config).blocks == {"seed5x2": [5, 6], "seed7x2": [7, 8], "seed9": [9]}
+
+
+def test_ablations_are_found_by_their_parameters(config):
+    assert Study(config).ablations() == [["dkm_reinit", "dkm"], ["ct", "ct_no_reinit"]]
+    config["methods"]["ct"]["alpha"] = 2.0
+    assert Study(config).ablations() == [["dkm_reinit", "dkm"]]
+
+
+def test_parameters_are_those_of_the_classes():
+    for name in deepkm.__all__:
+        cls = getattr(deepkm, name)
+        read = parameters_of(f"{cls.__module__}:{name}")
+        assert read == {field.name: field.default for field in fields(cls)}
+
+
+@pytest.fixture
+def package(tmp_path, monkeypatch):
+    """A package of a user: method.py imports shared.py, other.py stands apart."""
+    folder = tmp_path / "userpackage"
+    folder.mkdir()
+    (folder / "__init__.py").touch()
+    (folder / "shared.py").write_text("def distance(a, b):\n    return a - b\n")
+    (folder / "other.py").write_text("x = 1\n")
+    (folder / "method.py").write_text(
+        textwrap.dedent('''
+        """A method."""
+        from deepkm.centers import softmin
+        from userpackage.shared import distance
+
+
+        def loss(a, b):
+            """Return the loss."""
+            return softmin(distance(a, b), 2)  # alpha
+        ''')
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(source_code, "_file", source_code._file.__wrapped__)
+    yield folder
+    shutil.rmtree(folder)
+    sys.modules.pop("userpackage", None)
+    invalidate_caches()
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "counts"),
+    [
+        ("method.py", "# alpha", "# the exponent", False),
+        ("method.py", '"""Return the loss."""', '"""Another text."""', False),
+        ("method.py", '"""A method."""', "", False),
+        ("method.py", "distance(a, b), 2", "distance( a,b ),2", False),
+        ("other.py", "1", "2", False),
+        ("method.py", ", 2)", ", 3)", True),
+        ("shared.py", "a - b", "b - a", True),
+    ],
+)
+def test_only_code_that_counts_changes_the_digest(package, file, old, new, counts):
+    before = code_digest("userpackage.method")
+    text = (package / file).read_text()
+    assert old in text
+    (package / file).write_text(text.replace(old, new))
+    assert (code_digest("userpackage.method") != before) == counts
+
+
+def test_a_method_hangs_on_what_it_imports_alone():
+    seen = {}
+    source_code._collect("deepkm.methods.dkm", seen)
+    assert {"deepkm.base", "deepkm.centers", "deepkm.training", "deepkm.seeding", "deepkm.autoencoder"} <= set(seen)
+    assert not {"deepkm.methods.ct", "deepkm.metrics", "deepkm.checkpoint", "deepkm.stages.cluster"} & set(seen)
+    seen = {}
+    source_code._collect("deepkm.training", seen)
+    assert "deepkm.centers" not in seen  # so that k-means does not rerun the pretraining
+
+
+def test_the_schema_is_one():
+    jsonschema.Draft202012Validator.check_schema(yaml.safe_load(SCHEMA.read_text()))
+
+
+def test_both_environments_pin_the_same():
+    pins = dict(
+        line.split("==")
+        for line in (ROOT / "envs" / "requirements.txt").read_text().splitlines()
+        if line and not line.startswith("#")
+    )
+    conda = yaml.safe_load((ROOT / "envs" / "deepkm.yaml").read_text())["dependencies"][-1]["pip"]
+    for line in conda:
+        name, version = line.split("==")
+        assert pins[name] == version
