@@ -1,7 +1,6 @@
 # A table of contents: what a study is made of stands in config.yaml, how each step is done in workflow/rules.
 import os
 import sys
-from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 from snakemake.utils import min_version

@@ -13,19 +13,21 @@ SCHEMA = Path(__file__).parents[1] / "workflow" / "schemas" / "config.schema.yam
 
 # Keys of a method's entry that are no parameters of its estimator.
 ENTRY_KEYS = {"title", "estimator", "autoencoder", "per_dataset"}
+# Keys whose values are text, whatever they look like.
+TEXT_KEYS = {"title", "path", "estimator", "results_dir", "data_dir"}
 # Set by an entry of `autoencoders`, by a block's seeds, or by where the job runs.
 NOT_IN_ENTRY = {"autoencoder", "hidden_widths", "n_latent", "n_clusters", "random_state", "device"}
 
 
 def check_config(config, schema=SCHEMA):
-    """Return the configuration with numbers like ``1e-3`` read as such.
+    """Return the configuration with numbers that arrived as text read as such.
 
     Raises
     ------
     ValueError
         One line: the path of the first wrong key, what was got, what was expected.
     """
-    config = _read_numbers(config)
+    config = _read_scalars(config)
     validator = jsonschema.Draft202012Validator(yaml.safe_load(Path(schema).read_text()))
     error = jsonschema.exceptions.best_match(validator.iter_errors(config))
     if error is not None:
@@ -102,12 +104,16 @@ def _describe(error):
     return f"{path}: got {error.instance!r}, expected {expected}"
 
 
-def _read_numbers(value):
-    """YAML 1.1 takes 1e-3 for text; nobody who writes it means that."""
+def _read_scalars(value):
+    """Read what YAML or `--config` left as text: 1e-3 in YAML 1.1, every nested value on the command line."""
     if isinstance(value, dict):
-        return {key: _read_numbers(item) for key, item in value.items()}
+        return {key: item if key in TEXT_KEYS else _read_scalars(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [_read_numbers(item) for item in value]
-    if isinstance(value, str) and re.fullmatch(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+", value):
+        return [_read_scalars(item) for item in value]
+    if not isinstance(value, str):
+        return value
+    if re.fullmatch(r"[-+]?\d+", value):
+        return int(value)
+    if re.fullmatch(r"[-+]?\d+(\.\d*)?([eE][-+]?\d+)?", value):
         return float(value)
-    return value
+    return {"true": True, "false": False, "null": None}.get(value, value)

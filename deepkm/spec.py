@@ -5,6 +5,8 @@ A spec holds every knob that shapes the result, after defaults, in plain types, 
 
 import hashlib
 import json
+import os
+import sys
 from pathlib import Path
 
 from deepkm.config import ENTRY_KEYS, check_config
@@ -49,7 +51,9 @@ class Study:
         starts = range(0, len(seeds), size)
         self.blocks = {_block_name(seeds[i : i + size]): seeds[i : i + size] for i in starts}
         for key in self.datasets:
-            self._check_paths(key)
+            self._check_file(key)
+        for key in ("results_dir", "data_dir"):
+            _check_writable(key, Path(self.config[key]))
 
     def dataset_file(self, dataset):
         """Return the user's file behind a data set, or an empty list."""
@@ -149,7 +153,7 @@ class Study:
             del values[name]
         return {name: _plain(value, defaults.get(name)) for name, value in values.items()}
 
-    def _check_paths(self, dataset):
+    def _check_file(self, dataset):
         path = self.dataset_file(dataset)
         target = Path(self.config["data_dir"]) / f"{dataset}.npz"
         if path and Path(path).resolve() == target.resolve():
@@ -161,6 +165,19 @@ class Study:
                 f"datasets.{dataset}.path: got {path}, expected an existing .npz file; put it there or name yours with "
                 f"--config 'datasets={{{dataset}: {{path: FILE}}}}'"
             )
+
+
+def export_package():
+    """Let jobs call ``python -m deepkm`` from any folder, with this Python (a conda environment comes first) and code."""
+    for name, first in (("PATH", Path(sys.executable).parent), ("PYTHONPATH", Path(__file__).parents[1])):
+        os.environ[name] = os.pathsep.join(filter(None, [str(first), os.environ.get(name)]))
+
+
+def _check_writable(key, folder):
+    """Raise a ValueError where a folder neither exists nor can be made."""
+    existing = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+    if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
+        raise ValueError(f"{key}: got {folder}, expected a folder that can be written to; name another one")
 
 
 def _block_name(seeds):

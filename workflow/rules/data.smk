@@ -11,14 +11,14 @@ rule dataset:
     output:
         npz="<data>/{dataset}.npz",
         meta="<data>/{dataset}.meta.json",
-    params:
-        spec=lambda wildcards: dumps(study.dataset_spec(wildcards.dataset)),
     log:
         "<results>/logs/dataset/{dataset}.log",
     benchmark:
         "<results>/benchmarks/dataset/{dataset}.jsonl"
     conda:
         "../../envs/deepkm.yaml"
+    params:
+        spec=lambda wildcards: dumps(study.dataset_spec(wildcards.dataset)),
     shell:
         "python -m deepkm dataset --spec {params.spec:q} --input {input:q} --output {output.npz:q}"
         " --meta {output.meta:q} > {log:q} 2>&1"

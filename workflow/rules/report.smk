@@ -12,14 +12,14 @@ rule score:
     output:
         scores="<results>/scores.csv",
         epochs="<results>/epochs.csv",
-    params:
-        spec=dumps(study.score_spec()),
     log:
         "<results>/logs/score.log",
     benchmark:
         "<results>/benchmarks/score.jsonl"
     conda:
         "../../envs/deepkm.yaml"
+    params:
+        spec=dumps(study.score_spec()),
     shell:
         "python -m deepkm score --spec {params.spec:q} --data {input.npz:q} --results {input.results:q}"
         " --scores {output.scores:q} --epochs {output.epochs:q} > {log:q} 2>&1"
@@ -31,14 +31,14 @@ rule tables:
         rules.score.output.scores,
     output:
         collect("<results>/tables/{metric}.{format}", metric=["acc", "nmi", "ari"], format=["csv", "md"]),
-    params:
-        spec=dumps(study.report_spec("tables")),
     log:
         "<results>/logs/tables.log",
     benchmark:
         "<results>/benchmarks/tables.jsonl"
     conda:
         "../../envs/deepkm.yaml"
+    params:
+        spec=dumps(study.report_spec("tables")),
     shell:
         "python -m deepkm tables --spec {params.spec:q} --scores {input:q} --output {output:q} > {log:q} 2>&1"
 
@@ -50,14 +50,14 @@ rule figures:
         epochs=rules.score.output.epochs,
     output:
         directory("<results>/figures"),
-    params:
-        spec=dumps(study.report_spec("figures")),
     log:
         "<results>/logs/figures.log",
     benchmark:
         "<results>/benchmarks/figures.jsonl"
     conda:
         "../../envs/deepkm.yaml"
+    params:
+        spec=dumps(study.report_spec("figures")),
     shell:
         "python -m deepkm figures --spec {params.spec:q} --scores {input.scores:q} --epochs {input.epochs:q}"
         " --output {output:q} > {log:q} 2>&1"

@@ -1,17 +1,20 @@
 # The study as an object, and what lets every job find the package.
 
-# Jobs call `python -m deepkm`: the Python that runs Snakemake (or a conda environment's, which comes first), with this
-# checkout's package, from whichever folder the workflow is called.
-os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(workflow.basedir), os.environ.get("PYTHONPATH")]))
-sys.path[:0] = [str(workflow.basedir), os.getcwd()]
+sys.path[:0] = [str(workflow.basedir), os.getcwd()]  # the package, and a user's own methods beside the study
 
-from deepkm.spec import Study, dumps
+from deepkm.spec import Study, dumps, export_package
 
+export_package()
 try:
     study = Study(config)
 except ValueError as error:
     raise WorkflowError(f"config: {error}") from None
+
+
+def pretrained(wildcards):
+    """Return the autoencoders that a method builds on; none in input space."""
+    key = study.autoencoder_of(wildcards.method)
+    return collect("<results>/autoencoders/{key}/{{dataset}}/{{block}}.h5", key=[key] if key else [])
 
 
 wildcard_constraints:

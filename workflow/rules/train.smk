@@ -1,12 +1,6 @@
 # The .npz is `ancient`: its small .meta.json, which holds its checksum, tells whether the data changed.
 
 
-def pretrained(wildcards):
-    """Return the autoencoders that a method builds on; none in input space."""
-    key = study.autoencoder_of(wildcards.method)
-    return collect("<results>/autoencoders/{key}/{{dataset}}/{{block}}.h5", key=[key] if key else [])
-
-
 rule autoencoder:
     """Pretrain the autoencoders of a block of seeds, once for all methods."""
     input:
@@ -14,17 +8,17 @@ rule autoencoder:
         npz=ancient("<data>/{dataset}.npz"),
     output:
         "<results>/autoencoders/{autoencoder}/{dataset}/{block}.h5",
-    params:
-        spec=lambda wildcards: dumps(study.autoencoder_spec(**wildcards)),
-    threads: 1
-    resources:
-        gpu=1,
     log:
         "<results>/logs/autoencoder/{autoencoder}/{dataset}/{block}.log",
     benchmark:
         "<results>/benchmarks/autoencoder/{autoencoder}/{dataset}/{block}.jsonl"
     conda:
         "../../envs/deepkm.yaml"
+    threads: 1
+    resources:
+        gpu=1,
+    params:
+        spec=lambda wildcards: dumps(study.autoencoder_spec(**wildcards)),
     shell:
         "python -m deepkm autoencoder --spec {params.spec:q} --data {input.npz:q} --output {output:q}"
         " --gpu {resources.gpu} --threads {threads} > {log:q} 2>&1"
@@ -38,17 +32,17 @@ rule cluster:
         autoencoder=pretrained,
     output:
         "<results>/clusterings/{method}/{dataset}/{block}.h5",
-    params:
-        spec=lambda wildcards: dumps(study.cluster_spec(**wildcards)),
-    threads: 1
-    resources:
-        gpu=1,
     log:
         "<results>/logs/cluster/{method}/{dataset}/{block}.log",
     benchmark:
         "<results>/benchmarks/cluster/{method}/{dataset}/{block}.jsonl"
     conda:
         "../../envs/deepkm.yaml"
+    threads: 1
+    resources:
+        gpu=1,
+    params:
+        spec=lambda wildcards: dumps(study.cluster_spec(**wildcards)),
     shell:
         "python -m deepkm cluster --spec {params.spec:q} --data {input.npz:q} --autoencoder {input.autoencoder:q}"
         " --output {output:q} --gpu {resources.gpu} --threads {threads} > {log:q} 2>&1"

@@ -1,0 +1,359 @@
+"""The workflow as people call it: a real tiny study, then what reruns when, interruptions and bad input."""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from copy import deepcopy
+
+import h5py
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from conftest import ROOT, TINY_STUDY, environment, run_snakemake, run_stage
+
+from deepkm import CT
+from deepkm.datasets.features import load_features
+from deepkm.hdf5 import read_hdf5
+from deepkm.spec import Study, dumps
+
+# One process builds the study that all tests here look at.
+pytestmark = pytest.mark.xdist_group("workflow")
+
+METHODS = TINY_STUDY["study"]["methods"]
+REPORT = {"score": 1, "tables": 1, "figures": 1}
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory):
+    """A copy of the checkout in which the tiny study has run."""
+    folder = tmp_path_factory.mktemp("built") / "checkout"
+    folder.mkdir()
+    for name in ("deepkm", "workflow", "profiles", "envs"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("Snakefile", "config.yaml"):
+        shutil.copy(ROOT / name, folder)
+    run_snakemake(folder)
+    return folder
+
+
+@pytest.fixture
+def checkout(built, tmp_path):
+    """A copy of `built` that a test may change."""
+    return shutil.copytree(built, tmp_path / "checkout", symlinks=True)
+
+
+def changed(**parts):
+    """Return the tiny study with the keys of some parts replaced."""
+    study = deepcopy(TINY_STUDY)
+    for part, values in parts.items():
+        study[part] = {**study.get(part, {}), **values} if isinstance(values, dict) else values
+    return study
+
+
+def planned(folder, study=TINY_STUDY):
+    """Return how many jobs of each rule a dry run plans."""
+    output = run_snakemake(folder, "-n", "--quiet", "host", study=study).stdout
+    if "Nothing to be done" in output:
+        return {}
+    table = re.search(r"Job stats:\njob +count\n[- ]+\n(.*?)\ntotal", output, re.DOTALL)
+    jobs = dict(line.split() for line in table[1].splitlines())
+    return {rule: int(count) for rule, count in jobs.items() if rule != "all"}
+
+
+def results(folder):
+    """Return all arrays of all result files, by file and name."""
+    found = {}
+    for path in sorted(folder.glob("results/*/*/blobs/*.h5")):
+        for name, array in read_hdf5(path)[0].items():
+            found[str(path.relative_to(folder)), name] = array
+    return found
+
+
+def assert_same(first, second):
+    assert first.keys() == second.keys()
+    for key, array in first.items():
+        np.testing.assert_array_equal(array, second[key], err_msg=str(key))
+
+
+def test_what_a_study_leaves(built):
+    scores = pd.read_csv(built / "results" / "scores.csv")
+    assert list(scores.columns[:6]) == ["dataset", "method", "seed", "acc", "nmi", "ari"]
+    assert len(scores) == len(METHODS) * 2
+    assert (scores.loc[scores["method"] == "km", "acc"] == 1).all()  # far blobs
+    epochs = pd.read_csv(built / "results" / "epochs.csv")
+    last = epochs.sort_values("epoch").groupby(["method", "seed"])["acc"].last()
+    assert last.to_dict() == scores.set_index(["method", "seed"])["acc"].to_dict()
+    for metric in ("acc", "nmi", "ari"):
+        assert "over 2 seeds" in (built / "results" / "tables" / f"{metric}.md").read_text()
+        table = pd.read_csv(built / "results" / "tables" / f"{metric}.csv").set_index("method")
+        mean = 100 * scores[scores["method"] == "ct"][metric].mean()
+        assert table.loc["ct", "mean"] == pytest.approx(mean, abs=1e-3)
+    figures = {path.name for path in (built / "results" / "figures").glob("*.*g")}
+    assert figures == {
+        f"blobs_{name}.{suffix}" for name in ("losses", "scores_over_epochs", "ablation") for suffix in ("png", "svg")
+    }
+    assert not list(built.rglob("*.checkpoint"))
+    assert not list(built.rglob("*.tmp"))
+    for stage in ("dataset/blobs", "cluster/ct/blobs/seed0", "score", "tables", "figures"):
+        assert (built / "results" / "logs" / f"{stage}.log").exists()
+        assert (built / "results" / "benchmarks" / f"{stage}.jsonl").exists()
+
+
+def test_results_hold_raw_answers_and_who_made_them(built):
+    arrays, attributes = read_hdf5(built / "results" / "clusterings" / "ct" / "blobs" / "seed1.h5")
+    assert arrays["labels"].shape == (1, 120)
+    assert arrays["centers"].shape == (1, 3, 3)
+    assert arrays["history/labels"].shape == (1, 4, 120)
+    assert arrays["history/loss"].shape == arrays["history/clustering"].shape == (1, 3)
+    assert attributes["spec"]["seeds"] == [1]
+    assert attributes["spec"]["parameters"]["epochs"] == 3
+    assert attributes["provenance"]["device"].startswith("CPU")
+    assert {"torch", "numpy", "deepkm"} <= set(attributes["provenance"]["versions"])
+
+
+def test_methods_share_their_autoencoder(built):
+    shared, _ = read_hdf5(built / "results" / "clusterings" / "dkm" / "blobs" / "seed0.h5")
+    other, _ = read_hdf5(built / "results" / "clusterings" / "ct" / "blobs" / "seed0.h5")
+    np.testing.assert_array_equal(shared["history/labels"][:, 0], other["history/labels"][:, 0])
+
+
+def test_a_second_call_has_nothing_to_do(built):
+    assert planned(built) == {}
+    for target in ("data", "tables", "figures"):
+        assert "Nothing to be done" in run_snakemake(built, target, "-n").stdout
+
+
+def test_the_pipeline_gives_what_the_estimator_gives(built):
+    x = load_features(built / "data" / "blobs.npz", "standard")
+    spec = read_hdf5(built / "results" / "clusterings" / "ct" / "blobs" / "seed1.h5")[1]["spec"]
+    labels = CT(**spec["parameters"], random_state=1, device="cpu").fit(x).labels_
+    np.testing.assert_array_equal(labels, results(built)["results/clusterings/ct/blobs/seed1.h5", "labels"][0])
+
+
+@pytest.mark.parametrize(
+    ("study", "jobs"),
+    [
+        (changed(methods={"dkm": {"alpha": 10.0}}), {"cluster": 2, **REPORT}),
+        (changed(methods={"dkm": {"alpha": 1000}}), {}),  # the value it has
+        (changed(methods={"dkm": {"alpha": 1.0, "clustering_weight": 1000.0}}), {"cluster": 2, **REPORT}),  # swapped
+        (changed(methods={"dkm": {"title": "Another"}}), {"tables": 1, "figures": 1}),
+        (changed(methods={"dkm_reinit": {"alpha": 10.0}}), {}),  # not in the study
+        (changed(study={"seeds": [0, 1, 2]}), {"autoencoder": 1, "cluster": 4, **REPORT}),
+        (changed(study={"seeds": [0]}), REPORT),
+        (changed(study={"methods": [*METHODS, "aekm_long"]}), {"cluster": 2, **REPORT}),
+        (changed(study={"methods": METHODS[:-1]}), REPORT),
+        (changed(training={"epochs": 4}), {"cluster": 6, **REPORT}),
+        (changed(training={"pretraining_epochs": 3}), {"autoencoder": 2, "cluster": 6, **REPORT}),
+        (changed(autoencoders={"mlp": {"hidden_widths": [9]}}), {"autoencoder": 2, "cluster": 6, **REPORT}),
+        (changed(seeds_per_job=2), {"autoencoder": 1, "cluster": 4, **REPORT}),
+        (dict(reversed(TINY_STUDY.items())), {}),
+    ],
+    ids=[
+        "one parameter",
+        "an equal value",
+        "swapped values",
+        "a title",
+        "a method outside the study",
+        "a seed added",
+        "a seed removed",
+        "a method added",
+        "a method removed",
+        "epochs",
+        "pretraining",
+        "autoencoder",
+        "seeds per job",
+        "reordered",
+    ],
+)
+def test_a_change_of_the_study_reruns_what_it_must(built, study, jobs):
+    assert planned(built, study) == jobs
+
+
+def edit(path, old, new):
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "jobs"),
+    [
+        ("methods/ct.py", "# lambda", "# the weight", {}),
+        ("methods/ct.py", '"""Centering loss:', '"""Another text:', {}),
+        ("methods/ct.py", ".mean((-2, -1))", ".mean((-1, -2)) * 2", {"cluster": 4, **REPORT}),
+        ("centers.py", "smallest=1e-12", "smallest=1e-11", {"cluster": 8, **REPORT}),
+        ("autoencoder.py", "sqrt(6 /", "sqrt(5 /", {"autoencoder": 2, "cluster": 8, **REPORT}),
+        ("metrics.py", "return float(table[", "return 1.0 * float(table[", REPORT),
+        ("report/figures.py", '"font.size": 9', '"font.size": 8', {"figures": 1}),
+        ("stages/cluster.py", "check_enough_samples(len(x)", "check_enough_samples(int(len(x))", {}),
+    ],
+    ids=["comment", "docstring", "equation", "centers", "autoencoder", "metric", "figure", "plumbing"],
+)
+def test_a_change_of_the_code_reruns_what_it_must(checkout, file, old, new, jobs):
+    edit(checkout / "deepkm" / file, old, new)
+    assert planned(checkout) == jobs
+
+
+def test_touched_files_and_fresh_copies_rerun_nothing(checkout):
+    later = time.time() + 100
+    for path in [*checkout.rglob("*.py"), *checkout.rglob("*.npz"), *checkout.glob("results/autoencoders/*/*/*")]:
+        os.utime(path, (later, later))
+    assert planned(checkout) == {}
+
+
+def test_neither_cores_nor_order_change_a_number(built, tmp_path):
+    study = deepcopy(TINY_STUDY)
+    for key in ("methods", "seeds"):
+        study["study"][key] = study["study"][key][::-1]
+    run_snakemake(tmp_path, "--cores", "1", study=study)
+    assert_same(results(built), results(tmp_path))
+    columns = ["dataset", "method", "seed", "acc", "nmi", "ari"]
+    first, second = (pd.read_csv(folder / "results" / "scores.csv")[columns] for folder in (built, tmp_path))
+    pd.testing.assert_frame_equal(*(table.sort_values(columns[:3], ignore_index=True) for table in (first, second)))
+
+
+def test_stacked_seeds_end_to_end(checkout):
+    run_snakemake(checkout, study=changed(seeds_per_job=2))
+    scores = pd.read_csv(checkout / "results" / "scores.csv")
+    assert len(scores) == len(METHODS) * 2
+    single = results(checkout)["results/clusterings/ct/blobs/seed1.h5", "labels"][0]
+    stacked = results(checkout)["results/clusterings/ct/blobs/seed0x2.h5", "labels"][1]
+    assert (single == stacked).mean() > 0.99  # float32: equal but for rounding
+
+
+def long_job(folder, output, **parameters):
+    """Return the command of a clustering job that takes a while, on data without labels."""
+    random = np.random.default_rng(0)
+    if not (folder / "x.npz").exists():
+        np.savez(folder / "x.npz", feature=random.normal(size=(2000, 20)))
+    config = yaml.safe_load((ROOT / "config.yaml").read_text())
+    config["study"] = {"datasets": ["blobs"], "methods": ["ct_no_reinit"], "seeds": [3, 4]}
+    config |= {"seeds_per_job": 2}
+    spec = Study(config).cluster_spec("blobs", "ct_no_reinit", "seed3x2")
+    spec["parameters"] |= {"epochs": 40, "hidden_widths": [64], **parameters}
+    return ["cluster", "--spec", dumps(spec), "--data", folder / "x.npz", "--output", output]
+
+
+def test_a_killed_job_goes_on_and_ends_with_the_same_bits(tmp_path):
+    whole, broken = tmp_path / "whole.h5", tmp_path / "broken.h5"
+    run_stage(*long_job(tmp_path, whole))
+    command = [sys.executable, "-m", "deepkm", *map(str, long_job(tmp_path, broken)), "--checkpoint-seconds", "0"]
+    random, kills = np.random.default_rng(), 0
+    while kills < 3:
+        with subprocess.Popen(command, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as job:
+            deadline = time.monotonic() + 60
+            while not list(tmp_path.glob(".broken.*.checkpoint")) and job.poll() is None:
+                assert time.monotonic() < deadline
+                time.sleep(0.01)
+            time.sleep(random.uniform(0, 0.4) + 2 * kills)  # starting takes a while
+            job.send_signal(signal.SIGKILL)
+            job.wait()
+        kills += 1
+        if broken.exists():
+            break
+    assert kills
+    done = run_stage(*long_job(tmp_path, broken)) if not broken.exists() else None
+    assert done is None or "going on from epoch" in done.stdout
+    first, second = (read_hdf5(path)[0] for path in (whole, broken))
+    assert_same(first, second)
+    assert not list(tmp_path.glob(".broken*"))
+
+
+def test_a_checkpoint_of_other_parameters_is_not_resumed(tmp_path):
+    output = tmp_path / "a.h5"
+    command = [sys.executable, "-m", "deepkm", *map(str, long_job(tmp_path, output)), "--checkpoint-seconds", "0"]
+    with subprocess.Popen(command, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as job:
+        while not list(tmp_path.glob(".a.*.checkpoint")):
+            time.sleep(0.01)
+        job.kill()
+    done = run_stage(*long_job(tmp_path, output, epochs=2))
+    assert "going on" not in done.stdout
+    assert read_hdf5(output)[0]["history/loss"].shape == (2, 2)
+
+
+def test_labels_are_not_seen_by_training(tmp_path):
+    random = np.random.default_rng(0)
+    feature = random.normal(size=(200, 5))
+    np.savez(tmp_path / "with.npz", feature=feature, target=random.integers(3, size=200))
+    np.savez(tmp_path / "without.npz", feature=feature)
+    for name in ("with", "without"):
+        arguments = long_job(tmp_path, tmp_path / f"{name}.h5", epochs=2)
+        arguments[arguments.index("--data") + 1] = tmp_path / f"{name}.npz"
+        run_stage(*arguments)
+    assert_same(read_hdf5(tmp_path / "with.h5")[0], read_hdf5(tmp_path / "without.h5")[0])
+
+
+def test_a_data_set_without_labels_is_clustered(tmp_path):
+    np.savez(tmp_path / "mine.npz", feature=np.random.default_rng(0).normal(size=(90, 4)))
+    study = changed(
+        datasets={"mine": {"path": "mine.npz", "n_clusters": 3}}, study={"datasets": ["mine"], "methods": ["km", "ct"]}
+    )
+    run_snakemake(tmp_path, study=study)
+    scores = pd.read_csv(tmp_path / "results" / "scores.csv")
+    assert scores["acc"].isna().all()
+    assert (scores["n_clusters_used"] == 3).all()
+    assert "| -" in (tmp_path / "results" / "tables" / "acc.md").read_text()
+    assert {path.name for path in (tmp_path / "results" / "figures").glob("*.png")} == {"mine_losses.png"}
+
+
+GOOD = np.random.default_rng(0).normal(size=(20, 3))
+
+
+@pytest.mark.parametrize(
+    ("arrays", "change", "message"),
+    [
+        ({}, {"study": {"method": ["km"]}}, "study: got unknown key 'method', expected 'methods'?"),
+        ({}, {"study": {"methods": ["kmm"]}}, "study.methods: got unknown method 'kmm', expected 'km'?"),
+        ({}, {"training": {"epochs": -3}}, "training.epochs: got -3, expected >= 0"),
+        ({}, {"results_dir": "mine.npz/results"}, "results_dir: got mine.npz/results, expected a folder"),
+        ({}, {"datasets": {"mine": {"path": "no.npz", "n_clusters": 2}}}, "datasets.mine.path: got no.npz, expected"),
+        ({"x": GOOD}, {}, "got the arrays x, expected one named 'feature'"),
+        (
+            {"feature": np.where(GOOD[3, 1] == GOOD, np.nan, GOOD)},
+            {},
+            "got 1 NaN or infinite numbers in 1 of 20 samples",
+        ),
+        ({"feature": np.array([[{}]], dtype=object)}, {}, "got feature as an array of Python objects"),
+        ({"feature": GOOD[:1]}, {}, "n_clusters=2 should be <= n_samples=1; lower n_clusters"),
+    ],
+    ids="key method epochs folder file feature nan pickle clusters".split(),
+)
+def test_bad_input_gets_one_clear_line_and_leaves_nothing(arrays, change, message, tmp_path):
+    np.savez(tmp_path / "mine.npz", **(arrays or {"feature": GOOD}))
+    study = changed(
+        datasets={"mine": {"path": "mine.npz", "n_clusters": 2}}, study={"datasets": ["mine"], "methods": ["km"]}
+    )
+    for part, values in change.items():
+        study[part] = {**study[part], **values} if isinstance(values, dict) else values
+    done = run_snakemake(tmp_path, study=study, check=False)
+    assert done.returncode != 0
+    assert len([line for line in done.stdout.splitlines() if message in line]) == 1, done.stdout
+    assert "Traceback" not in done.stdout
+    assert [path.name for path in tmp_path.rglob("*.npz*")] == ["mine.npz"]
+    assert not list(tmp_path.rglob("*.h5"))
+
+
+def test_a_bad_parameter_on_the_command_line_of_a_stage(tmp_path):
+    done = run_stage(*long_job(tmp_path, tmp_path / "a.h5", alpha=-1.0), check=False)
+    assert done.returncode == 2
+    assert done.stdout.count("\n") == 1
+    assert "alpha=-1.0 should be > 0" in done.stdout
+    done = run_stage("cluster", "--spec", "{", "--data", "x", "--output", "y", check=False)
+    assert "got no JSON" in done.stdout
+
+
+def test_results_hold_no_pickles(built):
+    for path in built.rglob("*.h5"):
+        with h5py.File(path) as file:
+            assert not any(item.dtype.kind == "O" for item in file.values() if isinstance(item, h5py.Dataset))
+
+
+def test_lint():
+    command = [sys.executable, "-m", "snakemake", "--lint", "-s", ROOT / "Snakefile"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, env=environment())
+    assert done.returncode == 0, done.stderr
