@@ -168,7 +168,7 @@ class Study:
 
 
 def export_package():
-    """Let jobs call ``python -m deepkm`` from any folder, with this Python (a conda environment comes first) and code."""
+    """Let jobs call ``python -m deepkm`` from any folder: with this Python (a conda environment wins) and this code."""
     for name, first in (("PATH", Path(sys.executable).parent), ("PYTHONPATH", Path(__file__).parents[1])):
         os.environ[name] = os.pathsep.join(filter(None, [str(first), os.environ.get(name)]))
 

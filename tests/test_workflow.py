@@ -301,6 +301,20 @@ def test_a_data_set_without_labels_is_clustered(tmp_path):
     assert {path.name for path in (tmp_path / "results" / "figures").glob("*.png")} == {"mine_losses.png"}
 
 
+def test_the_readme_adds_a_method(tmp_path):
+    readme = (ROOT / "README.md").read_text()
+    code = re.search(r"```python\n# my_method.py\n(.*?)```", readme, re.DOTALL)[1]
+    (tmp_path / "my_method.py").write_text(code)
+    entry = yaml.safe_load(re.search(r"```yaml\n(methods:\n  hard:.*?)```", readme, re.DOTALL)[1])
+    entry["study"]["seeds"] = [0]
+    run_snakemake(tmp_path, study=changed(**entry))
+    scores = pd.read_csv(tmp_path / "results" / "scores.csv")
+    assert scores["method"].tolist() == ["aekm", "dkm", "hard"]
+    text = code.replace("distance.amin(-1)", "2 * distance.amin(-1)")
+    (tmp_path / "my_method.py").write_text(text)
+    assert planned(tmp_path, changed(**entry)) == {"cluster": 1, **REPORT}
+
+
 GOOD = np.random.default_rng(0).normal(size=(20, 3))
 
 
