@@ -20,6 +20,13 @@ TINY_STUDY = {
 }
 
 
+def pytest_collection_modifyitems(items):
+    """Send all tests that look at the same built study to the same process."""
+    for item in items:
+        if "built" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.xdist_group("built"))
+
+
 @pytest.fixture
 def config():
     """The default configuration."""

@@ -21,9 +21,6 @@ from deepkm.datasets.features import load_features
 from deepkm.hdf5 import read_hdf5
 from deepkm.spec import Study, dumps
 
-# One process builds the study that all tests here look at.
-pytestmark = pytest.mark.xdist_group("workflow")
-
 METHODS = TINY_STUDY["study"]["methods"]
 REPORT = {"score": 1, "tables": 1, "figures": 1}
 
