@@ -125,7 +125,7 @@ class DeepClustering(TransformerMixin, ClusterMixin, BaseEstimator):
             When a parameter or `X` is not as documented.
         """
         self.check_parameters()
-        X = validate_data(self, X, dtype=[np.float64, np.float32], ensure_min_samples=1)
+        X = validate_data(self, X, dtype=[np.float64, np.float32], order="C")
         check_enough_samples(len(X), self.n_clusters)
         x = torch.tensor(X, device=self._device())
         if isinstance(self.random_state, Integral):
@@ -192,7 +192,7 @@ class DeepClustering(TransformerMixin, ClusterMixin, BaseEstimator):
 
     def _encode(self, X):
         check_is_fitted(self)
-        X = validate_data(self, X, dtype=self.cluster_centers_.dtype, reset=False)
+        X = validate_data(self, X, dtype=self.cluster_centers_.dtype, order="C", reset=False)
         return self._run.encode(torch.tensor(X, device=self._run.centers.device))
 
     def _device(self):

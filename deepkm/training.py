@@ -61,9 +61,9 @@ class Run:
             self.state["centers"] = value
 
     def parameters(self):
-        """Return all trained tensors by name."""
+        """Return all trained tensors by name, in an order that a checkpoint keeps."""
         named = {f"autoencoder.{name}": tensor for name, tensor in self.autoencoder.named_parameters()}
-        return named | {name: tensor for name, tensor in self.state.items() if tensor.requires_grad}
+        return named | {name: tensor for name, tensor in sorted(self.state.items()) if tensor.requires_grad}
 
     def encode(self, x):
         """Return the code of the whole data set, (S, N, D)."""

@@ -20,6 +20,7 @@ TINY_STUDY = {
 }
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(items):
     """Send all tests that look at the same built study to the same process."""
     for item in items:

@@ -13,7 +13,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from deepkm.checkpoint import restore_run, save_run
 from deepkm.metrics import scores
 from deepkm.spec import Study
-from deepkm.training import Batch, Run, pretrain, train
+from deepkm.training import Batch, Run, make_optimizer, pretrain, train
 
 CONFIG = yaml.safe_load((ROOT / "config.yaml").read_text())
 METHODS = list(CONFIG["methods"])
@@ -118,6 +118,7 @@ def test_labels_are_ignored_and_fit_repeats(key, blobs):
     np.testing.assert_array_equal(first.labels_, second.labels_)
     np.testing.assert_array_equal(first.cluster_centers_, second.cluster_centers_)
     np.testing.assert_array_equal(first.labels_, first.predict(x))
+    np.testing.assert_array_equal(first.labels_[::-1], first.predict(x[::-1]))
     assert first.transform(x).shape == (len(x), first.cluster_centers_.shape[1])
     assert first.n_iter_ == first.epochs
 
@@ -143,3 +144,18 @@ def test_far_blobs_are_found(key):
 def test_bad_parameters_get_one_clear_line(key, change, message, blobs):
     with pytest.raises(ValueError, match=message):
         make_method(key, **change).fit(blobs[0])
+
+
+def test_two_trained_tensors_keep_their_moments_through_a_checkpoint(x, tmp_path):
+    """Names in another order than that of their making: the optimizer's moments must not be swapped."""
+    run = make_method("dkm").start(x, seeds=[0])
+    run.state = {name: torch.zeros(1, 2, dtype=x.dtype, requires_grad=True) for name in ("b", "a")}
+    optimizer = run.optimizer = make_optimizer(run, learning_rate=1.0)
+    (10 * run.state["b"].sum() + run.state["a"].sum()).backward()
+    optimizer.step()
+    save_run(tmp_path / "run.checkpoint", run, spec={})
+    restored = make_method("dkm").start(x, seeds=[0])
+    restore_run(tmp_path / "run.checkpoint", restored, spec={}, optimizer_options={"learning_rate": 1.0}, device="cpu")
+    for name in ("a", "b"):
+        moments, expected = (r.optimizer.state[r.state[name]]["exp_avg"] for r in (restored, run))
+        assert torch.equal(moments, expected)
