@@ -3,8 +3,10 @@
 import os
 import subprocess
 import sys
+from copy import deepcopy
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 import yaml
@@ -18,14 +20,6 @@ TINY_STUDY = {
     "datasets": {"blobs": {"n_samples": 120, "n_features": 4, "n_clusters": 3}},
     "autoencoders": {"mlp": {"hidden_widths": [8]}},
 }
-
-
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
-def pytest_collection_modifyitems(items):
-    """Send all tests that look at the same built study to the same process."""
-    for item in items:
-        if "built" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.xdist_group("built"))
 
 
 @pytest.fixture
@@ -70,3 +64,17 @@ def run_stage(*arguments, check=True):
 def environment(root=ROOT):
     """This process's environment, with the package of one checkout first."""
     return {**os.environ, "PYTHONPATH": str(root)}
+
+
+def changed(**parts):
+    """Return the tiny study with the keys of some parts replaced."""
+    study = deepcopy(TINY_STUDY)
+    for part, values in parts.items():
+        study[part] = {**study.get(part, {}), **values} if isinstance(values, dict) else values
+    return study
+
+
+def assert_same(first, second):
+    assert first.keys() == second.keys()
+    for key, array in first.items():
+        np.testing.assert_array_equal(array, second[key], err_msg=str(key))
