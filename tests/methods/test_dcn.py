@@ -60,10 +60,12 @@ def test_centers_follow_the_recursion_sample_by_sample():
     batch = first_batch(run, x, size=30)
     centers, counts = run.centers.clone(), run.state["counts"].clone()
     before = run.state["assigned"].clone()
+    stale = batch.z.detach()
     move_weights(run)  # since the batch was encoded
     with torch.no_grad():
         METHOD.after_step(batch, run)
         z = run.autoencoder.encode(batch.x)
+    assert not torch.allclose(z, stale)
     for s in range(2):
         fixed = centers[s].clone()
         for i, sample in enumerate(batch.index[s]):
