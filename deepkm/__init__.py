@@ -8,8 +8,8 @@ from importlib import import_module
 
 __version__ = "0.1.0"
 
-_METHODS = {"KMeans": "km", "DKM": "dkm", "CT": "ct"}
-__all__ = ["CT", "DKM", "KMeans"]
+_METHODS = {"KMeans": "km", "DCN": "dcn", "DKM": "dkm", "CT": "ct", "DEC": "dec", "IDEC": "idec"}
+__all__ = ["CT", "DCN", "DEC", "DKM", "IDEC", "KMeans"]
 
 
 def __getattr__(name):

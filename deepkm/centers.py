@@ -41,6 +41,11 @@ def student_t(distance, alpha=1.0):
     return torch.softmax(-(alpha + 1) / 2 * torch.log1p(distance / alpha), dim=-1)
 
 
+def log_student_t(distance, alpha=1.0):
+    """Return the logarithm of `student_t`, finite where the membership itself underflows to zero."""
+    return torch.log_softmax(-(alpha + 1) / 2 * torch.log1p(distance / alpha), dim=-1)
+
+
 def nearest(z, centers):
     """Return the index of the nearest center of each sample, shape (S, N)."""
     origin = centers.mean(1, keepdim=True)  # near the data, so that the expanded form loses little to cancellation

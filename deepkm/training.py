@@ -27,7 +27,8 @@ class Run:
     epoch : int
         Epochs trained; -1 before `train` has initialised the run.
     state : dict of str to Tensor
-        What the method keeps, each with a leading S. Tensors that require a gradient are trained.
+        What the method keeps, each with a leading S. Tensors that require a gradient are trained. A method with a
+        stopping rule keeps ``"stopped"``, (S,) bool.
     history : dict of str to list of ndarray
         Per epoch: mean losses, (S,), and ``"labels"``, (S, N).
     optimizer : torch.optim.Optimizer or None
@@ -59,6 +60,10 @@ class Run:
             self.state["centers"].detach().copy_(value)
         else:
             self.state["centers"] = value
+
+    def stopped(self):
+        """Return the places in the stack of the runs that met their method's stopping rule; [] without a rule."""
+        return self.state["stopped"].nonzero().flatten().tolist() if "stopped" in self.state else []
 
     def parameters(self):
         """Return all trained tensors by name, in an order that a checkpoint keeps."""
@@ -135,6 +140,13 @@ def train(method, x, run):
     ------
     Run
         The same object each time, consistent and ready to be saved.
+
+    Notes
+    -----
+    A method with a stopping rule keeps the flag ``run.state["stopped"]``, (S,), false at first, and sets it in
+    ``after_step``. From then on the loop holds that run's weights and centers fixed and its history repeats the last
+    values, while the other runs go on: what a run gives does not depend on its stack. History has ``"stopped"`` too,
+    true from the epoch in which the run stopped.
     """
     run.x = x
     if run.epoch < 0:
@@ -145,6 +157,10 @@ def train(method, x, run):
         _read_out(method, z, run)
         yield run
     while run.epoch < method.epochs:
+        if len(run.stopped()) == len(run.seeds):
+            _repeat_epoch(run)
+            yield run
+            continue
         _train_epoch(
             x,
             run,
@@ -188,19 +204,42 @@ def _train_epoch(x, run, *, loss, batch_size, optimizer_options, stream, after_s
     if run.optimizer is None:
         run.optimizer = make_optimizer(run, **optimizer_options)
     order = permutations(run.seeds, len(x), stream=stream, epoch=run.epoch).to(x.device)  # (S, N)
+    stopped_before = run.stopped()
     totals = {}
     for index in order.split(batch_size, dim=1):
         batch = Batch(x, index, run.autoencoder)
         value = batch.log(loss=loss(batch, run))  # (S,)
         run.optimizer.zero_grad()
         value.sum().backward()  # run s's loss depends on run s's weights alone
-        run.optimizer.step()
+        _step(run)
         if after_step is not None:
             with torch.no_grad():
                 after_step(batch, run)
         for name, term in batch.logged.items():
             totals[name] = totals.get(name, 0) + term.detach() * index.shape[1]
-    run.record(**{name: total / len(x) for name, total in totals.items()})
+    means = {name: total / len(x) for name, total in totals.items()}
+    for name, mean in means.items():
+        for s in stopped_before:
+            mean[s] = float(run.history[name][-1][s])
+    run.record(**means)
+    if "stopped" in run.state:
+        run.record(stopped=run.state["stopped"].clone())
+    run.epoch += 1
+
+
+def _step(run):
+    """Take one step of the optimizer; a stopped run is put back, since its momentum would still move it."""
+    stopped = run.stopped()
+    kept = [(tensor.detach(), tensor.detach()[stopped]) for tensor in run.parameters().values()] if stopped else []
+    run.optimizer.step()
+    for tensor, value in kept:
+        tensor[stopped] = value
+
+
+def _repeat_epoch(run):
+    """Pass an epoch in which no run is left to train."""
+    for values in run.history.values():
+        values.append(values[-1])
     run.epoch += 1
 
 

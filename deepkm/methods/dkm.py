@@ -1,9 +1,13 @@
 """Deep k-means (Moradi Fard, Thonet, Gaussier 2020)."""
 
+import math
 from dataclasses import dataclass
 
-from deepkm.base import DeepClustering, NonNegative, Positive
+import torch
+
+from deepkm.base import DeepClustering, NonNegative, Positive, PositiveInt
 from deepkm.centers import softmin, squared_distances, warm_kmeans
+from deepkm.seeding import generator
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -18,19 +22,27 @@ class DKM(DeepClustering):
     Parameters
     ----------
     alpha : float
-        Inverse temperature; at the default the memberships are hard but for near ties.
+        Inverse temperature; at the default the memberships are hard but for near ties. The first one, if they are
+        several.
+    n_alphas : int
+        How many inverse temperatures the epochs go through, alpha_n = alpha_(n-1) 2^(1/(ln n)^2): 1 holds alpha
+        constant, and 40 from alpha 0.1 is the paper's annealing, in 5 epochs each of 200. Fewer epochs sweep the
+        same range.
     clustering_weight : float
         lambda.
     reinit : bool
         Replace the centers after each epoch by k-means started from them (the ablation `dkm_reinit` of Roy 2024).
         Adam's moments of the centers are kept.
+    random_centers : bool
+        Draw the first centers uniformly from [-1, 1] instead of taking those of k-means: for training from scratch.
 
     Other parameters are those of `DeepClustering`.
 
     Notes
     -----
     Differs from the paper's code: labels are read from the re-encoded data, not from a buffer of the batches seen; each
-    epoch visits every sample once instead of drawing independent batches; fine-tuning starts with a new Adam.
+    epoch visits every sample once instead of drawing independent batches; fine-tuning starts with a new Adam. The
+    printed schedule divides by ln(1); the one here starts at n = 2, as the paper's code does.
 
     References
     ----------
@@ -39,11 +51,18 @@ class DKM(DeepClustering):
     """
 
     alpha: Positive = 1000.0
+    n_alphas: PositiveInt = 1
     clustering_weight: NonNegative = 1.0  # lambda
     reinit: bool = False
+    random_centers: bool = False
 
     def init(self, z, run):
-        super().init(z, run)
+        if self.random_centers:
+            shape = (self.n_clusters, z.shape[-1])
+            draws = [torch.rand(shape, dtype=torch.float64, generator=generator(s, "centers")) for s in run.seeds]
+            run.centers = (2 * torch.stack(draws) - 1).to(z)
+        else:
+            super().init(z, run)
         run.centers.requires_grad_()
 
     def before_epoch(self, z, run):
@@ -52,6 +71,26 @@ class DKM(DeepClustering):
 
     def loss(self, batch, run):
         distance = squared_distances(batch.z, run.centers)  # (S, B, K)
-        membership = softmin(distance, self.alpha)
+        membership = softmin(distance, self.alpha_at(run.epoch))
         clustering = batch.log(clustering=(membership * distance).sum(-1).mean(-1))  # (S,)
         return batch.reconstruction + self.clustering_weight * clustering
+
+    def alpha_at(self, epoch):
+        """Return the inverse temperature of an epoch, counted from 0."""
+        values = min(self.n_alphas, self.epochs)  # fewer epochs than alphas skip some in between
+        place = epoch * values // self.epochs * (self.n_alphas - 1) // max(1, values - 1)
+        return alpha_schedule(self.alpha, self.n_alphas)[place]
+
+
+def alpha_schedule(first, count):
+    """Return `count` growing inverse temperatures from `first` on.
+
+    Examples
+    --------
+    >>> [round(alpha, 4) for alpha in alpha_schedule(0.1, 40)][::13]
+    [0.1, 5.0225, 13.5663, 28.1326]
+    """
+    values = [first]
+    for n in range(2, count + 1):
+        values.append(values[-1] * 2 ** (1 / math.log(n) ** 2))
+    return values

@@ -1,0 +1,103 @@
+"""Deep embedded clustering (Xie, Girshick, Farhadi 2016)."""
+
+from dataclasses import dataclass
+
+import torch
+
+from deepkm.base import DeepClustering, NonNegative, Positive, PositiveInt
+from deepkm.centers import CHUNK_NUMEL, log_student_t, nearest, squared_distances, student_t
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class DEC(DeepClustering):
+    """Deep embedded clustering: the encoder and the centers learn from their own confident memberships.
+
+        L = mean_i sum_k p_ik log(p_ik / q_ik),
+        q_ik = (1 + d_ik/alpha)^(-(alpha+1)/2) / sum_j (...),   d_ik = ||z_i - r_k||^2,
+        p_ik = (q_ik^2 / f_k) / sum_j (q_ij^2 / f_j),   f_k = sum_i q_ik over the whole data set
+
+    The target p is constant between refreshes, every `update_interval` steps. The decoder is not used. Labels are the
+    largest q, which is the nearest center.
+
+    Parameters
+    ----------
+    alpha : float
+        Degrees of freedom of Student's t.
+    update_interval : int
+        Steps between two refreshes of the target.
+    tol : float
+        A run stops at a refresh that finds less than this fraction of labels changed since the one before. 0: never.
+
+    Other parameters are those of `DeepClustering`.
+
+    Notes
+    -----
+    Differs from the paper: the autoencoder is that of the other methods, pretrained by Adam without layer-wise
+    denoising; each epoch visits every sample once; `epochs` bounds the training, where the paper's code counts steps.
+    A run that stopped keeps its weights and centers to the last epoch; its history tells when it stopped.
+
+    References
+    ----------
+    J. Xie, R. Girshick, A. Farhadi. Unsupervised deep embedding for clustering analysis. ICML 2016, eqs. 1-5.
+    """
+
+    optimizer: str = "sgd"
+    learning_rate: Positive = 0.01
+    momentum: NonNegative = 0.9
+    n_init: PositiveInt = 20
+    alpha: Positive = 1.0
+    update_interval: PositiveInt = 140
+    tol: NonNegative = 0.001
+
+    def init(self, z, run):
+        super().init(z, run)
+        start_target(self, z, run)
+
+    def loss(self, batch, run):
+        return batch.log(clustering=divergence(batch, run, self.alpha))
+
+    def after_step(self, batch, run):
+        count_step(self, run)
+
+
+def target_distribution(q):
+    """Return p for memberships q, both (S, N, K): q sharpened, and divided by each cluster's size."""
+    weight = q.square() / q.sum(1, keepdim=True).clamp_min(torch.finfo(q.dtype).tiny)
+    return weight / weight.sum(-1, keepdim=True)
+
+
+def memberships(z, centers, alpha):
+    """Return q of the whole data set, (S, N, K)."""
+    chunk = max(1, CHUNK_NUMEL // (len(z) * centers[0].numel()))
+    return torch.cat([student_t(squared_distances(part, centers), alpha) for part in z.split(chunk, dim=1)], dim=1)
+
+
+def divergence(batch, run, alpha):
+    """Return KL(P || Q), mean over the batch, (S,)."""
+    runs = torch.arange(len(run.seeds), device=batch.index.device).unsqueeze(1)
+    p = run.state["target"][runs, batch.index]  # (S, B, K)
+    log_q = log_student_t(squared_distances(batch.z, run.centers), alpha)
+    return (torch.xlogy(p, p) - p * log_q).sum(-1).mean(-1)
+
+
+def start_target(method, z, run):
+    """Train the centers too, and compute the first target."""
+    run.centers.requires_grad_()
+    run.state["steps"] = torch.zeros(len(z), dtype=torch.int64, device=z.device)
+    run.state["stopped"] = torch.zeros(len(z), dtype=torch.bool, device=z.device)
+    _refresh(method, z, run)
+
+
+def count_step(method, run):
+    """Refresh the target after every `update_interval` steps, and stop the runs whose labels have settled."""
+    run.state["steps"] += 1
+    if int(run.state["steps"][0]) % method.update_interval == 0:
+        before = run.state["assigned"]
+        _refresh(method, run.encode(run.x), run)
+        changed = (run.state["assigned"] != before).double().mean(1)
+        run.state["stopped"] |= changed < method.tol
+
+
+def _refresh(method, z, run):
+    run.state["target"] = target_distribution(memberships(z, run.centers, method.alpha))
+    run.state["assigned"] = nearest(z, run.centers)  # (S, N)
