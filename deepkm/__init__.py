@@ -8,8 +8,16 @@ from importlib import import_module
 
 __version__ = "0.1.0"
 
-_METHODS = {"KMeans": "km", "DKM": "dkm", "CT": "ct"}
-__all__ = ["CT", "DKM", "KMeans"]
+_METHODS = {
+    "KMeans": "km",
+    "DKM": "dkm",
+    "CT": "ct",
+    "PowerKMeans": "power_kmeans",
+    "DeepPowerKMeans": "deep_power_kmeans",
+    "SoftKMeans": "soft_kmeans",
+    "SoftKMeansFree": "soft_kmeans_free",
+}
+__all__ = ["CT", "DKM", "DeepPowerKMeans", "KMeans", "PowerKMeans", "SoftKMeans", "SoftKMeansFree"]
 
 
 def __getattr__(name):
