@@ -23,8 +23,8 @@ class PowerKMeans(DeepClustering):
         w_ik = dM_s/dd_ik = (1/K) (d_ik / M_s(d_i))^(s - 1),   r_k <- sum_i w_ik z_i / sum_i w_ik
 
     s falls with each iteration, which lowers M_s too, so that f never rises; as s goes to -inf, f becomes the k-means
-    objective. All in float64 and in logarithms: no exponent overflows. The state ``objective``, (S, max_iter), holds f
-    of each iteration, then NaN.
+    objective. All in float64 and in logarithms: no exponent overflows. The state ``objective``, (S, max_iterations),
+    holds f of each iteration, then NaN.
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ class PowerKMeans(DeepClustering):
         s is multiplied by it after each iteration.
     exponent_floor : float
         s does not fall below it.
-    max_iter : int
+    max_iterations : int
         Most iterations. They end earlier when s <= -50 and the labels have not changed in five of them.
     autoencoder : {None, "mlp"}
         None: z = x.
@@ -58,7 +58,7 @@ class PowerKMeans(DeepClustering):
     exponent: Negative = -3.0  # s_0
     exponent_growth: AtLeastOne = 1.05  # eta
     exponent_floor: Negative = -1000.0
-    max_iter: PositiveInt = 300
+    max_iterations: PositiveInt = 300
 
     def init(self, z, run):
         starts = draw_centers("kmeans++", z, self.n_clusters, seeds=run.seeds)
@@ -71,10 +71,10 @@ class PowerKMeans(DeepClustering):
             self.init(z, run)
 
     def _minimise(self, z, centers):
-        """Return the centers (K, D) reached for one run's code (N, D), and f of each iteration (max_iter,)."""
-        objective = z.new_full((self.max_iter,), float("nan"))
+        """Return the centers (K, D) reached for one run's code (N, D), and f of each iteration (max_iterations,)."""
+        objective = z.new_full((self.max_iterations,), float("nan"))
         exponent, label, unchanged = self.exponent, z.new_zeros(0, dtype=torch.long), 0
-        for iteration in range(self.max_iter):
+        for iteration in range(self.max_iterations):
             distance = expanded_distances(z, centers)  # (N, K)
             log_mean = log_power_mean(distance, exponent)  # (N,)
             objective[iteration] = log_mean.exp().sum()
