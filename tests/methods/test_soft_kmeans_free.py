@@ -104,6 +104,7 @@ def test_labels_are_weights_and_predict_is_nearest():
     np.testing.assert_array_equal(method.predict(x.numpy()), nearest)
     method._run.state["logits"] = logits.roll(1, 1).unsqueeze(0)  # new data know no weights
     np.testing.assert_array_equal(method.predict(x.flip(0).numpy()), nearest[::-1])
+    assert torch.equal(method.assign(x, method._run)[0], logits.roll(1, 1).argmax(1))
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
