@@ -8,8 +8,23 @@ from importlib import import_module
 
 __version__ = "0.1.0"
 
-_METHODS = {"KMeans": "km", "DCN": "dcn", "DKM": "dkm", "CT": "ct", "DEC": "dec", "IDEC": "idec"}
-__all__ = ["CT", "DCN", "DEC", "DKM", "IDEC", "KMeans"]
+_METHODS = {
+    "CT": "ct",
+    "ConvDKM": "conv_dkm",
+    "DCN": "dcn",
+    "DEC": "dec",
+    "DKM": "dkm",
+    "DeepCluster": "deepcluster",
+    "DeepPowerKMeans": "deep_power_kmeans",
+    "IDEC": "idec",
+    "KMeans": "km",
+    "PowerKMeans": "power_kmeans",
+    "SoftKMeans": "soft_kmeans",
+    "SoftKMeansFree": "soft_kmeans_free",
+}
+__all__ = [  # noqa: PLE0604, RUF022
+    *_METHODS
+]
 
 
 def __getattr__(name):

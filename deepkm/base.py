@@ -15,11 +15,18 @@ from deepkm.centers import kmeans, nearest
 from deepkm.training import Run, final_labels, pretrain, train
 
 Positive = Annotated[float, "> 0"]
+Negative = Annotated[float, "< 0"]
+AtLeastOne = Annotated[float, ">= 1"]
 NonNegative = Annotated[float, ">= 0"]
 PositiveInt = Annotated[int, "> 0"]
 NonNegativeInt = Annotated[int, ">= 0"]
 
-_HOLDS = {"> 0": lambda value: value > 0, ">= 0": lambda value: value >= 0}
+_HOLDS = {
+    "> 0": lambda value: value > 0,
+    ">= 0": lambda value: value >= 0,
+    "< 0": lambda value: value < 0,
+    ">= 1": lambda value: value >= 1,
+}
 
 
 @dataclass(kw_only=True, eq=False, repr=False)

@@ -23,6 +23,18 @@ def squared_distances(z, centers):
     return (z.unsqueeze(-2) - centers.unsqueeze(-3)).square().sum(-1)
 
 
+def expanded_distances(z, centers):
+    """Return the squared Euclidean distances, shape (S, N, K), by ||z||^2 - 2 z.r + ||r||^2.
+
+    Holds (S, N, K) numbers: meant for whole data sets and for many features. Taken from the mean of the centers, so
+    that little is lost to cancellation; never negative.
+    """
+    origin = centers.detach().mean(-2, keepdim=True)
+    z, centers = z - origin, centers - origin
+    norms = z.square().sum(-1).unsqueeze(-1) + centers.square().sum(-1).unsqueeze(-2)
+    return (norms - 2 * z @ centers.mT).clamp_min(0)
+
+
 def softmin(distance, alpha):
     """Return exp(-alpha d_k) / sum_j exp(-alpha d_j) over the last axis: memberships that sum to 1, never 0/0."""
     return torch.softmax(-alpha * distance, dim=-1)
@@ -44,6 +56,20 @@ def student_t(distance, alpha=1.0):
 def log_student_t(distance, alpha=1.0):
     """Return the logarithm of `student_t`, finite where the membership itself underflows to zero."""
     return torch.log_softmax(-(alpha + 1) / 2 * torch.log1p(distance / alpha), dim=-1)
+def log_power_mean(distance, exponent):
+    """Return log M_s(d), M_s(d) = ((1/K) sum_k d_k^s)^(1/s), over the last axis.
+
+    s = 1 is the arithmetic mean; M_s falls to the smallest distance as s goes to -inf. Taken in logarithms, since d^s
+    leaves the range of numbers at once; a distance of zero counts as the smallest normal number.
+
+    Parameters
+    ----------
+    distance : Tensor of shape (..., K)
+    exponent : float
+        s, not 0.
+    """
+    log_distance = distance.clamp_min(torch.finfo(distance.dtype).tiny).log()
+    return (torch.logsumexp(exponent * log_distance, dim=-1) - math.log(distance.shape[-1])) / exponent
 
 
 def nearest(z, centers):
@@ -54,6 +80,35 @@ def nearest(z, centers):
     chunk = max(1, CHUNK_NUMEL // (z.shape[0] * max(z.shape[2], centers.shape[1])))
     parts = [torch.baddbmm(norms, part - origin, centers.mT, alpha=-2).argmin(-1) for part in z.split(chunk, dim=1)]
     return torch.cat(parts, dim=1)
+
+
+def draw_centers(kind, z, n_clusters, *, seeds):
+    """Return starting centers (S, K, D) for the code z (S, N, D).
+
+    Parameters
+    ----------
+    kind : {"kmeans++", "data", "uniform", "normal"}
+        Samples drawn as k-means++ does; samples drawn without replacement; uniform on [-1, 1]; standard normal.
+    z : Tensor of shape (S, N, D)
+    n_clusters : int
+        K, at most N.
+    seeds : sequence of int, length S
+        Each run draws from the stream (seed, "<kind> centers"), for k-means++ from (seed, "kmeans++").
+    """
+    if kind == "kmeans++":
+        return kmeans_plus_plus(z, n_clusters, seeds=seeds, n_init=1).squeeze(1)
+    generators = [generator(seed, f"{kind} centers") for seed in seeds]
+    shape = (n_clusters, z.shape[2])
+    if kind == "data":
+        drawn = [torch.randperm(z.shape[1], generator=random)[:n_clusters] for random in generators]
+        return torch.stack([code[index.to(z.device)] for code, index in zip(z, drawn, strict=True)])
+    if kind == "uniform":
+        draws = [2 * torch.rand(shape, dtype=torch.float64, generator=random) - 1 for random in generators]
+    elif kind == "normal":
+        draws = [torch.randn(shape, dtype=torch.float64, generator=random) for random in generators]
+    else:
+        raise ValueError(f"initial_centers={kind!r} should be 'kmeans++', 'data', 'uniform' or 'normal'")
+    return torch.stack(draws).to(z)
 
 
 def kmeans(z, n_clusters, *, seeds, n_init=10, epoch=0, max_iter=300, tol=1e-4):

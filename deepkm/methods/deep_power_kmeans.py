@@ -1,0 +1,75 @@
+"""Deep power k-means (Bagchi 2022, after Xu & Lange 2019)."""
+
+from dataclasses import dataclass
+
+from deepkm.base import AtLeastOne, DeepClustering, Negative, NonNegative, NonNegativeInt, PositiveInt
+from deepkm.centers import draw_centers, log_power_mean, squared_distances
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class DeepPowerKMeans(DeepClustering):
+    """Deep power k-means: the power mean of the distances, trained jointly with the autoencoder and the centers.
+
+        L = mean_i ||x_hat_i - x_i||^2 + lambda mean_i M_s(d_i1, ..., d_iK) + mu ||decoder||^2,
+        M_s(d) = ((1/K) sum_k d_k^s)^(1/s),   d_ik = ||z_i - r_k||^2
+
+    s falls in steps, s_j = s_0 eta^j, from a loss that involves all centers to that of k-means. Each center's pull,
+    dM_s/dd_k = (1/K) (d_k / M_s)^(s - 1), is never negative. The decay of the decoder's weights and biases keeps the
+    code from shrinking while the decoder grows.
+
+    Parameters
+    ----------
+    exponent : float
+        s_0.
+    exponent_growth : float
+        eta.
+    n_exponents : int
+        Steps j = 0, 1, ..., spread evenly over the epochs; with fewer epochs some are left out.
+    clustering_weight : float
+        lambda.
+    decoder_decay : float
+        mu.
+    initial_centers : {"uniform", "normal", "data", "kmeans++"}
+        Uniform on [-1, 1] as in the original code; see `deepkm.centers.draw_centers`.
+
+    Other parameters are those of `DeepClustering`; `n_init` is not used.
+
+    Notes
+    -----
+    Differs from the original code: batches are shuffled and the last short one is kept; the weights start
+    Glorot-uniform; M_s is taken in logarithms instead of patching its overflows. The code was published without a paper
+    or results. With its values, which are the defaults here, the code shrinks until all samples share one center; a
+    lower `clustering_weight` (0.1) and centers from ``"kmeans++"`` avoid it.
+
+    References
+    ----------
+    A. Bagchi. Deep power k-means. https://github.com/miccooper9/Deep-Power-K-means, 2022.
+    J. Xu, K. Lange. Power k-means clustering. ICML 2019.
+    """
+
+    epochs: NonNegativeInt = 200
+    batch_size: PositiveInt = 250
+    pretraining_epochs: NonNegativeInt = 0
+    exponent: Negative = -3.0  # s_0
+    exponent_growth: AtLeastOne = 1.5  # eta
+    n_exponents: PositiveInt = 20
+    clustering_weight: NonNegative = 10.0  # lambda
+    decoder_decay: NonNegative = 0.01  # mu
+    initial_centers: str = "uniform"
+
+    def init(self, z, run):
+        run.centers = draw_centers(self.initial_centers, z, self.n_clusters, seeds=run.seeds).requires_grad_()
+
+    def loss(self, batch, run):
+        step = run.epoch * self.n_exponents // self.epochs
+        distance = squared_distances(batch.z, run.centers)  # (S, B, K)
+        mean = log_power_mean(distance, self.exponent * self.exponent_growth**step).exp()  # (S, B)
+        clustering = batch.log(clustering=mean.mean(-1))  # (S,)
+        decay = batch.log(decay=_squared_norm(run.autoencoder, "decoder", like=clustering))
+        return batch.reconstruction + self.clustering_weight * clustering + self.decoder_decay * decay
+
+
+def _squared_norm(autoencoder, part, *, like):
+    """Return the sum of squares of one part's weights and biases, (S,): zero without an autoencoder."""
+    tensors = [tensor for name, tensor in autoencoder.named_parameters() if name.startswith(part)]
+    return sum((tensor.square().flatten(1).sum(1) for tensor in tensors), start=like.new_zeros(like.shape))
