@@ -8,8 +8,8 @@ from importlib import import_module
 
 __version__ = "0.1.0"
 
-_METHODS = {"KMeans": "km", "DKM": "dkm", "CT": "ct"}
-__all__ = ["CT", "DKM", "KMeans"]
+_METHODS = {"KMeans": "km", "DKM": "dkm", "CT": "ct", "ConvDKM": "conv_dkm", "DeepCluster": "deepcluster"}
+__all__ = ["CT", "DKM", "ConvDKM", "DeepCluster", "KMeans"]
 
 
 def __getattr__(name):

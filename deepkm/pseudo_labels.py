@@ -68,11 +68,18 @@ def split_empty(z, labels, n_clusters, random):
         counts[empty], counts[donor] = len(moved), counts[donor] - len(moved)
 
 
-def draw_uniformly(labels, random):
-    """Return samples drawn evenly from the clusters of `labels` (N,): floor(N / k+) + 1 of each of the k+ non-empty.
+def draw_evenly(labels, random):
+    """Return as many samples as there are labels (N,), drawn evenly from the clusters and shuffled.
 
-    A cluster that has no more samples than are drawn gives them with replacement.
+    Of each of the k+ clusters in use floor(N / k+) + 1 are drawn, with replacement where it has no more than that; the
+    few surplus ones of all that were drawn are dropped at random.
     """
+    drawn = draw_from_each(labels, random)
+    return drawn[torch.randperm(len(drawn), generator=random)[: len(labels)]]
+
+
+def draw_from_each(labels, random):
+    """Return floor(N / k+) + 1 samples of each cluster in use, cluster by cluster."""
     groups = [(labels == label).nonzero().flatten() for label in labels.unique()]
     size = len(labels) // len(groups) + 1
     return torch.cat([group[_draw(len(group), size, random)] for group in groups])

@@ -2,11 +2,9 @@
 
 from dataclasses import dataclass
 
-import torch
-
 from deepkm.base import DeepClustering, NonNegative, NonNegativeInt, PositiveInt
 from deepkm.centers import squared_distances
-from deepkm.seeding import generator
+from deepkm.seeding import uniform
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -61,9 +59,8 @@ class ConvDKM(DeepClustering):
         return self.clustering_weight * min(max(epoch - self.anneal_start, 1), length) / length
 
     def init(self, z, run):
-        size = self.n_clusters, z.shape[-1]
-        draws = [torch.rand(size, dtype=torch.float64, generator=generator(seed, "centers")) for seed in run.seeds]
-        run.centers = torch.stack(draws).to(z).requires_grad_()  # (S, K, D)
+        centers = uniform(run.seeds, self.n_clusters, z.shape[-1], stream="centers")  # (S, K, D)
+        run.centers = centers.to(z).requires_grad_()
 
     def loss(self, batch, run):
         n_features, n_latent = batch.x.shape[-1], batch.z.shape[-1]

@@ -8,8 +8,8 @@ from torch.nn import functional
 from deepkm.base import DeepClustering, NonNegative, NonNegativeInt, Positive, PositiveInt
 from deepkm.centers import kmeans, nearest
 from deepkm.convnet import N_FLAT, ConvNet, augment
-from deepkm.pseudo_labels import agreement, cluster, draw_uniformly, fit_whitening, whiten
-from deepkm.seeding import generator
+from deepkm.pseudo_labels import agreement, cluster, draw_evenly, fit_whitening, whiten
+from deepkm.seeding import generator, uniform
 from deepkm.training import Run
 
 
@@ -101,9 +101,8 @@ class DeepCluster(DeepClustering):
 
     def order(self, n_samples, run):
         labels = run.state["pseudo_labels"].cpu()
-        return torch.stack(
-            [_shuffled(y, generator(s, "batches", run.epoch)) for s, y in zip(run.seeds, labels, strict=True)]
-        )
+        randoms = [generator(seed, "batches", run.epoch) for seed in run.seeds]
+        return torch.stack([draw_evenly(*pair) for pair in zip(labels, randoms, strict=True)])
 
     def loss(self, batch, run):
         batch.z = self._features(batch, run)  # (S, B, D): of a random view, unlike those of the samples themselves
@@ -124,17 +123,14 @@ class DeepCluster(DeepClustering):
         return nearest(whiten(z, run.state["mean"], run.state["projection"]), run.centers)
 
     def _features(self, batch, run):
-        def draw(stream, size):
-            streams = [generator(seed, f"{stream} {batch.step}", run.epoch) for seed in run.seeds]
-            return torch.stack([torch.rand(batch.index.shape[1], size, generator=random) for random in streams])
-
-        x = batch.x
+        x, size = batch.x, batch.index.shape[1]
         if self.autoencoder != "mlp":
-            draws = 2 * draw("views", 4).to(x) - 1
-            x = augment(x, draws, shift=self.shift, rotation=self.rotation, zoom=self.zoom)
+            draws = uniform(run.seeds, size, 4, stream=f"views {batch.step}", epoch=run.epoch)
+            x = augment(x, 2 * draws.to(x) - 1, shift=self.shift, rotation=self.rotation, zoom=self.zoom)
         if self.autoencoder:
             return run.autoencoder.encode(x)
-        return run.autoencoder.encode(x, keep=(draw("dropout", N_FLAT) >= self.dropout).to(x) / (1 - self.dropout))
+        draws = uniform(run.seeds, size, N_FLAT, stream=f"dropout {batch.step}", epoch=run.epoch)
+        return run.autoencoder.encode(x, keep=(draws >= self.dropout).to(x) / (1 - self.dropout))
 
     def _cluster(self, z, run, *, epoch):
         """Whiten the features, and take pseudo-labels, a new head and the centers of the labels from them."""
@@ -152,9 +148,3 @@ class DeepCluster(DeepClustering):
 def _hidden(z):
     """Return what the head is multiplied with: features through ReLU, and 1 for the bias."""
     return functional.pad(z.relu(), (0, 1), value=1.0)
-
-
-def _shuffled(labels, random):
-    """Return as many samples as there are, drawn evenly from the pseudo-labels."""
-    drawn = draw_uniformly(labels, random)
-    return drawn[torch.randperm(len(drawn), generator=random)[: len(labels)]]
