@@ -8,6 +8,7 @@ from torch.nn import functional
 
 from deepkm.convolution import image_side, maps_to_rows, rows_to_maps
 from deepkm.layers import StackedConv, StackedLinear
+from deepkm.seeding import generator
 
 CHANNELS = (1, 32, 64, 128)
 POOLED = 2  # side of the last maps after pooling
@@ -81,6 +82,19 @@ class ConvNet(nn.Module):
 
     def decode(self, z):
         raise ValueError("this network has no decoder: set pretraining_epochs=0")
+
+
+def build_convnet(seeds, *, n_features, n_latent):
+    """Return freshly initialised networks; run s draws its weights from the stream (seeds[s], "weights")."""
+    network = ConvNet(n_runs=len(seeds), n_features=n_features, n_latent=n_latent)
+    network.initialize([generator(seed, "weights") for seed in seeds])
+    return network
+
+
+def new_head(seeds, n_in, n_out, *, epoch):
+    """Return linear layers with the bias as last row, (S, n_in + 1, n_out): deviation 0.01, biases zero."""
+    weights = [torch.randn(n_in, n_out, dtype=torch.float64, generator=generator(s, "head", epoch)) for s in seeds]
+    return functional.pad(0.01 * torch.stack(weights), (0, 0, 0, 1))
 
 
 def augment(x, draws, *, shift, rotation, zoom):

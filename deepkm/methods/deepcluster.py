@@ -7,7 +7,7 @@ from torch.nn import functional
 
 from deepkm.base import DeepClustering, NonNegative, NonNegativeInt, Positive, PositiveInt
 from deepkm.centers import kmeans, nearest
-from deepkm.convnet import N_FLAT, ConvNet, augment
+from deepkm.convnet import N_FLAT, augment, build_convnet, new_head
 from deepkm.pseudo_labels import agreement, cluster, draw_evenly, fit_whitening, whiten
 from deepkm.seeding import generator, uniform
 from deepkm.training import Run
@@ -77,9 +77,7 @@ class DeepCluster(DeepClustering):
     def start(self, x, *, seeds):
         if self.autoencoder:
             return super().start(x, seeds=seeds)
-        sizes = {"n_features": x.shape[1], "n_latent": self.n_latent or self.n_clusters}
-        network = ConvNet(n_runs=len(seeds), **sizes)
-        network.initialize([generator(seed, "weights") for seed in seeds])
+        network = build_convnet(seeds, n_features=x.shape[1], n_latent=self.n_latent or self.n_clusters)
         return Run(seeds, network.to(x))
 
     def optimizer_options(self):
@@ -108,8 +106,8 @@ class DeepCluster(DeepClustering):
         batch.z = self._features(batch, run)  # (S, B, D): of a random view, unlike those of the samples themselves
         logits = _hidden(batch.z) @ run.state["head"]  # (S, B, k)
         label = run.state["pseudo_labels"].gather(1, batch.index)
-        error = functional.cross_entropy(logits.mT, label, reduction="none")  # (S, B)
-        return batch.log(clustering=error.mean(-1))  # (S,)
+        error = functional.cross_entropy(logits.flatten(0, 1), label.flatten(), reduction="none")  # (S * B,)
+        return batch.log(clustering=error.view_as(label).mean(-1))  # (S,)
 
     def after_step(self, batch, run):
         """Take the head's step: the optimizer's would carry momentum from the last epoch's head."""
@@ -139,8 +137,7 @@ class DeepCluster(DeepClustering):
         n_pseudo_labels = min(self.n_pseudo_labels, z.shape[1])
         randoms = [generator(seed, "pseudo-labels", epoch) for seed in run.seeds]
         labels = cluster(features, n_pseudo_labels, randoms, iterations=self.kmeans_iterations)
-        weights = [torch.randn(z.shape[2], n_pseudo_labels, generator=generator(s, "head", epoch)) for s in run.seeds]
-        head = functional.pad(0.01 * torch.stack(weights), (0, 0, 0, 1)).to(z)  # (S, D + 1, k), the last row is b
+        head = new_head(run.seeds, z.shape[2], n_pseudo_labels, epoch=epoch).to(z)  # (S, D + 1, k)
         run.state |= {"mean": mean, "projection": projection, "pseudo_labels": labels, "head": head}
         run.centers = kmeans(features, self.n_clusters, seeds=run.seeds, n_init=self.n_init, epoch=epoch)
 

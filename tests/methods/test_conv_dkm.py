@@ -41,7 +41,7 @@ def test_loss_and_gradient(x):
         distances = []
         for k in range(3):
             distances.append(sum((again["z"][i, d] - again["centers"][k, d]) ** 2 for d in range(4)))
-        nearest = min(range(3), key=lambda k, found=distances: float(found[k]))
+        nearest = min(range(3), key=lambda k, found=distances: found[k].item())
         expected = expected + 0.2 * distances[nearest] / (12 * 4)
     torch.testing.assert_close(value[0], expected, rtol=0, atol=1e-8)
     gradients = torch.autograd.grad(value.sum(), list(given.values()))
@@ -88,7 +88,7 @@ def test_centers_start_uniform():
     assert run.centers.shape == (2, 200, 50)
     assert run.centers.min() >= 0
     assert run.centers.max() < 1
-    assert abs(float(run.centers.mean()) - 0.5) < 0.01
+    assert abs(run.centers.mean().item() - 0.5) < 0.01
     assert not torch.equal(run.centers[0], run.centers[1])
 
 
@@ -152,6 +152,6 @@ def test_images_train_and_repeat():
 
 def test_scikit_learn():
     check_estimator(
-        ConvDKM(n_clusters=3, autoencoder=None, epochs=60, anneal_start=0, anneal_end=1, clustering_weight=1.0,
+        ConvDKM(n_clusters=3, autoencoder=None, epochs=40, anneal_start=0, anneal_end=1, clustering_weight=1.0,
                 learning_rate=0.05, random_state=0, batch_size=32)
     )  # fmt: skip
