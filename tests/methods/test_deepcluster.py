@@ -245,13 +245,13 @@ def test_resumed_equals_uninterrupted(data, options, request, tmp_path):
 
 
 def test_agreement_with_the_last_epoch_rises_on_digits():
-    x = load_digits().data
+    x = (load_digits().data[:800] / 16).astype(np.float32)
     method = DeepCluster(
-        n_clusters=10, epochs=5, batch_size=16, n_pseudo_labels=30, n_init=1, shift=1.0, random_state=0
+        n_clusters=10, epochs=6, batch_size=16, n_pseudo_labels=30, n_init=1, shift=1.0, random_state=0
     )
-    history = method.fit((x[:500] / 16).astype(np.float32)).history_
-    assert len(history["pseudo_label_nmi"]) == 5
-    assert history["pseudo_label_nmi"][-1] > history["pseudo_label_nmi"][0]
+    history = method.fit(x).history_
+    assert len(history["pseudo_label_nmi"]) == 6
+    assert history["pseudo_label_nmi"][-1] > history["pseudo_label_nmi"][:2].max()
     assert history["clustering"][-1] < history["clustering"][0] < math.log(30) + 0.01
 
 
