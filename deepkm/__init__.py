@@ -22,8 +22,19 @@ _METHODS = {
     "SoftKMeans": "soft_kmeans",
     "SoftKMeansFree": "soft_kmeans_free",
 }
-__all__ = [  # noqa: PLE0604, RUF022
-    *_METHODS
+__all__ = [
+    "CT",
+    "DCN",
+    "DEC",
+    "DKM",
+    "IDEC",
+    "ConvDKM",
+    "DeepCluster",
+    "DeepPowerKMeans",
+    "KMeans",
+    "PowerKMeans",
+    "SoftKMeans",
+    "SoftKMeansFree",
 ]
 
 

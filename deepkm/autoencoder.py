@@ -1,37 +1,17 @@
 """S autoencoders side by side: every weight has a leading run axis, every layer is one batched product."""
 
-import math
 from itertools import pairwise
 
 import torch
 from torch import nn
 from torch.nn import functional
 
+from deepkm.convolution import ConvAutoencoder
+from deepkm.layers import StackedLinear
 from deepkm.seeding import generator
 
 # Numbers held at once by one layer of a pass over the whole data set: 64 MiB in float32.
 CHUNK_NUMEL = 2**24
-
-
-class StackedLinear(nn.Module):
-    """S linear layers: (S, B, in) -> (S, B, out)."""
-
-    def __init__(self, n_runs: int, n_in: int, n_out: int):
-        super().__init__()
-        self.weight = nn.Parameter(torch.empty(n_runs, n_in, n_out))
-        self.bias = nn.Parameter(torch.empty(n_runs, 1, n_out))
-
-    def forward(self, x):
-        return torch.baddbmm(self.bias, x, self.weight)
-
-    @torch.no_grad()
-    def initialize(self, generators):
-        """Draw Glorot-uniform weights, each run's from its own generator; biases are zero."""
-        _, n_in, n_out = self.weight.shape
-        limit = math.sqrt(6 / (n_in + n_out))
-        for weight, random in zip(self.weight, generators, strict=True):
-            weight.copy_((2 * torch.rand(n_in, n_out, dtype=torch.float64, generator=random) - 1) * limit)
-        self.bias.zero_()
 
 
 class MLPAutoencoder(nn.Module):
@@ -75,21 +55,28 @@ def build_autoencoder(kind, *, seeds, n_features, n_latent, hidden_widths):
 
     Parameters
     ----------
-    kind : {"mlp", None}
-        None is the identity.
+    kind : {"mlp", "conv", "conv_sigmoid", None}
+        "conv" takes rows as square grey images; "conv_sigmoid" is the same with a ReLU code and a sigmoid output, for
+        data in [0, 1]. None is the identity.
     seeds : sequence of int, length S
         Run s draws its weights from the stream (seeds[s], "weights").
     n_features, n_latent, hidden_widths
-        As in `MLPAutoencoder`.
+        As in `MLPAutoencoder`; the widths are those of "mlp" alone.
     """
     if kind is None:
         return NoAutoencoder()
-    if kind != "mlp":
-        raise ValueError(f"autoencoder={kind!r} should be 'mlp' or None (cluster in input space)")
-    model = MLPAutoencoder(n_runs=len(seeds), n_features=n_features, n_latent=n_latent, hidden_widths=hidden_widths)
+    sizes = {"n_runs": len(seeds), "n_features": n_features, "n_latent": n_latent}
+    if kind == "mlp":
+        model = MLPAutoencoder(**sizes, hidden_widths=hidden_widths)
+    elif kind in ("conv", "conv_sigmoid"):
+        model = ConvAutoencoder(**sizes, bounded=kind == "conv_sigmoid")
+    else:
+        raise ValueError(
+            f"autoencoder={kind!r} should be 'mlp', 'conv', 'conv_sigmoid' or None (cluster in input space)"
+        )
     generators = [generator(seed, "weights") for seed in seeds]
     for layer in model.modules():
-        if isinstance(layer, StackedLinear):
+        if hasattr(layer, "initialize"):
             layer.initialize(generators)
     return model
 
@@ -102,7 +89,8 @@ def reconstruction_error(x, x_hat):
 @torch.no_grad()
 def encode_all(autoencoder, x, *, n_runs: int):
     """Return the code of the whole data set, (S, N, D), for x (N, F)."""
-    widest = max((weight.shape[-1] for weight in autoencoder.parameters()), default=x.shape[1])
+    widths = (weight.shape[-1] for weight in autoencoder.parameters())
+    widest = getattr(autoencoder, "widest", None) or max(widths, default=x.shape[1])
     parts = x.split(max(1, CHUNK_NUMEL // (n_runs * widest)))
     return torch.cat([autoencoder.encode(part.expand(n_runs, -1, -1)) for part in parts], dim=1)
 

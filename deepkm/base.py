@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from deepkm.autoencoder import build_autoencoder
 from deepkm.centers import kmeans, nearest
+from deepkm.seeding import permutations
 from deepkm.training import Run, final_labels, pretrain, train
 
 Positive = Annotated[float, "> 0"]
@@ -48,10 +49,10 @@ class DeepClustering(TransformerMixin, ClusterMixin, BaseEstimator):
         Of SGD.
     n_init : int
         k-means restarts where the method starts from k-means centers.
-    autoencoder : {"mlp", None}
-        None clusters in input space.
+    autoencoder : {"mlp", "conv", "conv_sigmoid", None}
+        As in `deepkm.autoencoder.build_autoencoder`; None clusters in input space.
     hidden_widths : sequence of int
-        Hidden layers of the encoder; the decoder mirrors them.
+        Hidden layers of the encoder of "mlp"; the decoder mirrors them.
     n_latent : int, optional
         D, the length of the code; `n_clusters` by default.
     pretraining_epochs, pretraining_batch_size, pretraining_learning_rate
@@ -110,6 +111,10 @@ class DeepClustering(TransformerMixin, ClusterMixin, BaseEstimator):
     def assign(self, z, run):
         """Return the nearest center of each sample, (S, N)."""
         return nearest(z, run.centers)
+
+    def order(self, n_samples, run):
+        """Return the samples of the next epoch, (S, M): each once, shuffled."""
+        return permutations(run.seeds, n_samples, stream="batches", epoch=run.epoch)
 
     # The scikit-learn interface.
 

@@ -56,6 +56,8 @@ def student_t(distance, alpha=1.0):
 def log_student_t(distance, alpha=1.0):
     """Return the logarithm of `student_t`, finite where the membership itself underflows to zero."""
     return torch.log_softmax(-(alpha + 1) / 2 * torch.log1p(distance / alpha), dim=-1)
+
+
 def log_power_mean(distance, exponent):
     """Return log M_s(d), M_s(d) = ((1/K) sum_k d_k^s)^(1/s), over the last axis.
 

@@ -34,3 +34,8 @@ def generator(seed: int, stream: str, epoch: int = 0) -> torch.Generator:
 def permutations(seeds, n_samples: int, *, stream: str, epoch: int) -> torch.Tensor:
     """Return one permutation of the samples per seed, shape (S, N), on the CPU."""
     return torch.stack([torch.randperm(n_samples, generator=generator(seed, stream, epoch)) for seed in seeds])
+
+
+def uniform(seeds, *size: int, stream: str, epoch: int = 0) -> torch.Tensor:
+    """Return numbers uniform in [0, 1), shape (S, *size), float64, on the CPU."""
+    return torch.stack([torch.rand(size, dtype=torch.float64, generator=generator(s, stream, epoch)) for s in seeds])

@@ -92,10 +92,13 @@ class Batch:
     x_hat : Tensor of shape (S, B, F)
     reconstruction : Tensor of shape (S,)
         Squared error summed over features, mean over the batch.
+    step : int
+        Which batch of its epoch: with the epoch, it names the stream of what a loss draws at random.
     """
 
-    def __init__(self, x, index, autoencoder):
+    def __init__(self, x, index, autoencoder, step=0):
         self.index = index
+        self.step = step
         self.x = x[index]
         self._autoencoder = autoencoder
         self.logged = {}
@@ -124,7 +127,8 @@ def train(method, x, run):
     Parameters
     ----------
     method : object
-        Supplies ``epochs``, ``batch_size``, ``optimizer_options()`` and five hooks, all of them for S runs at once:
+        Supplies ``epochs``, ``batch_size``, ``optimizer_options()``, ``order(n_samples, run)`` (the samples of the next
+        epoch, (S, M)), and five hooks, all of them for S runs at once:
 
         - ``init(z, run)``: set up ``run.centers`` and whatever else the method keeps, from the pretrained code;
         - ``before_epoch(z, run)``: the whole data set was just encoded anew; update what the next epoch holds constant.
@@ -168,7 +172,7 @@ def train(method, x, run):
             after_step=method.after_step,
             batch_size=method.batch_size,
             optimizer_options=method.optimizer_options(),
-            stream="batches",
+            order=method.order(len(x), run),
         )
         _read_out(method, run.encode(x), run)
         yield run
@@ -187,7 +191,7 @@ def pretrain(x, run, *, epochs, batch_size, learning_rate):
             loss=lambda batch, run: batch.reconstruction,
             batch_size=batch_size,
             optimizer_options={"learning_rate": learning_rate},
-            stream="pretraining batches",
+            order=permutations(run.seeds, len(x), stream="pretraining batches", epoch=run.epoch),
         )
         yield run
 
@@ -199,15 +203,14 @@ def _read_out(method, z, run):
     run.record(labels=labels.to(torch.uint8 if method.n_clusters <= 256 else torch.int32))
 
 
-def _train_epoch(x, run, *, loss, batch_size, optimizer_options, stream, after_step=None):
-    """Take one pass over the shuffled data, last short batch kept; record the mean of each logged loss."""
+def _train_epoch(x, run, *, loss, batch_size, optimizer_options, order, after_step=None):
+    """Take one pass over the samples in `order`, (S, M), last short batch kept; record the mean of each logged loss."""
     if run.optimizer is None:
         run.optimizer = make_optimizer(run, **optimizer_options)
-    order = permutations(run.seeds, len(x), stream=stream, epoch=run.epoch).to(x.device)  # (S, N)
     stopped_before = run.stopped()
     totals = {}
-    for index in order.split(batch_size, dim=1):
-        batch = Batch(x, index, run.autoencoder)
+    for step, index in enumerate(order.to(x.device).split(batch_size, dim=1)):
+        batch = Batch(x, index, run.autoencoder, step)
         value = batch.log(loss=loss(batch, run))  # (S,)
         run.optimizer.zero_grad()
         value.sum().backward()  # run s's loss depends on run s's weights alone
@@ -217,7 +220,7 @@ def _train_epoch(x, run, *, loss, batch_size, optimizer_options, stream, after_s
                 after_step(batch, run)
         for name, term in batch.logged.items():
             totals[name] = totals.get(name, 0) + term.detach() * index.shape[1]
-    means = {name: total / len(x) for name, total in totals.items()}
+    means = {name: total / order.shape[1] for name, total in totals.items()}
     for name, mean in means.items():
         for s in stopped_before:
             mean[s] = float(run.history[name][-1][s])
@@ -243,14 +246,17 @@ def _repeat_epoch(run):
     run.epoch += 1
 
 
-def make_optimizer(run, *, learning_rate, name="adam", momentum=0.0):
-    """Return "adam" or "sgd" over the trained tensors of `run`: elementwise, so that stacked runs stay independent."""
+def make_optimizer(run, *, learning_rate, name="adam", momentum=0.0, weight_decay=0.0):
+    """Return "adam" or "sgd" over the trained tensors of `run`: elementwise, so that stacked runs stay independent.
+
+    `momentum` and `weight_decay` are those of SGD.
+    """
     parameters = list(run.parameters().values())
     if not parameters:
         raise ValueError("epochs should be 0 without an autoencoder or trained centers: there is nothing to train")
     fused = parameters[0].device.type in ("cpu", "cuda")
     if name == "sgd":
-        return torch.optim.SGD(parameters, lr=learning_rate, momentum=momentum, fused=fused)
+        return torch.optim.SGD(parameters, lr=learning_rate, momentum=momentum, weight_decay=weight_decay, fused=fused)
     return torch.optim.Adam(parameters, lr=learning_rate, fused=fused)
 
 

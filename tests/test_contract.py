@@ -31,7 +31,7 @@ def make_method(key, **changes):
 
 @pytest.fixture(scope="module")
 def blobs():
-    x, y = make_blobs(n_samples=100, n_features=6, centers=3, cluster_std=0.5, random_state=3)
+    x, y = make_blobs(n_samples=100, n_features=49, centers=3, random_state=3)  # images of 7 x 7
     return (x - x.mean(0)) / x.std(0), y
 
 
@@ -126,7 +126,7 @@ def test_labels_are_ignored_and_fit_repeats(key, blobs):
 
 @pytest.mark.parametrize("key", METHODS)
 def test_far_blobs_are_found(key):
-    x, y = make_blobs(n_samples=200, centers=10 * np.eye(4), cluster_std=0.1, random_state=0)
+    x, y = make_blobs(n_samples=200, centers=10 * np.eye(4, 49), cluster_std=0.1, random_state=0)
     x = (x - x.mean()) / x.std()
     method = make_method(key, n_clusters=4, random_state=0, hidden_widths=(32,), n_latent=4, epochs=0)
     changes = {"pretraining_epochs": 30, "epochs": min(10, CONFIG["methods"][key].get("epochs", 10))}

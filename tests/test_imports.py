@@ -7,7 +7,10 @@ import sys
 import pytest
 from conftest import ROOT
 
-ORDER = "seeding datasets centers autoencoder training hdf5 checkpoint base methods metrics report stages".split()
+ORDER = (
+    "seeding datasets centers layers convolution autoencoder training hdf5 checkpoint base convnet pseudo_labels methods "
+    "metrics report stages"
+).split()
 BESIDE = {"__init__", "__main__", "source_code", "config", "spec", "devices"}
 
 

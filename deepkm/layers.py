@@ -1,0 +1,81 @@
+"""Layers of S networks side by side: every weight has a leading run axis, every layer is one batched operation."""
+
+import math
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+KERNEL = 3  # side of every convolution's window
+
+
+class StackedLinear(nn.Module):
+    """S linear layers: (S, B, in) -> (S, B, out)."""
+
+    def __init__(self, n_runs: int, n_in: int, n_out: int):
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(n_runs, n_in, n_out))
+        self.bias = nn.Parameter(torch.empty(n_runs, 1, n_out))
+
+    def forward(self, x):
+        return torch.baddbmm(self.bias, x, self.weight)
+
+    def initialize(self, generators):
+        """Draw Glorot-uniform weights, each run's from its own generator; biases are zero."""
+        _, n_in, n_out = self.weight.shape
+        _draw_glorot(self.weight, n_in + n_out, generators)
+        nn.init.zeros_(self.bias)
+
+
+class StackedConv(nn.Module):
+    """S convolutions with 3 x 3 windows: (B, S * in, H, W) -> (B, S * out, H', W'), one group per run."""
+
+    def __init__(self, n_runs: int, n_in: int, n_out: int, *, stride: int = 1, padding: int = 0):
+        super().__init__()
+        self.stride, self.padding = stride, padding
+        self.weight = nn.Parameter(torch.empty(n_runs, n_out, n_in, KERNEL, KERNEL))
+        self.bias = nn.Parameter(torch.empty(n_runs, n_out))
+
+    def forward(self, maps):
+        return functional.conv2d(
+            maps,
+            self.weight.flatten(0, 1),
+            self.bias.flatten(),
+            stride=self.stride,
+            padding=self.padding,
+            groups=len(self.weight),
+        )
+
+    def initialize(self, generators):
+        """Draw Glorot-uniform weights, each run's from its own generator; biases are zero."""
+        _draw_glorot(self.weight, (self.weight.shape[1] + self.weight.shape[2]) * KERNEL**2, generators)
+        nn.init.zeros_(self.bias)
+
+
+class StackedConvTranspose(nn.Module):
+    """S transposed convolutions with 3 x 3 windows: (B, S * in, H, W) -> (B, S * out, H', W')."""
+
+    def __init__(self, n_runs: int, n_in: int, n_out: int, *, stride: int = 1, output_padding: int = 0):
+        super().__init__()
+        self.stride, self.output_padding = stride, output_padding
+        self.weight = nn.Parameter(torch.empty(n_runs, n_in, n_out, KERNEL, KERNEL))
+        self.bias = nn.Parameter(torch.empty(n_runs, n_out))
+
+    def forward(self, maps):
+        return functional.conv_transpose2d(
+            maps,
+            self.weight.flatten(0, 1),
+            self.bias.flatten(),
+            stride=self.stride,
+            output_padding=self.output_padding,
+            groups=len(self.weight),
+        )
+
+    initialize = StackedConv.initialize
+
+
+@torch.no_grad()
+def _draw_glorot(weight, fan_in_and_out, generators):
+    limit = math.sqrt(6 / fan_in_and_out)
+    for one, random in zip(weight, generators, strict=True):
+        one.copy_((2 * torch.rand(one.shape, dtype=torch.float64, generator=random) - 1) * limit)
