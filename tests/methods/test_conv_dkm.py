@@ -4,10 +4,8 @@ import numpy as np
 import pytest
 import torch
 from sklearn.datasets import make_blobs
-from sklearn.utils.estimator_checks import check_estimator
 
 from deepkm import ConvDKM
-from deepkm.checkpoint import restore_run, save_run
 from deepkm.training import Batch, Run, train
 
 SMALL = {"n_clusters": 3, "autoencoder": "mlp", "hidden_widths": (8,), "batch_size": 32, "epochs": 4}
@@ -113,34 +111,6 @@ def fit(x, seeds):
     return run
 
 
-def test_stacked_runs_equal_single_runs(x):
-    seeds = [5, 6, 7]
-    stacked = fit(x, seeds)
-    for s, seed in enumerate(seeds):
-        single = fit(x, [seed])
-        torch.testing.assert_close(stacked.centers[s], single.centers[0], rtol=0, atol=1e-10)
-        np.testing.assert_array_equal(stacked.history["labels"][-1][s], single.history["labels"][-1][0])
-
-
-def test_resumed_equals_uninterrupted(x, tmp_path):
-    method, x = ConvDKM(**SMALL), x.float()
-    whole = fit(x, [5, 6])
-    broken = method.start(x, seeds=[5, 6])
-    for _ in train(method, x, broken):
-        if broken.epoch == 2:
-            break
-    save_run(tmp_path / "run", broken, spec={})
-    resumed = method.start(x, seeds=[5, 6])
-    assert restore_run(tmp_path / "run", resumed, spec={}, optimizer_options=method.optimizer_options(), device="cpu")
-    for _ in train(ConvDKM(**SMALL), x, resumed):
-        pass
-    assert torch.equal(whole.centers, resumed.centers)
-    for name, tensor in whole.autoencoder.state_dict().items():
-        assert torch.equal(tensor, resumed.autoencoder.state_dict()[name])
-    for name, values in whole.history.items():
-        np.testing.assert_array_equal(np.stack(values), np.stack(resumed.history[name]))
-
-
 def test_images_train_and_repeat():
     x = np.random.default_rng(0).random((40, 64)).astype(np.float32)
     method = ConvDKM(n_clusters=3, epochs=2, random_state=0)
@@ -148,10 +118,3 @@ def test_images_train_and_repeat():
     np.testing.assert_array_equal(labels, ConvDKM(n_clusters=3, epochs=2, random_state=0).fit_predict(x))
     np.testing.assert_array_equal(labels, method.predict(x))
     assert (method.transform(x) >= 0).all()
-
-
-def test_scikit_learn():
-    check_estimator(
-        ConvDKM(n_clusters=3, autoencoder=None, epochs=40, anneal_start=0, anneal_end=1, clustering_weight=1.0,
-                learning_rate=0.05, random_state=0, batch_size=32)
-    )  # fmt: skip

@@ -2,25 +2,11 @@
 
 import pytest
 import torch
-from contract_checks import SMALL, blobs, check_resume, check_stack, first_batch, initialized, move_weights, trained
-from sklearn.utils.estimator_checks import parametrize_with_checks
+from problems import SMALL, blobs, first_batch, initialized, move_weights, trained
 
 from deepkm.methods.dcn import DCN
 
 METHOD = DCN(**SMALL, clustering_weight=0.7)
-
-
-@parametrize_with_checks([DCN(**{**SMALL, "epochs": 1, "pretraining_epochs": 1}, random_state=0)])
-def test_scikit_learn(estimator, check):
-    check(estimator)
-
-
-def test_stack():
-    check_stack(METHOD, blobs())
-
-
-def test_resume(tmp_path):
-    check_resume(METHOD, blobs(), tmp_path / "run.h5")
 
 
 def loss_by_loops(z, x, x_hat, centers, assigned):

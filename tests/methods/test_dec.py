@@ -5,26 +5,12 @@ import math
 import numpy as np
 import pytest
 import torch
-from contract_checks import SMALL, blobs, check_resume, check_stack, first_batch, initialized, move_weights, trained
-from sklearn.utils.estimator_checks import parametrize_with_checks
+from problems import SMALL, blobs, check_resume, first_batch, initialized, move_weights, trained
 
 from deepkm.methods.dec import DEC, memberships, target_distribution
 from deepkm.training import train
 
 METHOD = DEC(**SMALL, alpha=1.5, update_interval=3, tol=0.0)
-
-
-@parametrize_with_checks([DEC(**{**SMALL, "epochs": 1, "pretraining_epochs": 1}, update_interval=2, random_state=0)])
-def test_scikit_learn(estimator, check):
-    check(estimator)
-
-
-def test_stack():
-    check_stack(METHOD, blobs())
-
-
-def test_resume(tmp_path):
-    check_resume(METHOD, blobs(), tmp_path / "run.h5")
 
 
 def q_by_loops(z, centers, alpha):

@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from problems import assert_resumes, assert_runs_are_independent, blobs, initialised, some_batch, trained
-from sklearn.utils.estimator_checks import check_estimator
+from problems import blobs, check_resume, check_stack, first_batch, initialized, trained
 
 from deepkm import DeepPowerKMeans
 
@@ -39,9 +38,9 @@ def expected_loss(x, tensors, *, exponent, weight, decay):
 def test_loss_and_gradient(epoch, exponent):
     x = blobs()
     method = DeepPowerKMeans(**SMALL, epochs=6, n_exponents=4, clustering_weight=2.5, decoder_decay=0.03)
-    run = initialised(method, x, seeds=(3, 4))
+    run = initialized(method, x, seeds=(3, 4))
     run.epoch = epoch
-    batch = some_batch(x, run)
+    batch = first_batch(run, x)
     loss = method.loss(batch, run)
     assert loss.shape == (2,)
     parameters = list(run.parameters().values())
@@ -59,8 +58,8 @@ def test_limits(exponent, of_distances):
     """The k-means loss as s -> -inf, the mean of all distances at s = 1."""
     x = blobs()
     method = DeepPowerKMeans(**SMALL, epochs=1, exponent=exponent, clustering_weight=1.0, decoder_decay=0.0)
-    run = initialised(method, x)
-    batch = some_batch(x, run)
+    run = initialized(method, x)
+    batch = first_batch(run, x)
     method.loss(batch, run)
     distance = torch.tensor([[((z - r) ** 2).sum().item() for r in run.centers[0]] for z in batch.z[0]], dtype=x.dtype)
     expected = getattr(distance, of_distances)(1)
@@ -72,11 +71,11 @@ def test_limits(exponent, of_distances):
 def test_centers_on_codes_give_finite_gradients(dtype):
     x = blobs().to(dtype)
     method = DeepPowerKMeans(**SMALL, epochs=20)
-    run = initialised(method, x)
+    run = initialized(method, x)
     run.centers = run.encode(x)[:, :3]
     for epoch in (0, 10, 19):
         run.epoch = epoch
-        loss = method.loss(some_batch(x, run), run)
+        loss = method.loss(first_batch(run, x), run)
         assert loss.isfinite().all()
         gradients = torch.autograd.grad(loss.sum(), list(run.parameters().values()))
         assert all(gradient.isfinite().all() for gradient in gradients)
@@ -102,7 +101,7 @@ def test_decay_alone_by_hand():
     x = torch.zeros(10, 2, dtype=torch.float64)
     method = DeepPowerKMeans(**SMALL, epochs=1, optimizer="sgd", learning_rate=0.1, decoder_decay=0.5)
     method.clustering_weight = 0.0
-    run = initialised(method, x)  # zero data and zero biases: code and reconstruction are zero
+    run = initialized(method, x)  # zero data and zero biases: code and reconstruction are zero
     before = {name: tensor.detach().clone() for name, tensor in run.parameters().items()}
     trained(method, x, run=run)
     for name, tensor in run.parameters().items():
@@ -111,20 +110,15 @@ def test_decay_alone_by_hand():
 
 
 def test_starting_centers():
-    run = initialised(DeepPowerKMeans(n_clusters=30, hidden_widths=(8,)), blobs(), seeds=(3, 4))
+    run = initialized(DeepPowerKMeans(n_clusters=30, hidden_widths=(8,)), blobs(), seeds=(3, 4))
     assert run.centers.abs().max() < 1
     assert run.centers.std().item() == pytest.approx(3**-0.5, rel=0.1)
     assert not torch.equal(run.centers[0], run.centers[1])
     with pytest.raises(ValueError, match="initial_centers='kmean' should be"):
-        initialised(DeepPowerKMeans(**SMALL, initial_centers="kmean"), blobs())
+        initialized(DeepPowerKMeans(**SMALL, initial_centers="kmean"), blobs())
 
 
 def test_runs_are_independent_and_resume(tmp_path):
     method, x = DeepPowerKMeans(**SMALL, epochs=4), blobs()
-    assert_runs_are_independent(method, x)
-    assert_resumes(method, x, tmp_path / "run.h5")
-
-
-def test_scikit_learn():
-    options = {"epochs": 4, "learning_rate": 0.01, "clustering_weight": 0.1, "initial_centers": "kmeans++"}
-    check_estimator(DeepPowerKMeans(**SMALL, **options, device="cpu"))
+    check_stack(method, x)
+    check_resume(method, x, tmp_path / "run.h5")

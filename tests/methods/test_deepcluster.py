@@ -7,7 +7,6 @@ import pytest
 import torch
 from sklearn.datasets import load_digits, make_blobs
 from sklearn.metrics import normalized_mutual_info_score
-from sklearn.utils.estimator_checks import check_estimator
 
 from deepkm import DeepCluster
 from deepkm.checkpoint import restore_run, save_run
@@ -268,7 +267,3 @@ def test_bad_parameters_get_one_clear_line(images):
         DeepCluster(dropout=1).fit(images.numpy())
     with pytest.raises(ValueError, match="n_features=60 should be a square"):
         DeepCluster().fit(images.numpy()[:, :60])
-
-
-def test_scikit_learn():
-    check_estimator(DeepCluster(**{**VECTORS, "epochs": 2, "n_init": 1}, random_state=0))

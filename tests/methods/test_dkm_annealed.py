@@ -4,8 +4,7 @@ from itertools import pairwise
 
 import pytest
 import torch
-from contract_checks import SMALL, blobs, check_resume, check_stack, first_batch, initialized
-from sklearn.utils.estimator_checks import parametrize_with_checks
+from problems import SMALL, blobs, first_batch, initialized
 
 from deepkm.methods.dkm import DKM
 from deepkm.training import train
@@ -16,19 +15,6 @@ METHOD = DKM(**{**SMALL, "pretraining_epochs": 0}, **ANNEALED)
 
 # Random centers need some training before they find blobs.
 LONGER = {**SMALL, "epochs": 6, "pretraining_epochs": 0, "learning_rate": 0.03}
-
-
-@parametrize_with_checks([DKM(**LONGER, **ANNEALED, random_state=0)])
-def test_scikit_learn(estimator, check):
-    check(estimator)
-
-
-def test_stack():
-    check_stack(METHOD, blobs())
-
-
-def test_resume(tmp_path):
-    check_resume(METHOD, blobs(), tmp_path / "run.h5")
 
 
 def test_schedule():

@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from contract_checks import SMALL, blobs, check_resume, check_stack, first_batch, initialized, trained
-from sklearn.utils.estimator_checks import parametrize_with_checks
+from problems import SMALL, blobs, first_batch, initialized, trained
 
 from deepkm.methods.dec import DEC
 from deepkm.methods.idec import IDEC
@@ -12,20 +11,6 @@ from deepkm.methods.km import KMeans
 from deepkm.training import train
 
 METHOD = IDEC(**SMALL, alpha=1.5, clustering_weight=0.3, update_interval=3, tol=0.0)
-
-
-@parametrize_with_checks([IDEC(**{**SMALL, "epochs": 1, "pretraining_epochs": 1}, update_interval=2, random_state=0)])
-def test_scikit_learn(estimator, check):
-    check(estimator)
-
-
-def test_stack():
-    check_stack(METHOD, blobs())
-    check_stack(IDEC(**SMALL, update_interval=3, tol=0.05), blobs())
-
-
-def test_resume(tmp_path):
-    check_resume(METHOD, blobs(), tmp_path / "run.h5")
 
 
 def published_loss(z, x, x_hat, centers, p):

@@ -6,8 +6,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
-from problems import assert_resumes, assert_runs_are_independent, blobs, trained
-from sklearn.utils.estimator_checks import check_estimator
+from problems import blobs, check_resume, check_stack, trained
 
 from deepkm import KMeans, PowerKMeans
 from deepkm.centers import expanded_distances, log_power_mean
@@ -128,8 +127,8 @@ def test_centers_on_samples_and_duplicates_stay_finite():
 @pytest.mark.parametrize("options", [{}, {"autoencoder": "mlp", "hidden_widths": (8,), "epochs": 2, "batch_size": 16}])
 def test_runs_are_independent_and_resume(options, tmp_path):
     method, x = PowerKMeans(n_clusters=3, max_iterations=40, **options), blobs()
-    assert_runs_are_independent(method, x)
-    assert_resumes(method, x, tmp_path / "run.h5")
+    check_stack(method, x)
+    check_resume(method, x, tmp_path / "run.h5")
 
 
 def test_clusters_the_final_code():
@@ -145,7 +144,3 @@ def test_wrong_exponents_are_named():
     for options in ({"exponent": 0.0}, {"exponent_growth": 0.9}, {"exponent_floor": 1.0}):
         with pytest.raises(ValueError, match=next(iter(options))):
             PowerKMeans(**options).check_parameters()
-
-
-def test_scikit_learn():
-    check_estimator(PowerKMeans(n_clusters=3, max_iterations=30, device="cpu"))

@@ -5,8 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from problems import assert_resumes, assert_runs_are_independent, blobs, initialised, some_batch, trained
-from sklearn.utils.estimator_checks import check_estimator
+from problems import blobs, check_resume, check_stack, first_batch, initialized, trained
 
 from deepkm import SoftKMeans
 from deepkm.centers import draw_centers, expanded_distances, softmin, squared_distances
@@ -26,8 +25,8 @@ def naive_loss(x, centers, alpha):
 def test_loss_and_gradient(alpha):
     x = blobs()
     method = SoftKMeans(n_clusters=3, alpha=alpha)
-    run = initialised(method, x, seeds=(3, 4))
-    batch = some_batch(x, run)
+    run = initialized(method, x, seeds=(3, 4))
+    batch = first_batch(run, x)
     loss = method.loss(batch, run)
     (gradient,) = torch.autograd.grad(loss.sum(), run.centers)
     assert list(run.parameters()) == ["centers"]
@@ -70,8 +69,8 @@ def test_step_by_hand():
 def test_large_alpha_is_kmeans_where_the_formula_is_nan():
     for x in (blobs(), blobs().float()):
         method = SoftKMeans(n_clusters=3, alpha=1000.0, epochs=3, batch_size=16, initial_centers="normal")
-        run = initialised(method, x)
-        batch = some_batch(x, run)
+        run = initialized(method, x)
+        batch = first_batch(run, x)
         assert naive_loss(batch.x[0], run.centers[0].detach(), 1000.0).isnan()
         loss = method.loss(batch, run)
         nearest = min_distances(batch.x[0], run.centers[0].detach()).mean()
@@ -136,7 +135,7 @@ def test_one_cluster_is_the_mean():
 def test_an_autoencoder_is_left_as_it_is():
     x = blobs()
     method = SoftKMeans(n_clusters=3, epochs=2, autoencoder="mlp", hidden_widths=(8,))
-    run = initialised(method, x)
+    run = initialized(method, x)
     before, centers = [p.detach().clone() for p in run.autoencoder.parameters()], run.centers.detach().clone()
     trained(method, x, run=run)
     assert all(torch.equal(a, b) for a, b in zip(before, run.autoencoder.parameters(), strict=True))
@@ -146,9 +145,5 @@ def test_an_autoencoder_is_left_as_it_is():
 @pytest.mark.parametrize("options", [{}, {"optimizer": "adam"}, {"autoencoder": "mlp", "hidden_widths": (8,)}])
 def test_runs_are_independent_and_resume(options, tmp_path):
     method, x = SoftKMeans(n_clusters=3, epochs=3, batch_size=16, **options), blobs()
-    assert_runs_are_independent(method, x)
-    assert_resumes(method, x, tmp_path / "run.h5")
-
-
-def test_scikit_learn():
-    check_estimator(SoftKMeans(n_clusters=3, epochs=5, batch_size=16, device="cpu"))
+    check_stack(method, x)
+    check_resume(method, x, tmp_path / "run.h5")

@@ -5,9 +5,8 @@ import math
 import numpy as np
 import pytest
 import torch
-from problems import assert_resumes, assert_runs_are_independent, blobs, initialised, some_batch, trained
+from problems import blobs, check_resume, check_stack, first_batch, initialized, trained
 from sklearn.datasets import make_blobs
-from sklearn.utils.estimator_checks import check_estimator
 
 from deepkm import SoftKMeansFree
 
@@ -24,8 +23,8 @@ def expected_losses(x, logits, centers):
 def test_loss_and_gradients():
     x = blobs()
     method = SoftKMeansFree(n_clusters=3, weight_learning_rate=0.7)
-    run = initialised(method, x, seeds=(3, 4))
-    batch = some_batch(x, run)
+    run = initialized(method, x, seeds=(3, 4))
+    batch = first_batch(run, x)
     before = run.state["logits"].clone()
     loss = method.loss(batch, run)
     (gradient,) = torch.autograd.grad(loss.sum(), run.centers)
@@ -63,11 +62,11 @@ def test_step_by_hand():
 
 def test_informed_start():
     x = blobs()
-    run = initialised(SoftKMeansFree(n_clusters=3), x)
+    run = initialized(SoftKMeansFree(n_clusters=3), x)
     distance = [[((sample - r) ** 2).sum().item() for r in run.centers[0].detach()] for sample in x]
     median = sorted(d for row in distance for d in row)[(len(x) * 3 - 1) // 2]
     np.testing.assert_allclose(run.state["logits"][0], -np.array(distance) / median, rtol=0, atol=1e-10)
-    uninformed = initialised(SoftKMeansFree(n_clusters=3, informed_weights=False), x)
+    uninformed = initialized(SoftKMeansFree(n_clusters=3, informed_weights=False), x)
     assert (uninformed.state["logits"] == 0).all()
 
 
@@ -77,7 +76,7 @@ def test_logits_of_one_sample_move_once_per_epoch():
     moves = []
     for batch_size in (5, 40):
         method = SoftKMeansFree(n_clusters=3, epochs=1, batch_size=batch_size, learning_rate=1e-12)
-        run = initialised(method, x)
+        run = initialized(method, x)
         before = run.state["logits"].clone()
         moves.append(trained(method, x, run=run).state["logits"] - before)
     torch.testing.assert_close(moves[0], moves[1], rtol=0, atol=1e-8)
@@ -126,9 +125,5 @@ def test_one_cluster_is_the_mean():
 @pytest.mark.parametrize("options", [{}, {"momentum": 0.9}, {"autoencoder": "mlp", "hidden_widths": (8,)}])
 def test_runs_are_independent_and_resume(options, tmp_path):
     method, x = SoftKMeansFree(n_clusters=3, epochs=3, batch_size=16, **options), blobs()
-    assert_runs_are_independent(method, x)
-    assert_resumes(method, x, tmp_path / "run.h5")
-
-
-def test_scikit_learn():
-    check_estimator(SoftKMeansFree(n_clusters=3, epochs=5, batch_size=16, device="cpu"))
+    check_stack(method, x)
+    check_resume(method, x, tmp_path / "run.h5")
