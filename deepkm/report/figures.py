@@ -14,8 +14,18 @@ COLORS = {
     "dkm_reinit": "#882255",
     "ct": "#117733",
     "ct_no_reinit": "#cc6677",
+    "dcn": "#44aa99",
+    "dec": "#999933",
+    "idec": "#aa4499",
+    "dkm_annealed": "#661100",
+    "power_kmeans": "#6699cc",
+    "deep_power_kmeans": "#aa7744",
+    "soft_kmeans": "#bbbbbb",
+    "soft_kmeans_free": "#555555",
+    "conv_dkm": "#ee7733",
+    "deepcluster": "#0077bb",
 }
-SPARE_COLORS = ("#44aa99", "#999933", "#aa4499", "#661100", "#6699cc", "#000000")
+SPARE_COLORS = ("#000000", "#ee3377", "#009988", "#cc3311", "#33bbee")
 STYLE = {
     "axes.spines.top": False,
     "axes.spines.right": False,

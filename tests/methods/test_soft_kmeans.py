@@ -128,7 +128,7 @@ def test_starting_centers(kind):
 
 def test_one_cluster_is_the_mean():
     x = blobs() + 3
-    run = trained(SoftKMeans(n_clusters=1, epochs=200, batch_size=40), x)
+    run = trained(SoftKMeans(n_clusters=1, epochs=200, batch_size=60), x)
     torch.testing.assert_close(run.centers[0, 0].detach(), x.mean(0), rtol=0, atol=1e-6)
 
 

@@ -118,7 +118,7 @@ def test_extremes_stay_finite(dtype):
 
 def test_one_cluster_is_the_mean():
     x = blobs() + 3
-    run = trained(SoftKMeansFree(n_clusters=1, epochs=200, batch_size=40, learning_rate=0.05), x)
+    run = trained(SoftKMeansFree(n_clusters=1, epochs=200, batch_size=60, learning_rate=0.05), x)
     torch.testing.assert_close(run.centers[0, 0].detach(), x.mean(0), rtol=0, atol=1e-6)
 
 
