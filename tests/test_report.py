@@ -61,6 +61,14 @@ def test_unequal_numbers_of_seeds_are_stated(scores):
     assert "over 1 to 2 seeds" in text
 
 
+def test_one_seed_has_no_deviation(scores):
+    first = scores[scores["seed"] == 0]
+    text = to_markdown(summarize(first, "acc"), "acc", datasets={"a": "A"}, methods=TITLES)
+    assert "| **55.0** " in text
+    assert "one seed" in text
+    assert "±" not in text
+
+
 def test_loss_curves_hold_the_means_over_seeds(curves):
     figure = draw_losses(curves, TITLES, title="A")
     reconstruction, clustering = figure.axes

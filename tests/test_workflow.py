@@ -167,7 +167,7 @@ def edit(path, old, new):
         ("methods/ct.py", '"""Centering loss:', '"""Another text:', {}),
         ("methods/ct.py", ".mean((-2, -1))", ".mean((-1, -2)) * 2", {"cluster": 4, **REPORT}),
         ("centers.py", "smallest=1e-12", "smallest=1e-11", {"cluster": 8, **REPORT}),
-        ("autoencoder.py", "sqrt(6 /", "sqrt(5 /", {"autoencoder": 2, "cluster": 8, **REPORT}),
+        ("layers.py", "sqrt(6 /", "sqrt(5 /", {"autoencoder": 2, "cluster": 8, **REPORT}),
         ("metrics.py", "return float(table[", "return 1.0 * float(table[", REPORT),
         ("report/figures.py", '"font.size": 9', '"font.size": 8', {"figures": 1}),
         ("stages/cluster.py", "check_enough_samples(len(x)", "check_enough_samples(int(len(x))", {}),

@@ -50,17 +50,18 @@ def to_markdown(summary, metric, *, datasets, methods):
 def _cell(row, best):
     if row is None:
         return "-"
-    text = f"{row.mean:.1f} ± {row.std:.1f}"
+    text = f"{row.mean:.1f} ± {row.std:.1f}" if row.n > 1 else f"{row.mean:.1f}"  # one run has no deviation
     return f"**{text}**" if round(row.mean, 1) == best else text
 
 
 def _caption(summary, metric):
     counts = sorted(set(summary["n"]))
-    seeds = " to ".join(str(count) for count in dict.fromkeys([counts[0], counts[-1]])) if counts else "no"
-    return (
-        f"{METRICS[metric]} in %, mean ± standard deviation over {seeds} seed{'' if seeds == '1' else 's'}; "
-        "best mean of each data set in bold."
-    )
+    if counts == [1]:
+        what = "one seed"
+    else:
+        seeds = " to ".join(str(count) for count in dict.fromkeys([counts[0], counts[-1]])) if counts else "no"
+        what = f"mean ± standard deviation over {seeds} seeds"
+    return f"{METRICS[metric]} in %, {what}; best mean of each data set in bold."
 
 
 def _escape(text):
