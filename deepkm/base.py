@@ -19,6 +19,7 @@ Positive = Annotated[float, "> 0"]
 Negative = Annotated[float, "< 0"]
 AtLeastOne = Annotated[float, ">= 1"]
 NonNegative = Annotated[float, ">= 0"]
+Fraction = Annotated[float, "in [0, 1)"]
 PositiveInt = Annotated[int, "> 0"]
 NonNegativeInt = Annotated[int, ">= 0"]
 
@@ -27,6 +28,7 @@ _HOLDS = {
     ">= 0": lambda value: value >= 0,
     "< 0": lambda value: value < 0,
     ">= 1": lambda value: value >= 1,
+    "in [0, 1)": lambda value: 0 <= value < 1,
 }
 
 

@@ -8,7 +8,7 @@ from torch.nn import functional
 
 from deepkm.convolution import image_side, maps_to_rows, rows_to_maps
 from deepkm.layers import StackedConv, StackedLinear
-from deepkm.seeding import generator
+from deepkm.seeding import generator, uniform
 
 CHANNELS = (1, 32, 64, 128)
 POOLED = 2  # side of the last maps after pooling
@@ -97,6 +97,23 @@ def new_head(seeds, n_in, n_out, *, epoch):
     return functional.pad(0.01 * torch.stack(weights), (0, 0, 0, 1))
 
 
+def head_logits(z, head):
+    """Return what the head says of features z (S, B, D) through ReLU, (S, B, k)."""
+    return _head_inputs(z) @ head
+
+
+def step_head(head, z, label, *, learning_rate, weight_decay):
+    """Take the head's step of gradient descent on the cross-entropy, in place, by its closed form."""
+    error = head_logits(z, head).softmax(-1) - functional.one_hot(label, head.shape[-1])  # (S, B, k)
+    gradient = _head_inputs(z).mT @ error / label.shape[1]
+    head -= learning_rate * (gradient + weight_decay * head)
+
+
+def dropout_mask(seeds, size, rate, *, stream, epoch):
+    """Return what the last maps of a batch are multiplied with, (S, size, 512)."""
+    return (uniform(seeds, size, N_FLAT, stream=stream, epoch=epoch) >= rate) / (1 - rate)
+
+
 def augment(x, draws, *, shift, rotation, zoom):
     """Return a random view of each image.
 
@@ -123,6 +140,11 @@ def augment(x, draws, *, shift, rotation, zoom):
     images = x.reshape(-1, 1, side, side)
     grid = functional.affine_grid(theta, list(images.shape), align_corners=False)
     return functional.grid_sample(images, grid, padding_mode="border", align_corners=False).view_as(x)
+
+
+def _head_inputs(z):
+    """Features through ReLU, and 1 for the bias."""
+    return functional.pad(z.relu(), (0, 1), value=1.0)
 
 
 def _halve(maps):

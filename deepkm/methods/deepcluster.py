@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import torch
 from torch.nn import functional
 
-from deepkm.base import DeepClustering, NonNegative, NonNegativeInt, Positive, PositiveInt
+from deepkm.base import DeepClustering, Fraction, NonNegative, NonNegativeInt, Positive, PositiveInt
 from deepkm.centers import kmeans, nearest
-from deepkm.convnet import N_FLAT, augment, build_convnet, new_head
+from deepkm.convnet import augment, build_convnet, dropout_mask, head_logits, new_head, step_head
 from deepkm.pseudo_labels import agreement, cluster, draw_evenly, fit_whitening, whiten
 from deepkm.seeding import generator, uniform
 from deepkm.training import Run
@@ -49,8 +49,7 @@ class DeepCluster(DeepClustering):
 
     References
     ----------
-    M. Caron, P. Bojanowski, A. Joulin, M. Douze. Deep clustering for unsupervised learning of visual features. ECCV
-    2018, eqs. 1-2.
+    M. Caron et al. Deep clustering for unsupervised learning of visual features. ECCV 2018, eqs. 1-2.
     """
 
     epochs: NonNegativeInt = 50
@@ -61,18 +60,13 @@ class DeepCluster(DeepClustering):
     n_pseudo_labels: PositiveInt = 100  # k
     n_components: PositiveInt = 64
     kmeans_iterations: PositiveInt = 20
-    dropout: NonNegative = 0.5
+    dropout: Fraction = 0.5
     shift: NonNegative = 2.0
     rotation: NonNegative = 10.0
     zoom: NonNegative = 0.1
     autoencoder: str | None = None
     n_latent: PositiveInt | None = 128
     pretraining_epochs: NonNegativeInt = 0
-
-    def check_parameters(self):
-        super().check_parameters()
-        if self.dropout >= 1:
-            raise ValueError(f"dropout={self.dropout!r} should be < 1")
 
     def start(self, x, *, seeds):
         if self.autoencoder:
@@ -104,18 +98,16 @@ class DeepCluster(DeepClustering):
 
     def loss(self, batch, run):
         batch.z = self._features(batch, run)  # (S, B, D): of a random view, unlike those of the samples themselves
-        logits = _hidden(batch.z) @ run.state["head"]  # (S, B, k)
-        label = run.state["pseudo_labels"].gather(1, batch.index)
+        label = run.state["pseudo_labels"].gather(1, batch.index)  # (S, B)
+        logits = head_logits(batch.z, run.state["head"])
         error = functional.cross_entropy(logits.flatten(0, 1), label.flatten(), reduction="none")  # (S * B,)
         return batch.log(clustering=error.view_as(label).mean(-1))  # (S,)
 
     def after_step(self, batch, run):
         """Take the head's step: the optimizer's would carry momentum from the last epoch's head."""
-        hidden, head = _hidden(batch.z), run.state["head"]
         label = run.state["pseudo_labels"].gather(1, batch.index)
-        error = (hidden @ head).softmax(-1) - functional.one_hot(label, head.shape[-1])  # (S, B, k)
-        gradient = hidden.mT @ error / label.shape[1]
-        head -= self.learning_rate * (gradient + self.weight_decay * head)
+        rates = {"learning_rate": self.learning_rate, "weight_decay": self.weight_decay}
+        step_head(run.state["head"], batch.z, label, **rates)
 
     def assign(self, z, run):
         return nearest(whiten(z, run.state["mean"], run.state["projection"]), run.centers)
@@ -127,8 +119,8 @@ class DeepCluster(DeepClustering):
             x = augment(x, 2 * draws.to(x) - 1, shift=self.shift, rotation=self.rotation, zoom=self.zoom)
         if self.autoencoder:
             return run.autoencoder.encode(x)
-        draws = uniform(run.seeds, size, N_FLAT, stream=f"dropout {batch.step}", epoch=run.epoch)
-        return run.autoencoder.encode(x, keep=(draws >= self.dropout).to(x) / (1 - self.dropout))
+        keep = dropout_mask(run.seeds, size, self.dropout, stream=f"dropout {batch.step}", epoch=run.epoch)
+        return run.autoencoder.encode(x, keep=keep.to(x))
 
     def _cluster(self, z, run, *, epoch):
         """Whiten the features, and take pseudo-labels, a new head and the centers of the labels from them."""
@@ -140,8 +132,3 @@ class DeepCluster(DeepClustering):
         head = new_head(run.seeds, z.shape[2], n_pseudo_labels, epoch=epoch).to(z)  # (S, D + 1, k)
         run.state |= {"mean": mean, "projection": projection, "pseudo_labels": labels, "head": head}
         run.centers = kmeans(features, self.n_clusters, seeds=run.seeds, n_init=self.n_init, epoch=epoch)
-
-
-def _hidden(z):
-    """Return what the head is multiplied with: features through ReLU, and 1 for the bias."""
-    return functional.pad(z.relu(), (0, 1), value=1.0)

@@ -263,7 +263,7 @@ def test_prediction_and_features(images):
 
 
 def test_bad_parameters_get_one_clear_line(images):
-    with pytest.raises(ValueError, match="dropout=1 should be < 1"):
+    with pytest.raises(ValueError, match=r"dropout=1 should be in \[0, 1\)"):
         DeepCluster(dropout=1).fit(images.numpy())
     with pytest.raises(ValueError, match="n_features=60 should be a square"):
         DeepCluster().fit(images.numpy()[:, :60])
