@@ -176,6 +176,7 @@ def train(method, x, run):
         )
         _read_out(method, run.encode(x), run)
         yield run
+    run.x = None  # a fitted model does not keep the data
 
 
 def pretrain(x, run, *, epochs, batch_size, learning_rate):

@@ -2,6 +2,7 @@
 
 import platform
 import resource
+import sys
 import time
 from pathlib import Path
 
@@ -73,5 +74,5 @@ def provenance(run, args):
         "seconds": run.seconds,
         "peak_memory_bytes": torch.cuda.max_memory_allocated()
         if on_gpu
-        else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+        else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024),
     }
