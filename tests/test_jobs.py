@@ -11,7 +11,7 @@ import pytest
 import yaml
 from conftest import ROOT, assert_same, changed, environment, run_snakemake, run_stage
 
-from deepkm.hdf5 import read_hdf5
+from deepkm.hdf5 import read_hdf5, write_hdf5
 from deepkm.spec import Study, dumps
 
 
@@ -88,6 +88,27 @@ def test_a_data_set_without_labels_is_clustered(tmp_path):
     assert (scores["n_clusters_used"] == 3).all()
     assert "| -" in (tmp_path / "results" / "tables" / "acc.md").read_text()
     assert {path.name for path in (tmp_path / "results" / "figures").glob("*.png")} == {"mine_losses.png"}
+
+
+def test_a_run_that_stopped_counts_the_epochs_it_trained(tmp_path):
+    spec = {"method": "dec", "dataset": {"name": "mine"}, "seeds": [0, 1, 2]}
+    arrays = {
+        "labels": np.zeros((3, 4), np.int32),
+        "centers": np.zeros((3, 1, 2)),
+        "history/labels": np.zeros((3, 6, 4), np.uint8),
+        "history/loss": np.ones((3, 5)),
+        "history/stopped": np.arange(5) >= np.array([[2], [4], [9]]),
+    }
+    attributes = {"spec": spec, "provenance": {"seconds": 3.0}}
+    write_hdf5(tmp_path / "a.h5", arrays=arrays, attributes=attributes)
+    np.savez(tmp_path / "mine.npz", target=[0, 0, 1, 1])
+    paths = {name: tmp_path / f"{name}.csv" for name in ("scores", "epochs")}
+    arguments = [argument for name, path in paths.items() for argument in (f"--{name}", path)]
+    run_stage("score", "--spec", "{}", "--data", tmp_path / "mine.npz", "--results", tmp_path / "a.h5", *arguments)
+    scores = pd.read_csv(paths["scores"])
+    assert scores["epochs"].tolist() == [3, 5, 5]
+    assert scores["acc"].tolist() == [0.5, 0.5, 0.5]
+    assert scores["seconds"].tolist() == [1, 1, 1]
 
 
 GOOD = np.random.default_rng(0).normal(size=(20, 3))

@@ -28,7 +28,10 @@ def main(args):
             rows = [{**key, **row} for row in _epochs(arrays, s, target)]
             curves += rows
             measured = _score(target, arrays["labels"][s])
-            cost = {"epochs": len(rows) - 1, "seconds": attributes["provenance"]["seconds"] / len(spec["seeds"])}
+            cost = {
+                "epochs": _epochs_trained(arrays, s),
+                "seconds": attributes["provenance"]["seconds"] / len(spec["seeds"]),
+            }
             diverged = not np.isfinite([rows[-1].get("loss", 0.0), *np.ravel(arrays["centers"][s])]).all()
             final.append({**key, **measured, **cost, "diverged": diverged})
     for path, rows in ((args.scores, final), (args.epochs, curves)):
@@ -46,6 +49,13 @@ def _score(target, labels):
     if target is None:  # nothing to compare with
         return {"acc": np.nan, "nmi": np.nan, "ari": np.nan, "n_clusters_used": len(np.unique(labels))}
     return scores(target, labels)
+
+
+def _epochs_trained(arrays, s):
+    """Return how many epochs run s trained: up to its stopping rule, where its method has one."""
+    if "history/stopped" in arrays and arrays["history/stopped"][s].any():
+        return int(arrays["history/stopped"][s].argmax()) + 1
+    return arrays["history/labels"].shape[1] - 1
 
 
 def _epochs(arrays, s, target):
