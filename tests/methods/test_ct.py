@@ -1,6 +1,6 @@
 import pytest
 import torch
-from test_dkm import central_difference, make_batch
+from test_dkm import check_against_loop
 
 from deepkm import CT, KMeans
 from deepkm.centers import inverse_power
@@ -20,16 +20,7 @@ def loop_loss(x, centers, *, alpha, clustering_weight):
 
 
 def test_loss_and_gradient_equal_a_plain_loop():
-    batch, run, x, centers = make_batch()
-    options = {"alpha": 2.5, "clustering_weight": 3.0}
-    loss = CT(n_clusters=3, **options).loss(batch, run)
-    (gradient,) = torch.autograd.grad(loss.sum(), run.centers)
-    for s in range(2):
-        assert loss[s].item() == pytest.approx(loop_loss(x, centers[s], **options), abs=1e-12)
-        for k in range(3):
-            for d in range(2):
-                expected = central_difference(lambda moved: loop_loss(x, moved, **options), centers[s], k, d)
-                assert gradient[s, k, d].item() == pytest.approx(expected, abs=1e-7)
+    check_against_loop(CT(n_clusters=3, alpha=2.5, clustering_weight=3.0), loop_loss)
 
 
 def test_gradient_on_distances_is_the_closed_form():

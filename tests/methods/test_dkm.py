@@ -48,10 +48,11 @@ def central_difference(function, centers, k, d, step=1e-6):
     return (values[0] - values[1]) / (2 * step)
 
 
-def test_loss_and_gradient_equal_a_plain_loop():
+def check_against_loop(method, loop_loss):
+    """Compare a method's loss, and its gradient on the centers, with a plain loop over samples and clusters."""
     batch, run, x, centers = make_batch()
-    options = {"alpha": 0.7, "clustering_weight": 0.3}
-    loss = DKM(n_clusters=3, **options).loss(batch, run)
+    options = {"alpha": method.alpha, "clustering_weight": method.clustering_weight}
+    loss = method.loss(batch, run)
     (gradient,) = torch.autograd.grad(loss.sum(), run.centers)
     for s in range(2):
         assert loss[s].item() == pytest.approx(loop_loss(x, centers[s], **options), abs=1e-12)
@@ -59,6 +60,10 @@ def test_loss_and_gradient_equal_a_plain_loop():
             for d in range(2):
                 expected = central_difference(lambda moved: loop_loss(x, moved, **options), centers[s], k, d)
                 assert gradient[s, k, d].item() == pytest.approx(expected, abs=1e-8)
+
+
+def test_loss_and_gradient_equal_a_plain_loop():
+    check_against_loop(DKM(n_clusters=3, alpha=0.7, clustering_weight=0.3), loop_loss)
 
 
 def test_gradient_on_distances_is_the_closed_form():
