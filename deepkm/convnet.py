@@ -75,8 +75,8 @@ class ConvNet(nn.Module):
         """
         maps = rows_to_maps(x, self.side)
         for index, (convolution, norm) in enumerate(zip(self.convolutions, self.norms, strict=True)):
-            maps = torch.relu(norm(convolution(maps), learn=keep is not None))
-            maps = _halve(maps) if index < 2 else _average(maps)
+            maps = norm(convolution(maps), learn=keep is not None)
+            maps = _halve(maps).relu() if index < 2 else _average(maps.relu())  # the maximum first: ReLU keeps order
         flat = maps_to_rows(maps, self.n_runs)
         return self.to_code(flat if keep is None else flat * keep)
 
@@ -102,6 +102,12 @@ def head_logits(z, head):
     return _head_inputs(z) @ head
 
 
+def head_loss(z, head, label):
+    """Return each run's mean cross-entropy of the head with the labels (S, B), (S,)."""
+    error = functional.cross_entropy(head_logits(z, head).flatten(0, 1), label.flatten(), reduction="none")
+    return error.view_as(label).mean(-1)
+
+
 def step_head(head, z, label, *, learning_rate, weight_decay):
     """Take the head's step of gradient descent on the cross-entropy, in place, by its closed form."""
     error = head_logits(z, head).softmax(-1) - functional.one_hot(label, head.shape[-1])  # (S, B, k)
@@ -109,9 +115,16 @@ def step_head(head, z, label, *, learning_rate, weight_decay):
     head -= learning_rate * (gradient + weight_decay * head)
 
 
-def dropout_mask(seeds, size, rate, *, stream, epoch):
-    """Return what the last maps of a batch are multiplied with, (S, size, 512)."""
-    return (uniform(seeds, size, N_FLAT, stream=stream, epoch=epoch) >= rate) / (1 - rate)
+def dropout_mask(x, rate, *, seeds, step, epoch):
+    """Return what the last maps of the batch x (S, B, F) are multiplied with, (S, B, 512)."""
+    draws = uniform(seeds, x.shape[1], N_FLAT, stream=f"dropout {step}", epoch=epoch)
+    return ((draws >= rate) / (1 - rate)).to(x)
+
+
+def random_views(x, *, seeds, step, epoch, **limits):
+    """Return a random view of each image of the batch x (S, B, F); `limits` as for `augment`."""
+    draws = uniform(seeds, x.shape[1], 4, stream=f"views {step}", epoch=epoch)
+    return augment(x, 2 * draws.to(x) - 1, **limits)
 
 
 def augment(x, draws, *, shift, rotation, zoom):
@@ -150,7 +163,8 @@ def _head_inputs(z):
 def _halve(maps):
     """Max pooling by 2, without an atomic sum in its gradient; an odd last row or column is dropped."""
     height, width = maps.shape[2] // 2, maps.shape[3] // 2
-    return maps[..., : 2 * height, : 2 * width].unflatten(3, (width, 2)).unflatten(2, (height, 2)).amax((3, 5))
+    rows = torch.maximum(*maps[..., : 2 * height, : 2 * width].unflatten(2, (height, 2)).unbind(3))
+    return torch.maximum(*rows.unflatten(3, (width, 2)).unbind(4))
 
 
 def _average(maps):

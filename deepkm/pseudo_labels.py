@@ -5,6 +5,7 @@ import torch
 from deepkm.centers import nearest
 
 SMALLEST = 1e-5  # added to eigenvalues and norms
+ITERATIONS = 20  # of Lloyd
 
 
 def fit_whitening(z, n_components):
@@ -30,8 +31,8 @@ def whiten(z, mean, projection):
     return white / (white.norm(dim=-1, keepdim=True) + SMALLEST)
 
 
-def cluster(features, n_clusters, generators, *, iterations):
-    """Return the labels (S, N) of k-means from random samples, no cluster empty.
+def cluster(features, n_clusters, generators):
+    """Return the labels (S, N) of 20 iterations of k-means from random samples, no cluster empty.
 
     Parameters
     ----------
@@ -39,9 +40,8 @@ def cluster(features, n_clusters, generators, *, iterations):
     n_clusters : int
         k, at most N.
     generators : sequence of torch.Generator, length S
-    iterations : int
     """
-    runs = [_cluster_run(z, n_clusters, random, iterations) for z, random in zip(features, generators, strict=True)]
+    runs = [_cluster_run(z, n_clusters, random) for z, random in zip(features, generators, strict=True)]
     return torch.stack(runs)
 
 
@@ -68,14 +68,17 @@ def split_empty(z, labels, n_clusters, random):
         counts[empty], counts[donor] = len(moved), counts[donor] - len(moved)
 
 
-def draw_evenly(labels, random):
-    """Return as many samples as there are labels (N,), drawn evenly from the clusters and shuffled.
+def draw_evenly(labels, generators):
+    """Return as many samples of each run as it has labels, (S, N), drawn evenly from its clusters and shuffled.
 
     Of each of the k+ clusters in use floor(N / k+) + 1 are drawn, with replacement where it has no more than that; the
     few surplus ones of all that were drawn are dropped at random.
     """
-    drawn = draw_from_each(labels, random)
-    return drawn[torch.randperm(len(drawn), generator=random)[: len(labels)]]
+    rows = []
+    for run_labels, random in zip(labels.cpu(), generators, strict=True):
+        drawn = draw_from_each(run_labels, random)
+        rows.append(drawn[torch.randperm(len(drawn), generator=random)[: len(run_labels)]])
+    return torch.stack(rows)
 
 
 def draw_from_each(labels, random):
@@ -90,9 +93,9 @@ def agreement(first, second):
     return torch.stack([_agreement_run(*pair) for pair in zip(first, second, strict=True)])
 
 
-def _cluster_run(z, n_clusters, random, iterations):
+def _cluster_run(z, n_clusters, random):
     centers = z[torch.randperm(len(z), generator=random)[:n_clusters].to(z.device)]
-    for _ in range(iterations):
+    for _ in range(ITERATIONS):
         labels = nearest(z.unsqueeze(0), centers.unsqueeze(0))[0]
         split_empty(z, labels, n_clusters, random)
         counts = torch.bincount(labels, minlength=n_clusters).to(z)

@@ -2,14 +2,11 @@
 
 from dataclasses import dataclass
 
-import torch
-from torch.nn import functional
-
 from deepkm.base import DeepClustering, Fraction, NonNegative, NonNegativeInt, Positive, PositiveInt
 from deepkm.centers import kmeans, nearest
-from deepkm.convnet import augment, build_convnet, dropout_mask, head_logits, new_head, step_head
+from deepkm.convnet import build_convnet, dropout_mask, head_loss, new_head, random_views, step_head
 from deepkm.pseudo_labels import agreement, cluster, draw_evenly, fit_whitening, whiten
-from deepkm.seeding import generator, uniform
+from deepkm.seeding import generator
 from deepkm.training import Run
 
 
@@ -27,8 +24,8 @@ class DeepCluster(DeepClustering):
     ----------
     n_pseudo_labels : int
         k, five to ten times the expected classes; no more than there are samples.
-    n_components, kmeans_iterations : int
-        Principal components kept, and Lloyd's iterations for the pseudo-labels.
+    n_components : int
+        Principal components kept.
     dropout : float
         In [0, 1), before the last layer of f.
     shift, rotation, zoom : float
@@ -59,7 +56,6 @@ class DeepCluster(DeepClustering):
     weight_decay: NonNegative = 1e-5
     n_pseudo_labels: PositiveInt = 100  # k
     n_components: PositiveInt = 64
-    kmeans_iterations: PositiveInt = 20
     dropout: Fraction = 0.5
     shift: NonNegative = 2.0
     rotation: NonNegative = 10.0
@@ -83,52 +79,40 @@ class DeepCluster(DeepClustering):
         return whiten(z, self._run.state["mean"], self._run.state["projection"])[0].numpy(force=True)
 
     def init(self, z, run):
-        self._cluster(z, run, epoch=0)
+        """Nothing: the first clusters are found before the first epoch, like all others."""
 
     def before_epoch(self, z, run):
+        """Whiten the features, and take pseudo-labels, a new head and the centers of the labels from them."""
+        mean, projection = fit_whitening(z, self.n_components)
+        features = whiten(z, mean, projection)
+        n_pseudo_labels = min(self.n_pseudo_labels, z.shape[1])
+        labels = cluster(features, n_pseudo_labels, [generator(s, "pseudo-labels", run.epoch) for s in run.seeds])
+        head = new_head(run.seeds, z.shape[2], n_pseudo_labels, epoch=run.epoch).to(z)  # (S, D + 1, k)
         if run.epoch > 0:
-            before = run.state["pseudo_labels"]
-            self._cluster(z, run, epoch=run.epoch)
-            run.record(pseudo_label_nmi=agreement(before, run.state["pseudo_labels"]))
+            run.record(pseudo_label_nmi=agreement(run.state["pseudo_labels"], labels))
+        run.state |= {"mean": mean, "projection": projection, "pseudo_labels": labels, "head": head}
+        run.centers = kmeans(features, self.n_clusters, seeds=run.seeds, n_init=self.n_init, epoch=run.epoch)
 
     def order(self, n_samples, run):
-        labels = run.state["pseudo_labels"].cpu()
-        randoms = [generator(seed, "batches", run.epoch) for seed in run.seeds]
-        return torch.stack([draw_evenly(*pair) for pair in zip(labels, randoms, strict=True)])
+        return draw_evenly(run.state["pseudo_labels"], [generator(s, "batches", run.epoch) for s in run.seeds])
 
     def loss(self, batch, run):
         batch.z = self._features(batch, run)  # (S, B, D): of a random view, unlike those of the samples themselves
-        label = run.state["pseudo_labels"].gather(1, batch.index)  # (S, B)
-        logits = head_logits(batch.z, run.state["head"])
-        error = functional.cross_entropy(logits.flatten(0, 1), label.flatten(), reduction="none")  # (S * B,)
-        return batch.log(clustering=error.view_as(label).mean(-1))  # (S,)
+        batch.label = run.state["pseudo_labels"].gather(1, batch.index)  # (S, B)
+        return batch.log(clustering=head_loss(batch.z, run.state["head"], batch.label))
 
     def after_step(self, batch, run):
         """Take the head's step: the optimizer's would carry momentum from the last epoch's head."""
-        label = run.state["pseudo_labels"].gather(1, batch.index)
         rates = {"learning_rate": self.learning_rate, "weight_decay": self.weight_decay}
-        step_head(run.state["head"], batch.z, label, **rates)
+        step_head(run.state["head"], batch.z, batch.label, **rates)
 
     def assign(self, z, run):
         return nearest(whiten(z, run.state["mean"], run.state["projection"]), run.centers)
 
     def _features(self, batch, run):
-        x, size = batch.x, batch.index.shape[1]
+        x, when = batch.x, {"seeds": run.seeds, "step": batch.step, "epoch": run.epoch}
         if self.autoencoder != "mlp":
-            draws = uniform(run.seeds, size, 4, stream=f"views {batch.step}", epoch=run.epoch)
-            x = augment(x, 2 * draws.to(x) - 1, shift=self.shift, rotation=self.rotation, zoom=self.zoom)
+            x = random_views(x, **when, shift=self.shift, rotation=self.rotation, zoom=self.zoom)
         if self.autoencoder:
             return run.autoencoder.encode(x)
-        keep = dropout_mask(run.seeds, size, self.dropout, stream=f"dropout {batch.step}", epoch=run.epoch)
-        return run.autoencoder.encode(x, keep=keep.to(x))
-
-    def _cluster(self, z, run, *, epoch):
-        """Whiten the features, and take pseudo-labels, a new head and the centers of the labels from them."""
-        mean, projection = fit_whitening(z, self.n_components)
-        features = whiten(z, mean, projection)
-        n_pseudo_labels = min(self.n_pseudo_labels, z.shape[1])
-        randoms = [generator(seed, "pseudo-labels", epoch) for seed in run.seeds]
-        labels = cluster(features, n_pseudo_labels, randoms, iterations=self.kmeans_iterations)
-        head = new_head(run.seeds, z.shape[2], n_pseudo_labels, epoch=epoch).to(z)  # (S, D + 1, k)
-        run.state |= {"mean": mean, "projection": projection, "pseudo_labels": labels, "head": head}
-        run.centers = kmeans(features, self.n_clusters, seeds=run.seeds, n_init=self.n_init, epoch=epoch)
+        return run.autoencoder.encode(x, keep=dropout_mask(x, self.dropout, **when))
