@@ -1,4 +1,4 @@
-"""ClustPy's methods on one of our data sets: ``python benchmarks/clustpy_comparison.py raw/usps.npz --scaling symmetric``
+"""ClustPy's methods on our data: ``python -m benchmarks.clustpy_comparison raw/usps.npz --scaling symmetric``.
 
 The same widths, lengths, batches, scaling and seeds as our published studies; everything else is ClustPy's default. One
 autoencoder per seed is shared by all methods. ClustPy's ``labels_`` come from a k-means put on top of the final code;
@@ -26,8 +26,8 @@ except RuntimeError:
     for operator in ("nms", "qnms"):
         library.define(f"{operator}(Tensor boxes, Tensor scores, float threshold) -> Tensor")
 
-from clustpy.deep import DCN, DEC, DKM, IDEC  # noqa: E402
-from clustpy.deep.neural_networks import FeedforwardAutoencoder  # noqa: E402
+from clustpy.deep import DCN, DEC, DKM, IDEC
+from clustpy.deep.neural_networks import FeedforwardAutoencoder
 
 METHODS = {  # and where each keeps its own labels
     "dcn": (DCN, "dcn_labels_"),

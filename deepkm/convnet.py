@@ -73,12 +73,17 @@ class ConvNet(nn.Module):
             Training: normalise by the batch, update the running statistics, and multiply the last maps by `keep`
             (dropout). Without it the running statistics are used, and the same x gives the same features.
         """
-        maps = rows_to_maps(x, self.side)
-        for index, (convolution, norm) in enumerate(zip(self.convolutions, self.norms, strict=True)):
-            maps = norm(convolution(maps), learn=keep is not None)
-            maps = _halve(maps).relu() if index < 2 else _average(maps.relu())  # the maximum first: ReLU keeps order
+        *_, maps = self.blocks(x, learn=keep is not None)
         flat = maps_to_rows(maps, self.n_runs)
         return self.to_code(flat if keep is None else flat * keep)
+
+    def blocks(self, x, *, learn=False):
+        """Yield the maps of each block after its pooling, (B, S * C, H, W); `learn` as in `StackedBatchNorm`."""
+        maps = rows_to_maps(x, self.side)
+        for index, (convolution, norm) in enumerate(zip(self.convolutions, self.norms, strict=True)):
+            maps = norm(convolution(maps), learn=learn)
+            maps = _halve(maps).relu() if index < 2 else _average(maps.relu())  # the maximum first: ReLU keeps order
+            yield maps
 
     def decode(self, z):
         raise ValueError("this network has no decoder: set pretraining_epochs=0")
