@@ -1,9 +1,9 @@
 """What a linear classifier reads from DeepCluster's features: ``python -m benchmarks.linear_probe raw/mnist.npz``.
 
 The network is trained on the first images, without their classes. Then it is frozen, and a multinomial logistic
-regression learns the classes of the same images from each block's maps, pooled to at most 1024 numbers, and from the
-features. It is tested on the last images, which neither has seen. The same is done with the untrained network, whose batch normalisation only sees the
-training images, and with the pixels. In the paper the classifier is trained by SGD.
+regression (in the paper by SGD) learns the classes of the same images from each block's maps, pooled to at most 1024
+numbers, and from the features. It is tested on the last images, which neither has seen. The same is done with the
+untrained network, whose batch normalisation alone has seen the training images, and with the pixels.
 """
 
 import argparse
