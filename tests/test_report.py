@@ -30,7 +30,7 @@ def curves():
         for epoch in range(4)
     ]
     rows.append({"dataset": "a", "method": "km", "seed": 0, "epoch": 0, "acc": 0.25, "nmi": 0.2})
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows).assign(n_clusters_used=3)
 
 
 def test_mean_and_population_deviation_by_hand(scores):
@@ -84,6 +84,21 @@ def test_score_curves_hold_the_means_over_seeds(curves):
     level = next(artist for artist in accuracy.collections if artist.get_label() == "k-means")
     np.testing.assert_allclose(level.get_segments()[0], [[0, 25], [3, 25]])
     assert draw_scores(curves.assign(acc=np.nan), TITLES, title="A") is None
+
+
+def test_score_axes_reach_down_to_what_is_reached_in_the_end(curves):
+    accuracy, _ = draw_scores(curves, TITLES, title="A").axes
+    assert accuracy.get_ylim()[0] == pytest.approx(20)  # 5 below k-means; DKM starts at 0 and ends at 30
+    collapsed = curves.loc[curves["method"] == "km"].assign(method="dkm_reinit", acc=0.01, n_clusters_used=1)
+    accuracy, _ = draw_scores(pd.concat([curves, collapsed]), TITLES, title="A").axes
+    assert accuracy.get_ylim()[0] == pytest.approx(20)
+
+
+def test_curves_end_where_the_last_run_stopped(curves):
+    stopped = curves["epoch"].gt(0).where(curves["seed"] == 0, curves["epoch"] > 1)  # after epochs 1 and 2
+    curves = curves.assign(stopped=stopped.astype(object).where(curves["epoch"] > 0, np.nan))
+    for figure in (draw_losses(curves, TITLES, title="A"), draw_scores(curves, TITLES, title="A")):
+        assert figure.axes[0].lines[0].get_xdata().max() == 2
 
 
 def test_ablation_bars_are_means_and_points_are_seeds(scores):

@@ -82,6 +82,7 @@ def draw_scores(curves, titles, *, title):
     if curves.empty:
         return None
     figure, axes = _panels(2, title=f"{title}: agreement with the true classes")
+    longest = max(1, *(rows["epoch"].max() for _, rows in _by_method(curves, titles)))
     for axis, metric in zip(axes, ("acc", "nmi"), strict=True):
         percent = curves.assign(**{metric: 100 * curves[metric]})
         for method, rows in _by_method(percent, titles):
@@ -89,10 +90,8 @@ def draw_scores(curves, titles, *, title):
             if rows["epoch"].max() > 0:
                 _draw_curve(axis, rows, metric, **look)
             else:
-                axis.hlines(rows[metric].mean(), 0, max(1, curves["epoch"].max()), linestyles=":", **look)
-        # Methods that start from scratch would squeeze all others: the axis reaches down to what is reached in the end.
-        lowest = min(_last(rows)[metric].min() for _, rows in _by_method(percent, titles))
-        axis.set(title=f"{metric.upper()} [%]", ylim=(max(-2, lowest - 5), None))
+                axis.hlines(rows[metric].mean(), 0, longest, linestyles=":", **look)
+        axis.set(title=f"{metric.upper()} [%]", ylim=(_lower_end(percent, metric), None))
     _add_legend(figure, axes)
     return figure
 
@@ -149,15 +148,24 @@ def _panels(count, *, title):
 
 
 def _by_method(curves, titles):
+    """Yield each method that has rows, up to the epoch in which the last of its runs stopped."""
     for method in titles:
         rows = curves[curves["method"] == method]
+        if "stopped" in rows and rows["stopped"].notna().any():
+            going_on = rows.loc[rows["stopped"] != 1, "epoch"].max()
+            rows = rows[rows["epoch"] <= going_on + 1]
         if len(rows):
             yield method, rows
 
 
-def _last(rows):
-    """Return the rows of each run's last epoch."""
-    return rows.loc[rows.groupby("seed")["epoch"].idxmax()]
+def _lower_end(curves, metric):
+    """Return where the axis starts: below what runs reach in the end, unless all their samples share a cluster.
+
+    Methods that start from scratch would squeeze the curves of all others.
+    """
+    last = curves.loc[curves.groupby(["method", "seed"])["epoch"].idxmax()]
+    lowest = last.loc[last["n_clusters_used"] > 1, metric].min()
+    return None if np.isnan(lowest) else max(-2, lowest - 5)
 
 
 def _draw_curve(axis, rows, column, *, color, label):
