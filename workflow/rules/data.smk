@@ -1,13 +1,36 @@
 rule data:
-    """All data sets of the study."""
+    """All data sets of the study: with them, everything else runs without a network."""
     input:
         collect("<data>/{dataset}.meta.json", dataset=study.datasets),
+
+
+rule download:
+    """Download one raw file, on the machine where Snakemake was called."""
+    output:
+        "<data>/raw/{source}/{file}",
+    log:
+        "<results>/logs/download/{source}/{file}.log",
+    benchmark:
+        "<results>/benchmarks/download/{source}/{file}.jsonl"
+    wildcard_constraints:
+        source=alternatives(load_catalogue()),
+        file=alternatives(file for entry in load_catalogue().values() for file in entry["files"]),
+    localrule: True
+    conda:
+        "../../envs/deepkm.yaml"
+    resources:
+        mirror=study.mirror,  # no part of the spec: another mirror gives the same file
+    params:
+        spec=lambda wildcards: dumps(study.download_spec(**wildcards)),
+    shell:
+        "python -m deepkm download --spec {params.spec:q} --output {output:q} --mirror {resources.mirror:q}"
+        " > {log:q} 2>&1"
 
 
 rule dataset:
     """Check one data set and convert it to .npz."""
     input:
-        lambda wildcards: study.dataset_file(wildcards.dataset),
+        raw_files,
     output:
         npz="<data>/{dataset}.npz",
         meta="<data>/{dataset}.meta.json",
