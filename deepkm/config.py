@@ -17,7 +17,7 @@ ENTRY_KEYS = {"title", "estimator", "autoencoder", "per_dataset"}
 # Keys whose values are text, whatever they look like.
 TEXT_KEYS = {"title", "path", "estimator", "results_dir", "data_dir", "data_mirror", "target_column"}
 # Keys of a data set's entry that describe a user's own file.
-OWN_KEYS = {"path", "image_size", "grey", "target_column"}
+OWN_KEYS = {"path", "first", "image_size", "grey", "target_column"}
 # Further keys of the sources that take some.
 SOURCE_KEYS = {"blobs": {"n_samples", "n_features", "spread", "seed"}, "file": OWN_KEYS}
 # Set by an entry of `autoencoders`, by a block's seeds, or by where the job runs.
@@ -60,7 +60,7 @@ def _check_dataset(key, entry):
     for name in {"blobs": SOURCE_KEYS["blobs"]}.get(source, set()) - set(entry):
         raise ValueError(f"datasets.{key}: got no `{name}`, expected one for `source: {source}`")
     # A study that gives a `path` to a fetched data set takes its place.
-    used = OWN_KEYS if "path" in entry and source in load_catalogue() else SOURCE_KEYS.get(source, set())
+    used = SOURCE_KEYS.get(source, OWN_KEYS if "path" in entry else {"first"} if source in load_catalogue() else set())
     hint = "; name a `path` of your own too, or" if source in load_catalogue() and set(entry) & OWN_KEYS else ";"
     for name in set(entry) - used - {"title", "source", "n_clusters", "scaling"}:
         raise ValueError(f"datasets.{key}.{name}: got a key that `source: {source}` does not use{hint} remove it")

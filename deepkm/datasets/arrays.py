@@ -33,6 +33,13 @@ class Arrays:
         if len(self.image_shape) < PLURAL:
             self.image_shape = ()
 
+    def head(self, n_samples):
+        """Return the first samples."""
+        if n_samples > len(self.feature):
+            raise ValueError(f"first={n_samples} should be <= n_samples={len(self.feature)}; lower it")
+        target = None if self.target is None else self.target[:n_samples]
+        return Arrays(self.feature[:n_samples], target, self.class_names, self.image_shape)
+
 
 def check_feature(feature, path):
     """Raise a ValueError unless `feature` is a finite, real, non-empty array of 2 to 4 dimensions."""

@@ -41,7 +41,7 @@ def conversion_of(name, *, checked=True):
     return {
         "converter": entry["converter"],
         "options": entry.get("options", {}),
-        "checksums": {file: about["checksum"] if checked else None for file, about in entry["files"].items()},
+        "files": [[file, about["checksum"] if checked else None] for file, about in entry["files"].items()],
         "shape": entry["shape"],
         "class_counts": entry["class_counts"],
         "class_names": entry.get("class_names"),

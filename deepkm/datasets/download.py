@@ -59,7 +59,6 @@ def _first_good(sources, partial, path, **how):
     """Write the first copy that can be had and has the right checksum to `partial`."""
     problems = []
     for source in sources:
-        print(f"{path.name}: trying {source}", flush=True)
         try:
             _fetch_from(source, partial, **how)
         except (OSError, ValueError) as error:  # requests' errors are OSErrors
@@ -77,6 +76,7 @@ def _first_good(sources, partial, path, **how):
 
 def _fetch_from(source, partial, *, checksum, attempts, timeout):
     if "://" not in source:
+        print(f"Copying file '{source}'.", flush=True)
         shutil.copyfile(source, partial)
         if not _matches(partial, checksum):
             raise ValueError("hash does not match")
@@ -104,9 +104,8 @@ def _matches(path, checksum):
 
 def _reason(error):
     """Return a download's error in a few words."""
-    response = getattr(error, "response", None)
-    if response is not None:
-        return f"HTTP status {response.status_code}"
+    if isinstance(error, requests.exceptions.HTTPError):
+        return f"HTTP status {error.response.status_code}"
     if isinstance(error, FileNotFoundError):
         return "no such file"
     if "does not match" in str(error):

@@ -63,11 +63,14 @@ def _select(vectors, rows, n_features):
 def _read_vectors(path, n_features):
     try:
         with open_compressed(path, limit=LIMIT) as stream:
-            return load_svmlight_file(stream, n_features=n_features)
+            x, story = load_svmlight_file(stream, n_features=n_features)
     except ValueError as error:
         if str(path) in str(error):
             raise
         raise ValueError(f"{path}: got no vectors of {n_features} terms ({error}); download it again") from None
+    if len(story) == 0:
+        raise ValueError(f"{path}: got no stories, expected some; delete it and download it again")
+    return x, story
 
 
 def _topics_of(path, stories, topics):

@@ -21,7 +21,7 @@ def load_source(spec, paths=()):
     ----------
     spec : dict
         ``source``: "digits", "blobs", "file", or a name of the catalogue, then with a ``conversion`` as
-        `deepkm.datasets.catalogue.conversion_of` gives; and the source's options.
+        `deepkm.datasets.catalogue.conversion_of` gives; and the source's options. ``first``: how many samples to keep.
     paths : sequence of path
         The raw files, or the user's file.
 
@@ -39,17 +39,21 @@ def load_source(spec, paths=()):
     if spec["source"] == "blobs":
         return make_blobs(spec)
     if spec["source"] == "file":
-        return read_own(*paths, **{key: spec[key] for key in OWN_OPTIONS if key in spec})
-    return convert(paths, name=spec["name"], **spec["conversion"])
+        arrays = read_own(*paths, **{key: spec[key] for key in OWN_OPTIONS if key in spec})
+    else:
+        arrays = convert(paths, name=spec["name"], **spec["conversion"])
+    return arrays.head(spec["first"]) if "first" in spec else arrays
 
 
-def convert(paths, *, name, converter, options, checksums, shape, class_counts, class_names):
+def convert(paths, *, name, converter, options, files, shape, class_counts, class_names):
     """Return a data set of the catalogue from its raw files, in the catalogue's order; see `load_source`."""
     paths = [Path(path) for path in paths]
-    if [path.name for path in paths] != list(checksums):
-        raise ValueError(f"{name}: got the files {[path.name for path in paths]}, expected {list(checksums)}")
-    for path in paths:
-        check_sum(path, checksums[path.name])
+    if [path.name for path in paths] != [file for file, _ in files]:
+        raise ValueError(
+            f"{name}: got the files {[path.name for path in paths]}, expected {[file for file, _ in files]}"
+        )
+    for path, (_, checksum) in zip(paths, files, strict=True):
+        check_sum(path, checksum)
     arrays = pkgutil.resolve_name(converter)(paths, shape=shape, class_names=class_names, **options)
     check_expected(arrays, shape=shape, class_counts=class_counts, name=name)
     return arrays

@@ -1,7 +1,8 @@
 rule data:
     """All data sets of the study: with them, everything else runs without a network."""
     input:
-        collect("<data>/{dataset}.meta.json", dataset=study.datasets),
+        meta=collect("<data>/{dataset}.meta.json", dataset=study.datasets),
+        npz=ancient(collect("<data>/{dataset}.npz", dataset=study.datasets)),
 
 
 rule download:
