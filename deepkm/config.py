@@ -17,7 +17,7 @@ ENTRY_KEYS = {"title", "estimator", "autoencoder", "per_dataset"}
 # Keys whose values are text, whatever they look like.
 TEXT_KEYS = {"title", "path", "estimator", "results_dir", "data_dir", "data_mirror", "target_column"}
 # Keys of a data set's entry that describe a user's own file.
-OWN_KEYS = {"path", "first", "image_size", "grey", "target_column"}
+OWN_KEYS = {"path", "first", "stream", "image_size", "grey", "target_column"}
 # Further keys of the sources that take some.
 SOURCE_KEYS = {"blobs": {"n_samples", "n_features", "spread", "seed"}, "file": OWN_KEYS}
 # Set by an entry of `autoencoders`, by a block's seeds, or by where the job runs.

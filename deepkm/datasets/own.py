@@ -124,8 +124,7 @@ def _read_table(path, target_column):
 
 def _read_hdf5(path):
     with open_hdf5(path) as file:
-        target = file["target"][()] if "target" in file else None
-        return _checked(lambda: file["feature"][()], "feature", path), _text(target)
+        return _checked(lambda: file["feature"][()], "feature", path), read_labels(file)
 
 
 def open_hdf5(path):
@@ -141,9 +140,12 @@ def open_hdf5(path):
     return file
 
 
-def _text(target):
-    """Return an array of HDF5's byte strings as text."""
-    return np.array([name.decode() for name in target]) if target is not None and target.dtype.kind == "O" else target
+def read_labels(file):
+    """Return the labels in an open HDF5 file, or None; HDF5's byte strings become text."""
+    if "target" not in file:
+        return None
+    target = file["target"][()]
+    return np.array([name.decode() for name in target]) if target.dtype.kind in "OS" else target
 
 
 def _checked(read, name, path):
