@@ -14,6 +14,9 @@ from deepkm.datasets.catalogue import conversion_of, load_catalogue, raw_file_of
 from deepkm.datasets.images import image_files
 from deepkm.source_code import code_digest, parameters_of
 
+# Of the sources beside the catalogue's.
+BUNDLED_LICENCES = {"digits": "CC BY 4.0", "blobs": "none needed"}
+
 
 def dumps(spec: dict) -> str:
     """Return the canonical text of a spec."""
@@ -93,6 +96,10 @@ class Study:
             modules.append(options["conversion"]["converter"].partition(":")[0])
         return {"name": dataset, "source": source, **options, "code": code_digest(*modules)}
 
+    def describe_spec(self):
+        """Return what a table says of the study's data sets."""
+        return {"datasets": [self._about(key) for key in self.datasets]}
+
     def autoencoder_spec(self, dataset, autoencoder, block):
         """Return the spec of a pretraining, shared by all methods that name this autoencoder."""
         return {
@@ -141,6 +148,17 @@ class Study:
     def _identity(self, method):
         estimator = self.config["methods"][method]["estimator"]
         return {"estimator": estimator, **self._parameters(self.datasets[0], method)}
+
+    def _about(self, dataset):
+        entry = self.config["datasets"][dataset]
+        source = entry.get("source", "file")
+        licence = BUNDLED_LICENCES.get(source) or load_catalogue().get(source, {}).get("licence", "-")
+        return {
+            "title": entry.get("title", dataset),
+            "n_clusters": entry["n_clusters"],
+            "source": Path(entry["path"]).name if "path" in entry else source,
+            "licence": licence,
+        }
 
     def _features(self, dataset):
         entry = self.config["datasets"][dataset]

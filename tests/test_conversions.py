@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import scipy.io
 import scipy.sparse
+from conftest import ROOT
 from raw_formats import (
     conversion,
     idx_bytes,
@@ -32,6 +33,7 @@ from deepkm.datasets.catalogue import load_catalogue
 from deepkm.datasets.sources import convert as convert_source
 
 TEN = np.arange(30) % 10
+DOCS = (ROOT / "docs" / "DATASETS.md").read_text()
 
 
 def convert(name, paths, **how):
@@ -336,7 +338,7 @@ def test_the_wrong_checksum_or_file_stops(tmp_path):
         convert_source(paths, name="mnist", files=files, **entry)
 
 
-def test_the_catalogue_is_complete():
+def test_the_catalogue_is_complete_and_documented():
     for name, entry in load_catalogue().items():
         counts = entry["class_counts"]
         if isinstance(counts, list):
@@ -346,5 +348,8 @@ def test_the_catalogue_is_complete():
         for file, about in entry["files"].items():
             assert about["urls"], (name, file)
             assert about["checksum"] is None or re.fullmatch(r"md5:\w{32}|sha256:\w{64}", about["checksum"])
-        assert entry["licence"]
-        assert entry["citation"]
+        size = f"{entry['shape'][0]} x {np.prod(entry['shape'][1:])} |"
+        row = next(line for line in DOCS.splitlines() if line.startswith(f"| `{name}`"))
+        assert size in row
+        assert row.endswith(f"| {entry['licence']} |")
+        assert f"- `{name}`: {entry['citation']}" in DOCS

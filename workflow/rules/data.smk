@@ -46,3 +46,21 @@ rule dataset:
     shell:
         "python -m deepkm dataset --spec {params.spec:q} --input {input:q} --output {output.npz:q}"
         " --meta {output.meta:q} > {log:q} 2>&1"
+
+
+rule describe:
+    """Print a table of the study's data sets and draw samples of each, whenever it is asked for."""
+    input:
+        meta=collect("<data>/{dataset}.meta.json", dataset=study.datasets),
+        npz=ancient(collect("<data>/{dataset}.npz", dataset=study.datasets)),
+    log:
+        "<results>/logs/describe.log",
+    localrule: True
+    conda:
+        "../../envs/deepkm.yaml"
+    params:
+        spec=dumps(study.describe_spec()),
+        folder=f"{study.config['results_dir']}/datasets",
+    shell:
+        "python -m deepkm describe --spec {params.spec:q} --data {input.npz:q} --output {params.folder:q} 2>&1"
+        " | tee {log:q}"
