@@ -1,4 +1,4 @@
-"""Figures and conversions on real data. They need a folder, named by DEEPKM_DATA, with usps.npz (9298 x 256) and the like.
+"""Figures and conversions on real data: they need a folder, named by DEEPKM_DATA, with usps.npz (9298 x 256) and more.
 
 What is there as arrays is written in its distributor's format first, then converted as a download would be.
 """
