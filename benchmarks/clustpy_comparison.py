@@ -2,7 +2,7 @@
 
 The same widths, lengths, batches, scaling and seeds as our published studies; everything else is ClustPy's default. One
 autoencoder per seed is shared by all methods. ClustPy's ``labels_`` come from a k-means put on top of the final code;
-the method's own labels are scored beside them. Needs ``pip install clustpy``, which nothing else here does.
+the method's own labels are scored beside them. Needs ``pip install -r benchmarks/requirements.txt``.
 """
 
 import argparse

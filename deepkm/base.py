@@ -73,7 +73,7 @@ class DeepClustering(TransformerMixin, ClusterMixin, BaseEstimator):
     history_ : dict of str to ndarray
         Per epoch: each loss term, and the labels (from before the first epoch on).
     n_iter_ : int
-        Fine-tuning epochs done.
+        Fine-tuning epochs done, up to the method's stopping rule where it has one.
     n_features_in_ : int
         F.
     """
@@ -150,7 +150,8 @@ class DeepClustering(TransformerMixin, ClusterMixin, BaseEstimator):
         self.labels_ = final_labels(run)[0]
         self.cluster_centers_ = run.centers[0].numpy(force=True)
         self.history_ = {name: np.stack(values)[:, 0] for name, values in run.history.items()}
-        self.n_iter_ = run.epoch
+        stopped = self.history_.get("stopped", np.zeros(1, dtype=bool))
+        self.n_iter_ = int(stopped.argmax()) + 1 if stopped.any() else run.epoch
         return self
 
     def predict(self, X):

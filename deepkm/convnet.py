@@ -6,7 +6,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from deepkm.convolution import image_side, maps_to_rows, rows_to_maps
+from deepkm.convolution import MapsToRows, RowsToMaps, image_side
 from deepkm.layers import StackedConv, StackedLinear
 from deepkm.seeding import generator, uniform
 
@@ -40,18 +40,19 @@ class ConvNet(nn.Module):
     Parameters
     ----------
     n_runs, n_features, n_latent : int
-        S, F and D; F is the square of at least 4.
+        S, F and D; F is the square of at least 8.
     """
 
     def __init__(self, *, n_runs: int, n_features: int, n_latent: int):
         super().__init__()
-        self.n_runs, self.side = n_runs, image_side(n_features)
-        if self.side < 4:
-            raise ValueError(f"n_features={n_features} should be at least 16: images of 4 x 4 pixels or more")
+        side = image_side(n_features)
+        if side < 8:
+            raise ValueError(f"n_features={n_features} should be at least 64: images of 8 x 8 pixels or more")
         self.widest = CHANNELS[1] * n_features  # numbers per sample in the widest layer
         pairs = list(pairwise(CHANNELS))
         self.convolutions = nn.ModuleList(StackedConv(n_runs, *pair, padding=1) for pair in pairs)
         self.norms = nn.ModuleList(StackedBatchNorm(n_runs, n_out) for _, n_out in pairs)
+        self.to_maps, self.to_rows = RowsToMaps(side), MapsToRows(n_runs)
         self.to_code = StackedLinear(n_runs, N_FLAT, n_latent)
 
     @torch.no_grad()
@@ -74,12 +75,12 @@ class ConvNet(nn.Module):
             (dropout). Without it the running statistics are used, and the same x gives the same features.
         """
         *_, maps = self.blocks(x, learn=keep is not None)
-        flat = maps_to_rows(maps, self.n_runs)
+        flat = self.to_rows(maps)
         return self.to_code(flat if keep is None else flat * keep)
 
     def blocks(self, x, *, learn=False):
         """Yield the maps of each block after its pooling, (B, S * C, H, W); `learn` as in `StackedBatchNorm`."""
-        maps = rows_to_maps(x, self.side)
+        maps = self.to_maps(x)
         for index, (convolution, norm) in enumerate(zip(self.convolutions, self.norms, strict=True)):
             maps = norm(convolution(maps), learn=learn)
             maps = _halve(maps).relu() if index < 2 else _average(maps.relu())  # the maximum first: ReLU keeps order

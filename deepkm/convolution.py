@@ -38,7 +38,6 @@ class ConvAutoencoder(nn.Module):
             sides.append((sides[-1] - KERNEL) // strides[-1] + 1)
         if sides[-1] < 1:
             raise ValueError(f"n_features={n_features} should be at least 49: images of 7 x 7 pixels or more")
-        self.sides = tuple(sides)
         # Numbers per sample in the widest layer.
         self.widest = max(channels * side**2 for channels, side in zip(CHANNELS, sides, strict=True))
         n_flat = CHANNELS[-1] * sides[-1] ** 2
@@ -49,21 +48,40 @@ class ConvAutoencoder(nn.Module):
             encoder += [StackedConv(n_runs, n_in, n_out, stride=stride), nn.ReLU()]
             layer = StackedConvTranspose(n_runs, n_out, n_in, stride=stride, output_padding=padding)
             decoder = [nn.ReLU(), layer, *decoder]
-        self.encoder = nn.Sequential(*encoder)
-        self.to_code = StackedLinear(n_runs, n_flat, n_latent)
-        self.from_code = StackedLinear(n_runs, n_latent, n_flat)
-        self.decoder = nn.Sequential(*decoder)
-        self.code = nn.ReLU() if bounded else nn.Identity()
-        self.output = nn.Sigmoid() if bounded else nn.Identity()
+        encoder += [MapsToRows(n_runs), StackedLinear(n_runs, n_flat, n_latent)]
+        decoder = [StackedLinear(n_runs, n_latent, n_flat), RowsToMaps(sides[-1]), *decoder, MapsToRows(n_runs)]
+        self.encoder = nn.Sequential(RowsToMaps(sides[0]), *encoder, *([nn.ReLU()] if bounded else []))
+        self.decoder = nn.Sequential(*decoder, *([nn.Sigmoid()] if bounded else []))
 
     def encode(self, x):
         """Return the code, (S, B, D), of x, (S, B, F)."""
-        return self.code(self.to_code(maps_to_rows(self.encoder(rows_to_maps(x, self.sides[0])), self.n_runs)))
+        return self.encoder(x)
 
     def decode(self, z):
         """Return the reconstruction, (S, B, F), of z, (S, B, D)."""
-        maps = self.decoder(rows_to_maps(self.from_code(z), self.sides[-1]))
-        return self.output(maps_to_rows(maps, self.n_runs))
+        return self.decoder(z)
+
+
+class RowsToMaps(nn.Module):
+    """Rows (S, B, C * side * side) as maps, (B, S * C, side, side)."""
+
+    def __init__(self, side: int):
+        super().__init__()
+        self.side = side
+
+    def forward(self, x):
+        return x.transpose(0, 1).reshape(x.shape[1], -1, self.side, self.side)
+
+
+class MapsToRows(nn.Module):
+    """Maps (B, S * C, H, W) as rows, (S, B, C * H * W)."""
+
+    def __init__(self, n_runs: int):
+        super().__init__()
+        self.n_runs = n_runs
+
+    def forward(self, maps):
+        return maps.reshape(len(maps), self.n_runs, -1).transpose(0, 1)
 
 
 def image_side(n_features):
@@ -81,13 +99,3 @@ def image_side(n_features):
             "use autoencoder='mlp'"
         )
     return side
-
-
-def rows_to_maps(x, side):
-    """Return (S, B, C * side * side) as maps, (B, S * C, side, side)."""
-    return x.transpose(0, 1).reshape(x.shape[1], -1, side, side)
-
-
-def maps_to_rows(maps, n_runs):
-    """Return maps (B, S * C, H, W) as rows, (S, B, C * H * W)."""
-    return maps.reshape(len(maps), n_runs, -1).transpose(0, 1)

@@ -32,7 +32,9 @@ FOR_SCIKIT_LEARN = {
     "dkm_annealed": {"epochs": 6, "learning_rate": 0.03},
 }
 # These start from random centers, two of which may share a blob for good.
-RANDOM_CENTERS = {"conv_dkm", "dkm_annealed", "deep_power_kmeans"}
+RANDOM_CENTERS = {"conv_dkm", "dkm_annealed"}
+# Its labels are its weights, which lag behind the centers; `predict` knows no weights of new data.
+FREE_WEIGHTS = {"soft_kmeans_free"}
 
 
 def make_method(key, **changes):
@@ -44,9 +46,14 @@ def make_method(key, **changes):
     return pkgutil.resolve_name(spec["estimator"])(**{**spec["parameters"], **small, **shorter, **changes})
 
 
+def epochs_of(key):
+    """Return how many epochs the shortened estimator trains: none for k-means."""
+    return make_method(key).epochs
+
+
 @pytest.fixture(scope="module")
 def blobs():
-    x, y = make_blobs(n_samples=100, n_features=49, centers=3, random_state=3)  # images of 7 x 7
+    x, y = make_blobs(n_samples=100, n_features=64, centers=3, random_state=3)  # images of 8 x 8
     return (x - x.mean(0)) / x.std(0), y
 
 
@@ -60,12 +67,20 @@ def test_scikit_learn(estimator, check):
     check(estimator)
 
 
-@pytest.mark.parametrize("key", METHODS)
-def test_stacked_runs_equal_single_runs(key, x):
+def on_other_autoencoders():
+    """Yield each method that trains on a code, with the kinds of autoencoder that its config entry does not name."""
+    for key in METHODS:
+        own = make_method(key).autoencoder
+        if own or key == "deepcluster":
+            yield from ((key, {"autoencoder": kind}) for kind in ("mlp", "conv") if kind != own)
+
+
+@pytest.mark.parametrize(("key", "changes"), [*((key, {}) for key in METHODS), *on_other_autoencoders()])
+def test_stacked_runs_equal_single_runs(key, changes, x):
     seeds = [5, 6, 7]
-    stacked = make_method(key).train_runs(x, seeds=seeds)
+    stacked = make_method(key, **changes).train_runs(x, seeds=seeds)
     for s, seed in enumerate(seeds):
-        single = make_method(key).train_runs(x, seeds=[seed])
+        single = make_method(key, **changes).train_runs(x, seeds=[seed])
         np.testing.assert_array_equal(
             np.stack(stacked.history["labels"])[:, s], np.stack(single.history["labels"])[:, 0]
         )
@@ -78,8 +93,7 @@ def test_stacked_runs_equal_single_runs(key, x):
 def test_a_run_has_no_gradient_on_another(key, x):
     method = make_method(key)
     run = method.start(x, seeds=[0, 1, 2])
-    with torch.no_grad():
-        method.init(run.encode(x), run)
+    next(train(method, x, run))
     trained = list(run.parameters().values())
     if not trained:
         assert method.epochs == 0  # k-means in input space trains nothing
@@ -92,12 +106,9 @@ def test_a_run_has_no_gradient_on_another(key, x):
             assert (gradient[[0, 2]] == 0).all()
 
 
-@pytest.mark.parametrize("key", METHODS)
-@pytest.mark.parametrize("stop", range(EPOCHS))
+@pytest.mark.parametrize(("key", "stop"), [(key, stop) for key in METHODS for stop in range(epochs_of(key) + 1)])
 def test_resumed_equals_uninterrupted(key, stop, x, tmp_path):
     method, x = make_method(key), x.float()
-    if stop > method.epochs:
-        return  # nothing to interrupt after the last epoch
 
     def start():
         run = method.start(x, seeds=[5, 6])
@@ -133,15 +144,17 @@ def test_labels_are_ignored_and_fit_repeats(key, blobs):
     second = make_method(key, random_state=4).fit(x, y)
     np.testing.assert_array_equal(first.labels_, second.labels_)
     np.testing.assert_array_equal(first.cluster_centers_, second.cluster_centers_)
-    np.testing.assert_array_equal(first.labels_, first.predict(x))
-    np.testing.assert_array_equal(first.labels_[::-1], first.predict(x[::-1]))
+    if key not in FREE_WEIGHTS:
+        np.testing.assert_array_equal(first.labels_, first.predict(x))
+    np.testing.assert_array_equal(first.predict(x)[::-1], first.predict(x[::-1]))
     assert first.transform(x).shape == (len(x), first.cluster_centers_.shape[1])
     assert first.n_iter_ == first.epochs
 
 
 @pytest.mark.parametrize("key", [key for key in METHODS if key not in RANDOM_CENTERS])
 def test_far_blobs_are_found(key):
-    x, y = make_blobs(n_samples=200, centers=10 * np.eye(4, 49), cluster_std=0.1, random_state=0)
+    # As images: one bright pixel in each corner.
+    x, y = make_blobs(n_samples=200, centers=10 * np.eye(64)[[0, 7, 56, 63]], cluster_std=0.1, random_state=0)
     x = (x - x.mean()) / x.std()
     method = make_method(key, n_clusters=4, random_state=0, hidden_widths=(32,), n_latent=4, epochs=0)
     changes = {"pretraining_epochs": 30, "epochs": min(10, CONFIG["methods"][key].get("epochs", 10))}

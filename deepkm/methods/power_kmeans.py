@@ -60,6 +60,13 @@ class PowerKMeans(DeepClustering):
     exponent_floor: Negative = -1000.0
     max_iterations: PositiveInt = 300
 
+    def check_parameters(self):
+        super().check_parameters()
+        if self.exponent_floor > self.exponent:
+            raise ValueError(
+                f"exponent_floor={self.exponent_floor} should be <= exponent={self.exponent}: s only falls"
+            )
+
     def init(self, z, run):
         starts = draw_centers("kmeans++", z, self.n_clusters, seeds=run.seeds)
         runs = [self._minimise(*pair) for pair in zip(z.double(), starts.double(), strict=True)]

@@ -90,7 +90,9 @@ def draw_scores(curves, titles, *, title):
                 _draw_curve(axis, rows, metric, **look)
             else:
                 axis.hlines(rows[metric].mean(), 0, max(1, curves["epoch"].max()), linestyles=":", **look)
-        axis.set(title=f"{metric.upper()} [%]")
+        # Methods that start from scratch would squeeze all others: the axis reaches down to what is reached in the end.
+        lowest = min(_last(rows)[metric].min() for _, rows in _by_method(percent, titles))
+        axis.set(title=f"{metric.upper()} [%]", ylim=(max(-2, lowest - 5), None))
     _add_legend(figure, axes)
     return figure
 
@@ -153,6 +155,11 @@ def _by_method(curves, titles):
             yield method, rows
 
 
+def _last(rows):
+    """Return the rows of each run's last epoch."""
+    return rows.loc[rows.groupby("seed")["epoch"].idxmax()]
+
+
 def _draw_curve(axis, rows, column, *, color, label):
     table = rows.pivot(index="epoch", columns="seed", values=column)
     mean, deviation = table.mean(axis=1), table.std(axis=1, ddof=0)
@@ -167,4 +174,5 @@ def _add_legend(figure, axes):
     entries = {}
     for axis in axes:
         entries |= {label: handle for handle, label in zip(*axis.get_legend_handles_labels(), strict=True)}
+    figure.set_figheight(2.8 + 0.18 * -(-len(entries) // 4))  # panels keep their height
     figure.legend(entries.values(), entries.keys(), loc="outside lower center", ncols=4)

@@ -103,14 +103,6 @@ def test_a_center_that_is_nobodys_nearest_stays(x):
     assert torch.equal(run.centers[0, 0], far)
 
 
-def fit(x, seeds):
-    method = ConvDKM(**SMALL)
-    run = method.start(x, seeds=seeds)
-    for _ in train(method, x, run):
-        pass
-    return run
-
-
 def test_images_train_and_repeat():
     x = np.random.default_rng(0).random((40, 64)).astype(np.float32)
     method = ConvDKM(n_clusters=3, epochs=2, random_state=0)

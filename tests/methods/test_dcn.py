@@ -1,4 +1,4 @@
-"""DCN: the loss, the running means of the clusters, and the contract."""
+"""DCN: the loss, the running means of the clusters."""
 
 import pytest
 import torch

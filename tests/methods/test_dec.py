@@ -1,4 +1,4 @@
-"""DEC: the target, the loss and its gradient, refreshes, the stopping rule, and the contract."""
+"""DEC: the target, the loss and its gradient, refreshes, the stopping rule."""
 
 import math
 
@@ -7,6 +7,7 @@ import pytest
 import torch
 from problems import SMALL, blobs, check_resume, first_batch, initialized, move_weights, trained
 
+from deepkm.centers import nearest
 from deepkm.methods.dec import DEC, memberships, target_distribution
 from deepkm.training import train
 
@@ -134,6 +135,38 @@ def test_stops_when_labels_settle():
     assert run.epoch == 8
     assert {len(values) for name, values in run.history.items() if name != "labels"} == {8}
     assert trained(DEC(**SMALL, update_interval=3, tol=0.0), blobs(), [0]).history["stopped"][-1].tolist() == [False]
+
+
+@pytest.mark.parametrize("extra", [-1e-9, 1e-9])
+def test_stops_by_the_labels_changed_since_the_last_refresh(extra):
+    """Of 60 labels 3 change in run 0 and 6 in run 1: less than 3/60 + 1e-9 in run 0 alone, than 3/60 - 1e-9 in none."""
+    x = blobs()
+    method = DEC(**SMALL, update_interval=1, tol=3 / 60 + extra)
+    run = initialized(method, x, [0, 1])
+    assert run.stopped() == []  # no label has changed before the first step, which stops nothing
+    settled = run.state["assigned"].clone()
+    for changes, stopped in (((3, 6), [0] if extra > 0 else []), ((6, 3), [0, 1] if extra > 0 else [])):
+        for s, n_changes in enumerate(changes):
+            run.state["assigned"][s] = settled[s]
+            run.state["assigned"][s, :n_changes] = (settled[s, :n_changes] + 1) % 3
+        with torch.no_grad():
+            method.after_step(None, run)  # finds `settled` again, as no weight has moved
+        assert torch.equal(run.state["assigned"], settled)
+        assert run.stopped() == stopped
+
+
+def test_a_slow_drift_stops():
+    """All labels differ from the first ones, but only 2 of 60 from those of the last refresh."""
+    x = blobs()
+    method = DEC(**SMALL, update_interval=1, tol=3 / 60)
+    run = initialized(method, x, [0])
+    with torch.no_grad():
+        run.centers = run.centers[:, [1, 2, 0]]
+        now = nearest(run.encode(x), run.centers)
+        assert (now != run.state["assigned"]).all()
+        run.state["assigned"] = torch.cat([(now[:, :2] + 1) % 3, now[:, 2:]], dim=1)
+        method.after_step(None, run)
+    assert run.stopped() == [0]
 
 
 # Runs that stop at different epochs: a large rate moves labels for a while.

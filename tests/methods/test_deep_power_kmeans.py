@@ -34,6 +34,19 @@ def expected_loss(x, tensors, *, exponent, weight, decay):
     return reconstruction / len(x) + weight * clustering / len(x) + decay * norm
 
 
+@pytest.mark.parametrize("autoencoder", ["mlp", "conv", "conv_sigmoid"])
+def test_the_decay_takes_in_all_that_decodes(autoencoder):
+    x = torch.rand(5, 64, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    run = initialized(DeepPowerKMeans(**SMALL, autoencoder=autoencoder), x)
+    batch = first_batch(run, x, size=4)
+    DeepPowerKMeans(**SMALL).loss(batch, run)
+    decoding = torch.autograd.grad(run.autoencoder.decode(batch.z.detach()).sum(), run.autoencoder.parameters(),
+                                   allow_unused=True)  # fmt: skip
+    pairs = zip(run.autoencoder.parameters(), decoding, strict=True)
+    expected = sum((tensor**2).sum() for tensor, gradient in pairs if gradient is not None)
+    torch.testing.assert_close(batch.logged["decay"][0], expected, rtol=0, atol=1e-10)
+
+
 @pytest.mark.parametrize(("epoch", "exponent"), [(0, -3.0), (3, -6.75), (5, -3 * 1.5**3)])
 def test_loss_and_gradient(epoch, exponent):
     x = blobs()

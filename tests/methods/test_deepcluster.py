@@ -10,7 +10,7 @@ from sklearn.metrics import normalized_mutual_info_score
 
 from deepkm import DeepCluster
 from deepkm.checkpoint import restore_run, save_run
-from deepkm.convnet import ConvNet, augment
+from deepkm.convnet import ConvNet, augment, dropout_mask
 from deepkm.pseudo_labels import agreement, cluster, draw_evenly, draw_from_each, fit_whitening, split_empty, whiten
 from deepkm.training import Batch, Run, train
 
@@ -174,6 +174,49 @@ def test_no_cluster_is_empty(duplicates):
     assert len(labels.unique()) == 10
     found = cluster(z.unsqueeze(0), 50, [torch.Generator().manual_seed(0)])
     assert len(found.unique()) == 50
+
+
+def test_pseudo_labels_are_those_of_twenty_lloyd_iterations():
+    """From the samples that the generator draws first; no cluster gets empty here."""
+    z = random_tensor(80, 3)
+    (found,) = cluster(z.unsqueeze(0), 4, [torch.Generator().manual_seed(5)])
+    centers = z[torch.randperm(80, generator=torch.Generator().manual_seed(5))[:4]].tolist()
+    inertia = []
+    for _ in range(20):
+        labels, total = [], 0.0
+        for sample in z.tolist():
+            distance = [sum((a - b) ** 2 for a, b in zip(sample, center, strict=True)) for center in centers]
+            labels.append(distance.index(min(distance)))
+            total += min(distance)
+        inertia.append(total)
+        for k in range(4):
+            members = [sample for sample, label in zip(z.tolist(), labels, strict=True) if label == k]
+            centers[k] = [sum(column) / len(members) for column in zip(*members, strict=True)]
+    assert found.tolist() == labels
+    assert inertia[3] < inertia[1] < inertia[0]  # one iteration would not do
+
+
+def test_dropout_keeps_the_mean():
+    mask = dropout_mask(random_tensor(2, 300, 64), 0.2, seeds=[0, 1], step=0, epoch=0)
+    assert mask.unique().tolist() == [0, 1.25]
+    assert mask.mean().item() == pytest.approx(1, abs=0.01)
+    assert not torch.equal(mask[0], mask[1])
+
+
+def test_the_network_learns_from_views_and_decays(images):
+    method = DeepCluster(**{**IMAGES, "dropout": 0.0}, weight_decay=0.5)
+    run = method.start(images, seeds=[0])
+    for _ in train(method, images, run):
+        pass
+    assert [group["weight_decay"] for group in run.optimizer.param_groups] == [0.5]
+    seen = []
+    run.autoencoder.encode = lambda x, keep: seen.append(x)
+    index = torch.arange(10).unsqueeze(0)
+    for step in (0, 0, 1):
+        method._features(Batch(images, index, run.autoencoder, step), run)
+    assert torch.equal(seen[0], seen[1])
+    for other in (seen[2], images[index]):  # another step's view, and the images themselves
+        assert (seen[0] != other).any(-1).all()
 
 
 def test_a_split_halves_one_cluster():

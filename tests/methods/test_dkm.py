@@ -1,4 +1,5 @@
 import math
+from functools import partial
 from itertools import pairwise
 
 import pytest
@@ -21,7 +22,7 @@ class Halves(torch.nn.Module):
 
 def make_batch(n_samples=6):
     """Return a batch of two runs, its run with three centers, and the numbers in plain lists."""
-    x = torch.randn(n_samples, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    x = torch.randn(n_samples, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(0)).requires_grad_()
     centers = torch.randn(2, 3, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(1)).requires_grad_()
     run = Run([0, 1], Halves())
     run.centers = centers
@@ -39,27 +40,34 @@ def loop_loss(x, centers, *, alpha, clustering_weight):
     return total / len(x)
 
 
-def central_difference(function, centers, k, d, step=1e-6):
+def central_difference(function, rows, k, d, step=1e-6):
     values = []
     for sign in (1, -1):
-        moved = [list(center) for center in centers]
+        moved = [list(row) for row in rows]
         moved[k][d] += sign * step
         values.append(function(moved))
     return (values[0] - values[1]) / (2 * step)
 
 
 def check_against_loop(method, loop_loss):
-    """Compare a method's loss, and its gradient on the centers, with a plain loop over samples and clusters."""
+    """Compare a method's loss, and its gradients on the centers and the samples, with a loop over samples and clusters.
+
+    A sample is its own code, so that its gradient holds that on the code.
+    """
     batch, run, x, centers = make_batch()
     options = {"alpha": method.alpha, "clustering_weight": method.clustering_weight}
     loss = method.loss(batch, run)
-    (gradient,) = torch.autograd.grad(loss.sum(), run.centers)
+    by_x, by_centers = torch.autograd.grad(loss.sum(), [batch.x, run.centers])
     for s in range(2):
         assert loss[s].item() == pytest.approx(loop_loss(x, centers[s], **options), abs=1e-12)
         for k in range(3):
             for d in range(2):
                 expected = central_difference(lambda moved: loop_loss(x, moved, **options), centers[s], k, d)
-                assert gradient[s, k, d].item() == pytest.approx(expected, abs=1e-8)
+                assert by_centers[s, k, d].item() == pytest.approx(expected, abs=1e-8)
+        for i in range(len(x)):
+            for d in range(4):
+                expected = central_difference(partial(loop_loss, centers=centers[s], **options), x, i, d)
+                assert by_x[s, i, d].item() == pytest.approx(expected, abs=1e-8)
 
 
 def test_loss_and_gradient_equal_a_plain_loop():

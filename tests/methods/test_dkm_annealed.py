@@ -1,4 +1,4 @@
-"""Annealed DKM: the schedule, the loss, its hard limit, random centers, and the contract."""
+"""Annealed DKM: the schedule, the loss, its hard limit, random centers."""
 
 from itertools import pairwise
 
@@ -11,10 +11,6 @@ from deepkm.training import train
 
 ANNEALED = {"alpha": 0.1, "n_alphas": 40, "random_centers": True, "clustering_weight": 0.7}
 METHOD = DKM(**{**SMALL, "pretraining_epochs": 0}, **ANNEALED)
-
-
-# Random centers need some training before they find blobs.
-LONGER = {**SMALL, "epochs": 6, "pretraining_epochs": 0, "learning_rate": 0.03}
 
 
 def test_schedule():

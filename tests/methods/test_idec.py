@@ -1,4 +1,4 @@
-"""IDEC: the loss, its scale, its limit without the clustering term, and the contract."""
+"""IDEC: the loss, its scale, its limit without the clustering term."""
 
 import numpy as np
 import pytest

@@ -9,7 +9,7 @@ import torch
 from problems import blobs, check_resume, check_stack, trained
 
 from deepkm import KMeans, PowerKMeans
-from deepkm.centers import expanded_distances, log_power_mean
+from deepkm.centers import draw_centers, expanded_distances, log_power_mean
 
 RANDOM = np.random.default_rng(0)
 
@@ -96,6 +96,25 @@ def test_objective_never_rises(seed, exponent):
     objective = objective[~objective.isnan()]
     assert len(objective) > 20
     assert (objective.diff() <= 1e-10 * objective[0]).all()
+
+
+def test_the_exponent_grows_by_its_factor_to_its_floor():
+    """f of the first iterations at s = -2, -6, -7 and -7 again, each after a step at the s before."""
+    x = blobs(n_samples=20)
+    options = {"n_clusters": 3, "exponent": -2.0, "exponent_growth": 3.0, "exponent_floor": -7.0, "max_iterations": 4}
+    objective = trained(PowerKMeans(**options), x).state["objective"][0]
+    centers = draw_centers("kmeans++", x.unsqueeze(0), 3, seeds=[3])[0]
+    for value, exponent in zip(objective, (-2.0, -6.0, -7.0, -7.0), strict=True):
+        distance = torch.cdist(x, centers).square().clamp_min(1e-100)  # k-means++ starts on samples
+        mean = distance.pow(exponent).mean(1) ** (1 / exponent)
+        torch.testing.assert_close(value, mean.sum(), rtol=1e-8, atol=0)
+        weight = (distance / mean.unsqueeze(1)) ** (exponent - 1)
+        centers = weight.T @ x / weight.sum(0).unsqueeze(1)
+
+
+def test_a_floor_above_the_start_gets_one_clear_line():
+    with pytest.raises(ValueError, match=r"exponent_floor=-1\.0 should be <= exponent=-3\.0"):
+        PowerKMeans(exponent_floor=-1.0).fit(np.zeros((10, 2)))
 
 
 def test_ends_at_a_minimum_of_kmeans():
