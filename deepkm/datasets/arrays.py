@@ -4,8 +4,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-PLURAL = 2  # dimensions of a plain table
-
 
 @dataclass
 class Arrays:
@@ -30,7 +28,7 @@ class Arrays:
 
     def __post_init__(self):
         self.image_shape = tuple(int(size) for size in self.image_shape or self.feature.shape[1:])
-        if len(self.image_shape) < PLURAL:
+        if len(self.image_shape) < 2:  # a plain table
             self.image_shape = ()
 
     def head(self, n_samples):

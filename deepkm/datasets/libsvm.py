@@ -20,15 +20,23 @@ def convert(paths, *, shape, class_names):
     return Arrays(feature, np.concatenate([target for _, target in parts]) - 1, class_names)
 
 
-def _read(path, n_features):
+def read_svmlight(path, n_features, *, limit):
+    """Return (x, y) of a compressed svmlight file, x sparse (N, F); raise a ValueError when it is damaged or empty."""
     try:
-        with open_compressed(path, limit=LIMIT) as stream:
-            feature, target = load_svmlight_file(stream, n_features=n_features)
+        with open_compressed(path, limit=limit) as stream:
+            x, y = load_svmlight_file(stream, n_features=n_features)
     except ValueError as error:
         if str(path) in str(error):
             raise
-        raise ValueError(f"{path}: got no libsvm file of {n_features} features ({error}); download it again") from None
+        raise ValueError(f"{path}: is no svmlight file of {n_features} features ({error}); download it again") from None
+    if len(y) == 0:
+        raise ValueError(f"{path}: got no samples, expected some; delete it and download it again")
+    return x, y
+
+
+def _read(path, n_features):
+    feature, target = read_svmlight(path, n_features, limit=LIMIT)
     x = feature.toarray()
-    if x.size == 0 or x.min() < -1 or x.max() > 1 or target.min() < 1:
+    if x.min() < -1 or x.max() > 1 or target.min() < 1:
         raise ValueError(f"{path}: got numbers outside [-1, 1] or labels below 1, expected neither; download it again")
     return np.rint(127.5 * (x + 1)).astype(np.uint8), target.astype(np.int64)

@@ -2,13 +2,12 @@
 
 import numpy as np
 import scipy.sparse
-from sklearn.datasets import load_svmlight_file
 
 from deepkm.datasets.archives import open_compressed
 from deepkm.datasets.arrays import Arrays
+from deepkm.datasets.libsvm import read_svmlight
 
 LIMIT = 2**31  # bytes of one unpacked file
-N_LISTS = 2  # the last files: which rows
 
 
 def convert(paths, *, shape, class_names, n_features, topics):
@@ -45,7 +44,7 @@ def _select(vectors, rows, n_features):
     """Return the named rows, (N, F) sparse, and their stories' numbers; one file is in memory at a time."""
     parts, numbers, places, start = [], [], [], 0
     for path in vectors:
-        x, story = _read_vectors(path, n_features)
+        x, story = read_svmlight(path, n_features, limit=LIMIT)
         (place,) = np.nonzero((rows >= start) & (rows < start + len(story)))
         parts.append(x[rows[place] - start])
         numbers.append(story[rows[place] - start])
@@ -58,19 +57,6 @@ def _select(vectors, rows, n_features):
         )
     order = np.argsort(places)
     return scipy.sparse.vstack(parts).tocsr()[order], np.concatenate(numbers)[order].astype(np.int64)
-
-
-def _read_vectors(path, n_features):
-    try:
-        with open_compressed(path, limit=LIMIT) as stream:
-            x, story = load_svmlight_file(stream, n_features=n_features)
-    except ValueError as error:
-        if str(path) in str(error):
-            raise
-        raise ValueError(f"{path}: got no vectors of {n_features} terms ({error}); download it again") from None
-    if len(story) == 0:
-        raise ValueError(f"{path}: got no stories, expected some; delete it and download it again")
-    return x, story
 
 
 def _topics_of(path, stories, topics):
