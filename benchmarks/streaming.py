@@ -61,7 +61,7 @@ def main():
     config = yaml.safe_load((Path(__file__).parents[1] / "config.yaml").read_text())
     config["study"] = {"datasets": ["digits"], "methods": ["dkm"], "seeds": [0]}
     config["training"] |= {"pretraining_epochs": 1, "epochs": 1}
-    config["autoencoders"]["mlp"]["hidden_widths"] = [16]  # reading is what is measured
+    config["autoencoders"]["mlp"] = {"kind": "mlp", "hidden_widths": [16]}  # reading is what is measured
     with tempfile.TemporaryDirectory(dir=args.folder) as name:
         folder = Path(name)
         data, pretrained = folder / "large.npz", folder / "autoencoder.h5"
