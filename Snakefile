@@ -1,5 +1,6 @@
 # A table of contents: what a study is made of stands in config.yaml, how each step is done in workflow/rules.
 import os
+import re
 import sys
 
 from snakemake.exceptions import WorkflowError

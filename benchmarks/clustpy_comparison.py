@@ -1,4 +1,4 @@
-"""ClustPy's methods on our data: ``python -m benchmarks.clustpy_comparison raw/usps.npz --scaling symmetric``.
+"""ClustPy's methods on our data: ``python -m benchmarks.clustpy_comparison data/usps.npz --scaling symmetric``.
 
 The same widths, lengths, batches, scaling and seeds as our published studies; everything else is ClustPy's default. One
 autoencoder per seed is shared by all methods. ClustPy's ``labels_`` come from a k-means put on top of the final code;

@@ -1,4 +1,4 @@
-"""What a linear classifier reads from DeepCluster's features: ``python -m benchmarks.linear_probe raw/mnist.npz``.
+"""What a linear classifier reads from DeepCluster's features: ``python -m benchmarks.linear_probe data/mnist.npz``.
 
 The network is trained on the first images, without their classes. Then it is frozen, and a multinomial logistic
 regression (in the paper by SGD) learns the classes of the same images from each block's maps, pooled to at most 1024

@@ -7,6 +7,7 @@ from pathlib import Path
 import jsonschema
 import yaml
 
+from deepkm.datasets.catalogue import load_catalogue
 from deepkm.source_code import parameters_of
 
 SCHEMA = Path(__file__).parents[1] / "workflow" / "schemas" / "config.schema.yaml"
@@ -14,7 +15,11 @@ SCHEMA = Path(__file__).parents[1] / "workflow" / "schemas" / "config.schema.yam
 # Keys of a method's entry that are no parameters of its estimator.
 ENTRY_KEYS = {"title", "estimator", "autoencoder", "per_dataset"}
 # Keys whose values are text, whatever they look like.
-TEXT_KEYS = {"title", "path", "estimator", "results_dir", "data_dir"}
+TEXT_KEYS = {"title", "path", "estimator", "results_dir", "data_dir", "data_mirror", "target_column"}
+# Keys of a data set's entry that describe a user's own file.
+OWN_KEYS = {"path", "first", "stream", "image_size", "grey", "target_column"}
+# Further keys of the sources that take some.
+SOURCE_KEYS = {"blobs": {"n_samples", "n_features", "spread", "seed"}, "file": OWN_KEYS}
 # Set by an entry of `autoencoders`, by a block's seeds, or by where the job runs.
 NOT_IN_ENTRY = {"autoencoder", "hidden_widths", "n_latent", "n_clusters", "random_state", "device"}
 
@@ -47,15 +52,18 @@ def check_config(config, schema=SCHEMA):
 
 def _check_dataset(key, entry):
     source = entry.get("source", "file")
+    _check_known(f"datasets.{key}.source", source, {"digits", "blobs", "file", *load_catalogue()}, what="source")
     if source == "file" and "path" not in entry:
         raise ValueError(
             f"datasets.{key}: got neither `source` nor `path`, expected `path: my.npz` or `source: digits`"
         )
-    needed = {"blobs": {"n_samples", "n_features", "spread", "seed"}, "file": {"path"}}.get(source, set())
-    for name in needed - set(entry):
+    for name in {"blobs": SOURCE_KEYS["blobs"]}.get(source, set()) - set(entry):
         raise ValueError(f"datasets.{key}: got no `{name}`, expected one for `source: {source}`")
-    for name in set(entry) - needed - {"title", "source", "n_clusters", "scaling"}:
-        raise ValueError(f"datasets.{key}.{name}: got a key that `source: {source}` does not use; remove it")
+    # A study that gives a `path` to a fetched data set takes its place.
+    used = SOURCE_KEYS.get(source, OWN_KEYS if "path" in entry else {"first"} if source in load_catalogue() else set())
+    hint = "; name a `path` of your own too, or" if source in load_catalogue() and set(entry) & OWN_KEYS else ";"
+    for name in set(entry) - used - {"title", "source", "n_clusters", "scaling"}:
+        raise ValueError(f"datasets.{key}.{name}: got a key that `source: {source}` does not use{hint} remove it")
 
 
 def _check_method(key, entry, config):

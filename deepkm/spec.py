@@ -10,7 +10,12 @@ import sys
 from pathlib import Path
 
 from deepkm.config import ENTRY_KEYS, check_config
+from deepkm.datasets.catalogue import conversion_of, load_catalogue, raw_file_of
+from deepkm.datasets.images import image_files
 from deepkm.source_code import code_digest, parameters_of
+
+# Of the sources beside the catalogue's.
+BUNDLED_LICENCES = {"digits": "CC BY 4.0", "blobs": "none needed"}
 
 
 def dumps(spec: dict) -> str:
@@ -55,9 +60,22 @@ class Study:
         for key in ("results_dir", "data_dir"):
             _check_writable(key, Path(self.config[key]))
 
-    def dataset_file(self, dataset):
-        """Return the user's file behind a data set, or an empty list."""
-        return self.config["datasets"][dataset].get("path", [])
+    def dataset_files(self, dataset):
+        """Return the user's file or folder behind a data set, or its raw files, or an empty list."""
+        entry = self.config["datasets"][dataset]
+        if "path" in entry:
+            return [entry["path"]]
+        source = load_catalogue().get(entry["source"], {"files": ()})
+        return [f"{self.config['data_dir']}/raw/{entry['source']}/{file}" for file in source["files"]]
+
+    @property
+    def mirror(self):
+        """The folder or URL that downloads try first; empty without one. No part of a spec."""
+        return self.config.get("data_mirror") or ""
+
+    def download_spec(self, source, file):
+        """Return the spec of a download: what must arrive, not where it comes from."""
+        return {"source": source, "file": file, "checksum": load_catalogue()[source]["files"][file]["checksum"]}
 
     def autoencoder_of(self, method):
         """Return the key of the autoencoder that a method builds on, or None."""
@@ -66,9 +84,21 @@ class Study:
     def dataset_spec(self, dataset):
         """Return the spec of a conversion. The path is no part of it: its content is what counts."""
         entry = self.config["datasets"][dataset]
-        options = {key: value for key, value in entry.items() if key not in ("title", "scaling", "path")}
-        code = code_digest("deepkm.datasets.sources", "deepkm.stages.dataset")
-        return {"name": dataset, "source": "file", **options, "code": code}
+        source, path = entry.get("source", "file"), entry.get("path")
+        options = {key: value for key, value in entry.items() if key not in ("title", "scaling", "path", "source")}
+        modules = ["deepkm.datasets.sources", "deepkm.stages.dataset"]
+        if path and not (source in load_catalogue() and raw_file_of(source, path)):
+            source = "file"
+            if Path(path).is_dir():
+                options["files"] = _folder_digest(Path(path))
+        elif source in load_catalogue():
+            options["conversion"] = conversion_of(source, checked=not path)
+            modules.append(options["conversion"]["converter"].partition(":")[0])
+        return {"name": dataset, "source": source, **options, "code": code_digest(*modules)}
+
+    def describe_spec(self):
+        """Return what a table says of the study's data sets."""
+        return {"datasets": [self._about(key) for key in self.datasets]}
 
     def autoencoder_spec(self, dataset, autoencoder, block):
         """Return the spec of a pretraining, shared by all methods that name this autoencoder."""
@@ -119,6 +149,17 @@ class Study:
         estimator = self.config["methods"][method]["estimator"]
         return {"estimator": estimator, **self._parameters(self.datasets[0], method)}
 
+    def _about(self, dataset):
+        entry = self.config["datasets"][dataset]
+        source = entry.get("source", "file")
+        licence = BUNDLED_LICENCES.get(source) or load_catalogue().get(source, {}).get("licence", "-")
+        return {
+            "title": entry.get("title", dataset),
+            "n_clusters": entry["n_clusters"],
+            "source": Path(entry["path"]).name if "path" in entry else source,
+            "licence": licence,
+        }
+
     def _features(self, dataset):
         entry = self.config["datasets"][dataset]
         return {"name": dataset, "n_clusters": entry["n_clusters"], "scaling": entry.get("scaling", "none")}
@@ -154,16 +195,16 @@ class Study:
         return {name: _plain(value, defaults.get(name)) for name, value in values.items()}
 
     def _check_file(self, dataset):
-        path = self.dataset_file(dataset)
+        path = self.config["datasets"][dataset].get("path")
         target = Path(self.config["data_dir"]) / f"{dataset}.npz"
         if path and Path(path).resolve() == target.resolve():
             raise ValueError(
                 f"datasets.{dataset}.path: got {path}, where the converted copy is written; keep your file elsewhere"
             )
-        if path and not Path(path).is_file():
+        if path and not Path(path).exists():
             raise ValueError(
-                f"datasets.{dataset}.path: got {path}, expected an existing .npz file; put it there or name yours with "
-                f"--config 'datasets={{{dataset}: {{path: FILE}}}}'"
+                f"datasets.{dataset}.path: got {path}, expected an existing file or folder; put it there or name "
+                f"yours with --config 'datasets={{{dataset}: {{path: FILE}}}}'"
             )
 
 
@@ -178,6 +219,12 @@ def _check_writable(key, folder):
     existing = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
     if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
         raise ValueError(f"{key}: got {folder}, expected a folder that can be written to; name another one")
+
+
+def _folder_digest(folder):
+    """Return a digest of the names and sizes of a folder's images: Snakemake looks at a folder's own time alone."""
+    lines = [f"{path.stat().st_size} {path.relative_to(folder)}" for path in image_files(folder)]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
 
 
 def _block_name(seeds):

@@ -24,7 +24,9 @@ def test_imports_run_left_to_right():
                 assert imported in BESIDE or ORDER.index(imported) <= ORDER.index(part), f"{path} imports {node.module}"
 
 
-@pytest.mark.parametrize("module", ["spec", "stages.dataset", "stages.score", "stages.tables", "stages.figures"])
+@pytest.mark.parametrize(
+    "module", ["spec", *(f"stages.{stage}" for stage in "download dataset describe score tables figures".split())]
+)
 def test_pytorch_stays_out(module):
     code = f"import sys, deepkm.{module}; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0

@@ -59,6 +59,13 @@ def changed(config, path, value):
         ("datasets/mine", {"n_clusters": 2}, "datasets.mine: got neither `source` nor `path`"),
         ("datasets/mine", {"path": "x.npz"}, "datasets.mine: 'n_clusters' is a required property; add it"),
         ("datasets/digits/seed", 3, "datasets.digits.seed: got a key that `source: digits` does not use"),
+        ("datasets/digits/source", "mnits", "datasets.digits.source: got unknown source 'mnits', expected 'mnist'?"),
+        (
+            "datasets/usps/grey",
+            True,
+            "datasets.usps.grey: got a key that `source: usps` does not use; name a `path` of",
+        ),
+        ("data_mirror", 3, "data_mirror: got 3, expected of type string or null"),
         ("datasets/a b", {"path": "x.npz", "n_clusters": 2}, "datasets: got 'a b', expected text of the form"),
     ],
 )
@@ -70,10 +77,44 @@ def test_a_wrong_key_is_named_with_its_path(config, path, value, message):
 
 def test_a_missing_file_says_what_to_do(config):
     config["study"]["datasets"] = ["usps"]
+    config["datasets"]["usps"]["path"] = "raw/usps.npz"
     with pytest.raises(
-        ValueError, match=r"datasets\.usps\.path: got raw/usps\.npz, expected an existing \.npz file; put it"
+        ValueError, match=r"datasets\.usps\.path: got raw/usps\.npz, expected an existing file or folder; put it"
     ):
         Study(config)
+
+
+def test_a_path_takes_the_place_of_a_download(config, tmp_path):
+    study = Study(config)
+    assert study.dataset_files("usps") == ["data/raw/usps/usps.bz2", "data/raw/usps/usps.t.bz2"]
+    assert study.dataset_files("digits") == []
+    spec = study.dataset_spec("usps")
+    assert spec["conversion"]["files"][0][1].startswith("md5:")
+    assert study.download_spec("usps", "usps.bz2")["checksum"] == spec["conversion"]["files"][0][1]
+    for name in ("my.npz", "20news-bydate.tar.gz"):
+        (tmp_path / name).touch()
+    config["datasets"]["usps"]["path"] = str(tmp_path / "my.npz")
+    # A raw file downloaded by hand is converted, whatever its checksum.
+    config["datasets"]["20news"]["path"] = str(tmp_path / "20news-bydate.tar.gz")
+    study = Study(config)
+    assert study.dataset_files("usps") == [str(tmp_path / "my.npz")]
+    assert study.dataset_spec("usps")["source"] == "file"
+    spec = study.dataset_spec("20news")
+    assert spec["source"] == "20news"
+    assert spec["conversion"]["files"] == [["20news-bydate.tar.gz", None]]
+
+
+def test_a_conversion_depends_on_its_own_code_and_on_a_folders_files(config, tmp_path):
+    study = Study(config)
+    assert study.dataset_spec("mnist")["code"] == study.dataset_spec("fashion_mnist")["code"]
+    assert study.dataset_spec("mnist")["code"] != study.dataset_spec("rcv1")["code"]
+    config["datasets"]["mine"] = {"path": str(tmp_path), "n_clusters": 2}
+    study = Study(config)
+    before = study.dataset_spec("mine")
+    (tmp_path / "a.txt").touch()
+    assert study.dataset_spec("mine") == before
+    (tmp_path / "a.png").touch()
+    assert study.dataset_spec("mine") != before
 
 
 def test_a_folder_that_cannot_be_written_is_named(config, tmp_path):
@@ -106,9 +147,7 @@ def test_studies_are_complete_and_validate(name, config, tmp_path, monkeypatch):
     for key, value in study.items():
         config[key] = {**config[key], **value} if isinstance(value, dict) else value
     for dataset in config["study"]["datasets"]:
-        path = tmp_path / config["datasets"][dataset]["path"]
-        path.parent.mkdir(exist_ok=True)
-        path.touch()
+        assert config["datasets"][dataset]["source"]
     study = Study(config)
     for dataset in study.datasets:
         for method in study.methods:
@@ -163,7 +202,7 @@ def test_equal_values_give_equal_text(config):
         ("methods/dkm/reinit", True),
         ("training/epochs", 31),
         ("training/pretraining_epochs", 21),
-        ("autoencoders/mlp/hidden_widths", [500, 500]),
+        ("autoencoders/mlp/per_dataset", {"digits": {"hidden_widths": [500, 500]}}),
         ("datasets/digits/scaling", "standard"),
         ("datasets/digits/n_clusters", 9),
         ("methods/dkm/per_dataset", {"digits": {"alpha": 5.0}}),

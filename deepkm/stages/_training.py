@@ -15,6 +15,7 @@ from tqdm import tqdm
 import deepkm
 from deepkm.checkpoint import restore_run, save_run
 from deepkm.datasets.features import load_features
+from deepkm.datasets.streaming import StreamedFeatures, is_streamed
 from deepkm.spec import digest
 
 
@@ -25,9 +26,12 @@ def add_training_arguments(parser):
 
 
 def load_data(args):
-    """Return the scaled features, (N, F), on the job's device."""
+    """Return the scaled features, (N, F), on the job's device; those larger than memory stay in their file."""
     torch.set_num_threads(args.threads)
-    x = load_features(args.data, args.spec["dataset"]["scaling"])
+    scaling = args.spec["dataset"]["scaling"]
+    if is_streamed(args.data):
+        return StreamedFeatures(args.data, scaling, args.device)
+    x = load_features(args.data, scaling)
     return torch.from_numpy(x).to(args.device)
 
 

@@ -19,7 +19,7 @@ def main(args):
         n_latent=parameters["n_latent"],
         hidden_widths=parameters["hidden_widths"],
     )
-    run = Run(spec["seeds"], autoencoder.to(x))
+    run = Run(spec["seeds"], autoencoder.to(x.device, x.dtype))
     options = {name: parameters[f"pretraining_{name}"] for name in ("epochs", "batch_size", "learning_rate")}
     resume(run, args, optimizer_options={"learning_rate": options["learning_rate"]})
     follow(pretrain(x, run, **options), run, args, epochs=options["epochs"])

@@ -2,6 +2,8 @@
 
 import pkgutil
 
+import torch
+
 from deepkm.base import check_enough_samples
 from deepkm.checkpoint import history_arrays, load_autoencoder
 from deepkm.hdf5 import read_hdf5, write_hdf5
@@ -20,7 +22,12 @@ def main(args):
     method.check_parameters()
     x = load_data(args)
     check_enough_samples(len(x), method.n_clusters)
-    run = method.start(x, seeds=spec["seeds"])
+    run = method.start(x[:0], seeds=spec["seeds"])  # a streamed x is no tensor
+    if not isinstance(x, torch.Tensor) and not list(run.autoencoder.parameters()):
+        raise ValueError(
+            f"{args.data}: {spec['method']} clusters the data themselves and needs all of them in memory; choose a "
+            "method with an autoencoder, or set `stream: false` where they fit"
+        )
     for path in args.autoencoder or []:
         arrays, _ = read_hdf5(path, "autoencoder/")
         load_autoencoder({name.removeprefix("autoencoder/"): array for name, array in arrays.items()}, run.autoencoder)

@@ -7,32 +7,72 @@ from pathlib import Path
 
 import numpy as np
 
-from deepkm.datasets.sources import check_clusters, load_source
+from deepkm.datasets.arrays import check_clusters
+from deepkm.datasets.images import image_files
+from deepkm.datasets.large import scan, stays_in_file
+from deepkm.datasets.sources import load_source
 
 
 def add_arguments(parser):
-    parser.add_argument("--input", nargs="*", help="the user's .npz, for source: file")
+    parser.add_argument("--input", nargs="*", default=[], type=Path, help="the raw files, or the user's file or folder")
     parser.add_argument("--output", required=True, type=Path, help="the .npz to write")
     parser.add_argument("--meta", required=True, type=Path, help="the .json to write")
 
 
 def main(args):
     spec = args.spec
-    feature, target = load_source(spec, *args.input or [])
-    check_clusters(len(feature), spec["n_clusters"], spec["name"])
-    arrays = {"feature": feature} if target is None else {"feature": feature, "target": target}
-    _replace(args.output, lambda file: np.savez_compressed(file, **arrays))
-    meta = {
-        "shape": feature.shape,
-        "type": str(feature.dtype),
-        "class_counts": None if target is None else np.bincount(target).tolist(),
-        "sha256": {
-            name: hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest() for name, array in arrays.items()
-        },
-    }
+    if spec["source"] == "file" and stays_in_file(args.input[0], spec.get("stream")):
+        if "first" in spec:
+            raise ValueError(f"datasets.{spec['name']}.first: got {spec['first']} with `stream`; use one of them")
+        members, meta = _in_file(args.input[0])
+    else:
+        members, meta = _in_memory(load_source(spec, args.input))
+        members["source_sha256"] = np.array([f"{_sha256(path)}  {path.name}" for path in args.input], np.str_)
+    members["source"] = np.array(spec["source"])
+    check_clusters(meta["shape"][0], spec["n_clusters"], spec["name"])
+    _replace(args.output, lambda file: np.savez_compressed(file, **members))
     _replace(args.meta, lambda file: file.write((json.dumps(meta, indent=2) + "\n").encode()))
-    classes = "no labels" if target is None else f"{len(meta['class_counts'])} classes"
-    print(f"{spec['name']}: {len(feature)} samples of shape {feature.shape[1:]}, {classes}")
+    classes = "no labels" if meta["class_counts"] is None else f"{len(meta['class_counts'])} classes"
+    print(f"{spec['name']}: {meta['shape'][0]} samples of shape {tuple(meta['shape'][1:])}, {classes}")
+
+
+def _in_memory(arrays):
+    """Return the members of the .npz, and what the .meta.json says."""
+    values = (
+        {"feature": arrays.feature} if arrays.target is None else {"feature": arrays.feature, "target": arrays.target}
+    )
+    about = {
+        "image_shape": np.array(arrays.image_shape, np.int64),
+        "class_names": np.array(arrays.class_names, np.str_),
+    }
+    digests = {name: hashlib.sha256(np.ascontiguousarray(array)).hexdigest() for name, array in values.items()}
+    return values | about, _meta(arrays.feature.shape, str(arrays.feature.dtype), arrays.target, digests)
+
+
+def _in_file(path):
+    """Return the same of a data set whose features stay in the user's file."""
+    members, digest = scan(path)
+    target = members.get("target")
+    digests = {"feature": digest}
+    if target is not None:
+        digests["target"] = hashlib.sha256(target).hexdigest()
+    print(f"{path}: larger than memory; training reads it from there")
+    return members, _meta(members["feature_shape"].tolist(), str(members["feature_type"]), target, digests)
+
+
+def _meta(shape, kind, target, digests):
+    """Nothing of where the data came from: the same numbers from another file rerun nothing."""
+    counts = None if target is None else np.bincount(target).tolist()
+    return {"shape": shape, "type": kind, "class_counts": counts, "sha256": digests}
+
+
+def _sha256(path):
+    """Return the checksum of a file, or of all images in a folder with their names."""
+    if path.is_file():
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    lines = [f"{_sha256(image)}  {image.relative_to(path)}\n" for image in image_files(path)]
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
 def _replace(path, write):

@@ -2,6 +2,7 @@
 
 sys.path[:0] = [str(workflow.basedir), os.getcwd()]  # the package, and a user's own methods beside the study
 
+from deepkm.datasets.catalogue import load_catalogue
 from deepkm.spec import Study, dumps, export_package
 
 export_package()
@@ -15,6 +16,17 @@ def pretrained(wildcards):
     """Return the autoencoders that a method builds on; none in input space."""
     key = study.autoencoder_of(wildcards.method)
     return collect("<results>/autoencoders/{key}/{{dataset}}/{{block}}.h5", key=[key] if key else [])
+
+
+def raw_files(wildcards):
+    """Return what a data set is converted from; of a folder, the spec knows the files."""
+    files = study.dataset_files(wildcards.dataset)
+    return [ancient(path) if os.path.isdir(path) else path for path in files]
+
+
+def alternatives(names):
+    """Return a pattern that matches these names and nothing else."""
+    return "|".join(map(re.escape, sorted(set(names))))
 
 
 wildcard_constraints:

@@ -1,0 +1,103 @@
+"""Compressed files and archives, read in memory: bounded in size, and no name in them is ever used as a path."""
+
+import bz2
+import gzip
+import io
+import tarfile
+import zipfile
+import zlib
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+
+OPENERS = {".gz": gzip.open, ".bz2": bz2.open}
+
+
+class _Bounded(io.RawIOBase):
+    """A stream that stops with a ValueError after `limit` bytes: a small file can unpack to terabytes."""
+
+    def __init__(self, stream, *, limit, path):
+        self._stream, self._left, self._limit, self._path = stream, limit, limit, path
+
+    def readable(self):
+        return True
+
+    def readinto(self, buffer):
+        data = self._stream.read(min(len(buffer), self._left + 1))
+        if len(data) > self._left:
+            raise ValueError(
+                f"{self._path}: unpacks to more than {self._limit:,} bytes; this is no file of its data set"
+            )
+        buffer[: len(data)] = data
+        self._left -= len(data)
+        return len(data)
+
+
+@contextmanager
+def open_compressed(path, *, limit):
+    """Yield a binary stream of a .gz or .bz2 file's content, or of a plain file's.
+
+    Raises
+    ------
+    ValueError
+        When the file is damaged, or unpacks to more than `limit` bytes.
+    """
+    try:
+        with (
+            OPENERS.get(Path(path).suffix, open)(path, "rb") as stream,
+            io.BufferedReader(_Bounded(stream, limit=limit, path=path), 2**20) as bounded,
+        ):
+            yield bounded
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise _damaged(path, error) from None
+    except OSError as error:
+        if error.errno is not None:  # of the disk, not of the content
+            raise
+        raise _damaged(path, error) from None
+
+
+def tar_members(path, *, limit):
+    """Yield (name, content) of each regular file in a .tar.gz.
+
+    Raises
+    ------
+    ValueError
+        When the file is damaged, unpacks to more than `limit` bytes, or has a name that leaves the folder.
+    """
+    with open_compressed(path, limit=limit) as stream:
+        try:
+            with tarfile.open(fileobj=stream, mode="r|") as archive:
+                for member in archive:
+                    _check_name(member.name, path)
+                    if member.isfile():
+                        yield member.name, archive.extractfile(member).read()
+                    elif not member.isdir():
+                        raise ValueError(f"{path}: got {member.name!r}, expected files and folders alone, no links")
+        except tarfile.TarError as error:
+            raise _damaged(path, error) from None
+
+
+def zip_members(path, *, limit):
+    """Yield (name, content) of each file in a .zip; raises as `tar_members`."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = [member for member in archive.infolist() if not member.is_dir()]
+            if sum(member.file_size for member in members) > limit:
+                raise ValueError(f"{path}: unpacks to more than {limit:,} bytes; this is no file of its data set")
+            for member in members:
+                _check_name(member.filename, path)
+            for member in members:
+                yield member.filename, archive.read(member)  # never more than file_size
+    except (zipfile.BadZipFile, EOFError, zlib.error, NotImplementedError, RuntimeError) as error:
+        raise _damaged(path, error) from None
+
+
+def _check_name(name, path):
+    parts = PurePosixPath(name.replace("\\", "/"))
+    if parts.is_absolute() or ".." in parts.parts:
+        raise ValueError(
+            f"{path}: got a file named {name!r}, expected names inside the archive; do not trust this file"
+        )
+
+
+def _damaged(path, error):
+    return ValueError(f"{path}: is damaged ({' '.join(str(error).split())}); delete it and download it again")

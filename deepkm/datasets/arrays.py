@@ -1,0 +1,135 @@
+"""What every conversion gives, and the checks that each must pass. Every problem is one ValueError."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+
+@dataclass
+class Arrays:
+    """A data set.
+
+    Attributes
+    ----------
+    feature : ndarray of shape (N, F), (N, H, W) or (N, H, W, C)
+        In its native type: uint8 for images.
+    target : ndarray of shape (N,), int64, or None
+        Classes numbered from 0.
+    class_names : list of str
+        By class; empty without labels.
+    image_shape : tuple of int
+        (H, W) or (H, W, C); empty when the features are no images.
+    """
+
+    feature: np.ndarray
+    target: np.ndarray | None = None
+    class_names: list = field(default_factory=list)
+    image_shape: tuple = ()
+
+    def __post_init__(self):
+        self.image_shape = tuple(int(size) for size in self.image_shape or self.feature.shape[1:])
+        if len(self.image_shape) < 2:  # a plain table
+            self.image_shape = ()
+
+    def head(self, n_samples):
+        """Return the first samples."""
+        if n_samples > len(self.feature):
+            raise ValueError(f"first={n_samples} should be <= n_samples={len(self.feature)}; lower it")
+        target = None if self.target is None else self.target[:n_samples]
+        return Arrays(self.feature[:n_samples], target, self.class_names, self.image_shape)
+
+
+def check_feature(feature, path):
+    """Raise a ValueError unless `feature` is a finite, real, non-empty array of 2 to 4 dimensions."""
+    check_form(feature.shape, feature.dtype, path)
+    bad = ~np.isfinite(feature.reshape(len(feature), -1))
+    if bad.any():
+        raise ValueError(
+            f"{path}: got {bad.sum()} NaN or infinite numbers in {bad.any(1).sum()} of {len(feature)} samples, "
+            "expected finite ones; drop those samples or fill them in"
+        )
+
+
+def check_form(shape, kind, path):
+    """Raise a ValueError unless an array of this shape and type can be a data set's features."""
+    if kind.kind not in "biuf":
+        raise ValueError(
+            f"{path}: got feature of type {kind}, expected real numbers; convert it with .astype('float32')"
+        )
+    if not 2 <= len(shape) <= 4 or 0 in shape:
+        raise ValueError(
+            f"{path}: got feature of shape {shape}, expected (N, F), (N, H, W) or (N, H, W, C) without empty "
+            "axes; reshape it to one row per sample"
+        )
+
+
+def encode_target(target, n_samples, path):
+    """Return the classes numbered 0, 1, ... in sorted order, and their names.
+
+    Raises a ValueError unless each sample has one label.
+    """
+    if target.shape != (n_samples,):
+        raise ValueError(
+            f"{path}: got target of shape {target.shape}, expected ({n_samples},); give one label per sample"
+        )
+    if target.dtype.kind not in "biufUS" or (target.dtype.kind == "f" and not np.isfinite(target).all()):
+        raise ValueError(
+            f"{path}: got target of type {target.dtype} or with NaN, expected one whole number or name per sample"
+        )
+    classes, codes = np.unique(target, return_inverse=True)
+    return codes.astype(np.int64), [str(name) for name in classes.astype(str)]
+
+
+def check_clusters(n_samples, n_clusters, name):
+    """Raise a ValueError when there are more clusters than samples."""
+    if n_clusters > n_samples:
+        raise ValueError(
+            f"datasets.{name}: n_clusters={n_clusters} should be <= n_samples={n_samples}; lower n_clusters"
+        )
+
+
+def check_expected(arrays, *, shape, class_counts, name):
+    """Raise a ValueError unless the data set is the one that is known under this name.
+
+    Parameters
+    ----------
+    shape : sequence of int
+        Of the feature.
+    class_counts : sequence of int, int or None
+        Samples per class; one number when all classes are equally large; None when unknown.
+    """
+    if list(arrays.feature.shape) != list(shape):
+        raise ValueError(
+            f"{name}: got {_by(arrays.feature.shape)} numbers, expected {_by(shape)}; the file is another version"
+        )
+    got = np.bincount(arrays.target).tolist()
+    n_classes = len(arrays.class_names)
+    expected = [class_counts] * n_classes if isinstance(class_counts, int) else class_counts
+    if len(got) != n_classes or 0 in got:
+        raise ValueError(
+            f"{name}: got {np.count_nonzero(got)} classes, expected {n_classes}; the file is another version"
+        )
+    if expected is not None and got != list(expected):
+        k = next((k for k, (n, m) in enumerate(zip(got, expected, strict=False)) if n != m), n_classes - 1)
+        raise ValueError(
+            f"{name}: got {got[k]} samples of class {arrays.class_names[k]} and {n_classes} classes, expected "
+            f"{expected[min(k, len(expected) - 1)]} and {len(expected)}; the file is another version"
+        )
+    _check_distinct(arrays, name)
+
+
+def _check_distinct(arrays, name):
+    """Raise a ValueError when two classes hold the same samples: copies of USPS-11000 with this fault are about."""
+    seen = {}
+    for k, class_name in enumerate(arrays.class_names):
+        samples = arrays.feature[arrays.target == k].tobytes()
+        if samples in seen:
+            raise ValueError(
+                f"{name}: got the same samples in classes {seen[samples]} and {class_name}, expected different ones; "
+                "the file is damaged, get another copy"
+            )
+        seen[samples] = class_name
+
+
+def _by(shape):
+    return " x ".join(map(str, shape))

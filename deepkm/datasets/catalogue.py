@@ -1,0 +1,48 @@
+"""The data sets that can be fetched by name: what is downloaded, how it is converted, what must come out."""
+
+from functools import cache
+from pathlib import Path
+
+import yaml
+
+CATALOGUE = Path(__file__).with_name("catalogue.yaml")
+
+
+@cache
+def load_catalogue(path=CATALOGUE):
+    """Return the entries of catalogue.yaml by name, each with its `urls` complete.
+
+    Examples
+    --------
+    >>> load_catalogue()["usps"]["shape"]
+    [9298, 16, 16]
+    """
+    catalogue = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    for entry in catalogue.values():
+        entry["files"] = {
+            name: {**file, "urls": [url.format(file=name) for url in file["urls"]]}
+            for name, file in entry["files"].items()
+        }
+    return catalogue
+
+
+def raw_file_of(name, path):
+    """Tell whether `path` is the one raw file of a data set, by its name: downloaded by hand."""
+    files = load_catalogue()[name]["files"]
+    return len(files) == 1 and Path(path).name in files
+
+
+def conversion_of(name, *, checked=True):
+    """Return what shapes the result of a conversion, in plain types: a part of its spec.
+
+    `checked` is false where the user gives the raw file: then its checksum is not demanded.
+    """
+    entry = load_catalogue()[name]
+    return {
+        "converter": entry["converter"],
+        "options": entry.get("options", {}),
+        "files": [[file, about["checksum"] if checked else None] for file, about in entry["files"].items()],
+        "shape": entry["shape"],
+        "class_counts": entry["class_counts"],
+        "class_names": entry.get("class_names"),
+    }

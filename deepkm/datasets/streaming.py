@@ -1,0 +1,81 @@
+"""The features of a data set larger than memory, as training uses them: batches are read from the user's HDF5 file."""
+
+import h5py
+import numpy as np
+import torch
+
+
+class StreamedFeatures:
+    """Features (N, F) in a file, with the few parts of a tensor's interface that training uses.
+
+    ``x[index]`` reads the samples of a batch, (S, B, F) for `index` (S, B), and ``x.split(n)`` all of them in order,
+    both scaled and on the job's device.
+
+    Parameters
+    ----------
+    path : path-like
+        A ``data/{dataset}.npz`` for which `is_streamed` holds.
+    scaling : {"unit", "symmetric", "standard", "none"}
+        As in `deepkm.datasets.features.scale`.
+    device : str
+    """
+
+    dtype = torch.float32
+
+    def __init__(self, path, scaling, device="cpu"):
+        with np.load(path, allow_pickle=False) as about:
+            source, n_samples = str(about["feature_file"]), int(about["feature_shape"][0])
+            self._shift, self._factor = _scale_by(about, scaling)
+        self.device = torch.device(device)
+        try:
+            self._feature = h5py.File(source, "r")["feature"]
+        except (OSError, KeyError):
+            raise OSError(
+                f"{path}: its features should be in {source}, which cannot be read; run the data again"
+            ) from None
+        if len(self._feature) != n_samples:
+            raise OSError(f"{source}: got {len(self._feature)} samples, expected {n_samples}; run the data again")
+        self.shape = (n_samples, int(np.prod(self._feature.shape[1:])))
+
+    def __len__(self):
+        return self.shape[0]
+
+    def __getitem__(self, index):
+        if isinstance(index, slice):
+            return self._finish(self._feature[index])
+        rows, place = np.unique(index.cpu().numpy(), return_inverse=True)
+        values = np.empty((len(rows), *self._feature.shape[1:]), self._feature.dtype)
+        for i, row in enumerate(rows):  # faster than one selection of many rows
+            self._feature.read_direct(values, np.s_[int(row)], np.s_[i])
+        return self._finish(values)[torch.from_numpy(place.reshape(index.shape)).to(self.device)]
+
+    def split(self, size):
+        """Yield the samples in order, `size` at a time."""
+        for start in range(0, len(self), size):
+            yield self[start : start + size]
+
+    def _finish(self, values):
+        x = values.reshape(len(values), self.shape[1]).astype(np.float32)
+        x -= self._shift
+        x *= self._factor
+        return torch.from_numpy(x).to(self.device)
+
+
+def is_streamed(path):
+    """Tell whether the features of a converted data set stayed in the user's file."""
+    with np.load(path, allow_pickle=False) as file:
+        return "feature_file" in file.files
+
+
+def _scale_by(about, scaling):
+    """Return (shift, factor) such that ``(x - shift) * factor`` is scaled."""
+    if scaling == "none":
+        return np.float32(0), np.float32(1)
+    if scaling == "standard":
+        deviation = about["feature_deviation"]
+        return about["feature_mean"].astype(np.float32), (1 / np.where(deviation > 0, deviation, 1)).astype(np.float32)
+    low, high = about["feature_range"]
+    width = high - low if high > low else 1
+    if scaling == "symmetric":
+        return np.float32(low + width / 2 if high > low else low + 0.5), np.float32(2 / width)
+    return np.float32(low), np.float32(1 / width)

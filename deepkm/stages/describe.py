@@ -1,0 +1,49 @@
+"""Print a table of a study's data sets, and draw samples of each: results/datasets/."""
+
+import json
+import math
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pandas as pd
+
+from deepkm.report.figures import save
+from deepkm.report.samples import describe, draw_samples, shown_samples
+
+
+def add_arguments(parser):
+    parser.add_argument("--data", nargs="+", required=True, type=Path, help="data/{dataset}.npz of each data set")
+    parser.add_argument("--output", required=True, type=Path, help="the folder to write to")
+
+
+def main(args):
+    table, rows = [], []
+    for path, about in zip(args.data, args.spec["datasets"], strict=True):
+        shape = json.loads(path.with_suffix(".meta.json").read_text())["shape"]
+        with np.load(path, allow_pickle=False) as file:
+            target = file["target"] if "target" in file.files else None
+            image_shape = file["image_shape"] if "image_shape" in file.files else shape[1:] if len(shape) > 2 else ()
+            samples = _samples(file, shown_samples(target, shape[0]))
+        table.append(describe(about, shape, target, image_shape))
+        rows.append((about["title"], samples, image_shape if len(image_shape) else _square(samples)))
+    args.output.mkdir(parents=True, exist_ok=True)
+    frame = pd.DataFrame(table)
+    frame.to_csv(args.output / "datasets.csv", index=False)
+    text = frame.to_markdown(index=False) + "\n"
+    (args.output / "datasets.md").write_text(text, encoding="utf-8")
+    save(draw_samples(rows), args.output / "samples")
+    print(f"{text}\nSamples: {args.output / 'samples.png'}")
+
+
+def _square(samples):
+    """Return the shape of rows of bytes that are most likely square grey images, else nothing."""
+    side = math.isqrt(samples.shape[1])
+    return (side, side) if samples.dtype == np.uint8 and side**2 == samples.shape[1] and side > 1 else ()
+
+
+def _samples(file, index):
+    if "feature" in file.files:
+        return file["feature"][index]
+    with h5py.File(str(file["feature_file"]), "r") as source:
+        return np.stack([source["feature"][int(i)] for i in index])

@@ -1,0 +1,136 @@
+"""Features that stay in their file give what the same features give in memory."""
+
+import json
+
+import h5py
+import numpy as np
+import pytest
+import torch
+from conftest import run_stage
+
+from deepkm import DKM
+from deepkm.datasets.features import SCALINGS, load_features
+from deepkm.datasets.large import scan, stays_in_file
+from deepkm.datasets.streaming import StreamedFeatures, is_streamed
+from deepkm.training import Run, pretrain, train
+
+
+def write(path, feature, **options):
+    with h5py.File(path, "w") as file:
+        file.create_dataset("feature", data=feature, **options)
+        file["target"] = np.arange(len(feature)) % 3
+    return path
+
+
+def convert(folder, stream):
+    spec = json.dumps({"name": "mine", "source": "file", "n_clusters": 3, "stream": stream})
+    output = folder / f"{stream}.npz"
+    run_stage(
+        *("dataset", "--spec", spec, "--input", folder / "mine.h5"),
+        *("--output", output, "--meta", output.with_suffix(".json")),
+    )
+    return output
+
+
+@pytest.mark.parametrize(
+    ("feature", "options"),
+    [
+        (np.random.default_rng(0).normal(3, 5, (200, 6)).astype(np.float32), {}),
+        (
+            np.random.default_rng(1).integers(0, 256, (200, 4, 3), np.uint8),
+            {"chunks": (7, 4, 3), "compression": "gzip"},
+        ),
+        (np.full((200, 2), 7.0), {}),
+    ],
+    ids=["floats", "images in compressed chunks", "constant"],
+)
+def test_batches_and_pieces_are_those_in_memory(feature, options, tmp_path, monkeypatch):
+    monkeypatch.setattr("deepkm.datasets.large.PIECE_BYTES", 8 * 6 * 37)
+    write(tmp_path / "mine.h5", feature, **options)
+    about, _ = scan(tmp_path / "mine.h5")
+    np.savez(tmp_path / "streamed.npz", **about)
+    np.savez(tmp_path / "whole.npz", feature=feature)
+    assert is_streamed(tmp_path / "streamed.npz")
+    assert not is_streamed(tmp_path / "whole.npz")
+    index = torch.randint(200, (3, 16), generator=torch.Generator().manual_seed(0))
+    for scaling in SCALINGS:
+        x = torch.from_numpy(load_features(tmp_path / "whole.npz", scaling))
+        streamed = StreamedFeatures(tmp_path / "streamed.npz", scaling)
+        assert len(streamed) == 200
+        assert streamed.shape == x.shape
+        assert streamed.dtype == x.dtype
+        torch.testing.assert_close(streamed[index], x[index], rtol=1e-5, atol=1e-5)
+        torch.testing.assert_close(torch.cat(list(streamed.split(33))), x, rtol=1e-5, atol=1e-5)
+        assert streamed[:0].shape == x[:0].shape
+
+
+def test_the_same_data_in_and_out_of_memory_train_alike(tmp_path):
+    centers = np.random.default_rng(0).normal(0, 10, (3, 5))
+    feature = centers[np.arange(150) % 3] + np.random.default_rng(1).normal(size=(150, 5))
+    np.savez(tmp_path / "streamed.npz", **scan(write(tmp_path / "mine.h5", feature))[0])
+    np.savez(tmp_path / "whole.npz", feature=feature)
+    method = DKM(n_clusters=3, hidden_widths=(8,), epochs=3, batch_size=32)
+    runs = []
+    for x in (
+        StreamedFeatures(tmp_path / "streamed.npz", "standard"),
+        torch.from_numpy(load_features(tmp_path / "whole.npz", "standard")),
+    ):
+        run = method.start(x[:0], seeds=[0, 1])
+        for _ in pretrain(x, run, epochs=2, batch_size=32, learning_rate=1e-3):
+            pass
+        run = Run(run.seeds, run.autoencoder)
+        for _ in train(method, x, run):
+            pass
+        runs.append(run)
+    np.testing.assert_array_equal(runs[0].history["labels"], runs[1].history["labels"])
+    np.testing.assert_allclose(runs[0].history["loss"], runs[1].history["loss"], rtol=1e-3)
+
+
+def test_size_decides_what_stays_in_its_file(tmp_path, monkeypatch):
+    path = write(tmp_path / "mine.h5", np.zeros((10, 5), np.uint8))
+    assert not stays_in_file(path)
+    assert stays_in_file(path, True)
+    monkeypatch.setattr("deepkm.datasets.large.IN_MEMORY_BYTES", 199)
+    assert stays_in_file(path)
+    assert not stays_in_file(path, False)
+    assert not stays_in_file(tmp_path / "mine.npz")
+    with pytest.raises(ValueError, match=r"mine\.npz: got no HDF5 file, expected one with `stream: true`"):
+        stays_in_file(tmp_path / "mine.npz", True)
+
+
+def test_both_conversions_tell_the_same_of_the_data(tmp_path):
+    write(tmp_path / "mine.h5", np.random.default_rng(0).normal(size=(30, 4)))
+    first, second = (json.loads(convert(tmp_path, stream).with_suffix(".json").read_text()) for stream in (True, False))
+    assert first == second
+
+
+def test_faults_get_one_line(tmp_path):
+    feature = np.ones((30, 4))
+    feature[20, 2] = np.nan
+    write(tmp_path / "mine.h5", feature)
+    with pytest.raises(ValueError, match="got 1 NaN or infinite numbers"):
+        scan(tmp_path / "mine.h5")
+    write(tmp_path / "mine.h5", np.ones((30, 4)))
+    converted = convert(tmp_path, True)
+    write(tmp_path / "mine.h5", np.ones((31, 4)))
+    with pytest.raises(OSError, match="got 31 samples, expected 30"):
+        StreamedFeatures(converted, "unit")
+    (tmp_path / "mine.h5").unlink()
+    with pytest.raises(OSError, match=r"its features should be in .*, which cannot be read"):
+        StreamedFeatures(converted, "unit")
+
+
+def test_clustering_the_data_themselves_needs_them_in_memory(tmp_path):
+    write(tmp_path / "mine.h5", np.random.default_rng(0).normal(size=(30, 4)))
+    data = convert(tmp_path, True)
+    spec = {
+        "method": "km",
+        "estimator": "deepkm.methods.km:KMeans",
+        "parameters": {"n_clusters": 3},
+        "dataset": {"scaling": "none"},
+        "seeds": [0],
+    }
+    done = run_stage("cluster", "--spec", json.dumps(spec), "--data", data, "--output", tmp_path / "a.h5", check=False)
+    assert done.returncode == 2
+    assert "km clusters the data themselves and needs all of them in memory; choose a method with" in done.stdout
+    assert done.stdout.count("\n") == 1
