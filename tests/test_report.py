@@ -3,6 +3,7 @@ import pandas as pd
 import pytest
 
 from deepkm.report.figures import COLORS, color_of, draw_ablations, draw_losses, draw_scores, save
+from deepkm.report.samples import shown_samples
 from deepkm.report.tables import summarize, to_markdown
 
 TITLES = {"km": "k-means", "dkm": "DKM", "dkm_reinit": "DKM, re-init"}
@@ -123,3 +124,12 @@ def test_saving_twice_gives_the_same_bytes(curves, tmp_path):
     for suffix in (".png", ".svg"):
         first, second = (tmp_path / f"{name}{suffix}" for name in ("first", "second"))
         assert first.read_bytes() == second.read_bytes()
+
+
+def test_samples_of_all_classes_are_shown():
+    target = np.array([1, 1, 1, 0, 2, 2])
+    assert shown_samples(target, 6).tolist() == [3, 0, 4, 1, 5, 2]
+    ten = np.repeat(np.arange(10), 5)
+    assert ten[shown_samples(ten, 50)].tolist() == [*range(10), 0, 1]
+    assert len(set(shown_samples(np.repeat(np.arange(70), 2), 140) // 2)) == 12
+    assert shown_samples(None, 5).tolist() == [0, 1, 2, 3, 4]

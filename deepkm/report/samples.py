@@ -46,10 +46,10 @@ def shown_samples(target, n_samples):
     if target is None:
         return np.linspace(0, n_samples - 1, min(N_SHOWN, n_samples)).astype(int)
     order = np.argsort(target, kind="stable")
-    starts = np.searchsorted(target[order], np.arange(target.max() + 1))
+    counts = np.bincount(target)
+    starts = counts.cumsum() - counts
     classes = np.linspace(0, target.max(), min(N_SHOWN, target.max() + 1)).astype(int)
-    turns = -(-N_SHOWN // len(classes))
-    picked = [order[start + turn] for start in starts[classes] for turn in range(turns) if start + turn < len(order)]
+    picked = [order[starts[k] + turn] for turn in range(N_SHOWN) for k in classes if turn < counts[k]]
     return np.array(picked[:N_SHOWN])
 
 
