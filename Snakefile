@@ -1,5 +1,6 @@
 # A table of contents: what a study is made of stands in config.yaml, how each step is done in workflow/rules.
 import os
+import signal
 import sys
 
 from snakemake.exceptions import WorkflowError
@@ -17,6 +18,16 @@ include: "workflow/rules/study.smk"
 pathvars:
     data=study.config["data_dir"],
     results=study.config["results_dir"],
+
+
+# On a cluster these run where Snakemake runs: seconds each, and downloads need the internet that nodes often lack.
+localrules:
+    all,
+    data,
+    dataset,
+    score,
+    tables,
+    figures,
 
 
 include: "workflow/rules/data.smk"
