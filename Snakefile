@@ -28,6 +28,8 @@ localrules:
     score,
     tables,
     figures,
+    partial,
+    clean_checkpoints,
 
 
 include: "workflow/rules/data.smk"

@@ -23,7 +23,7 @@ def main(argv=None) -> int:
     try:
         with lease_device(options.gpu, threads=options.threads, jobs_per_gpu=options.jobs_per_gpu) as device:
             args = _parse(argv)  # imports the stage, and PyTorch with it: the device is chosen before
-            args.spec, args.device = _read_spec(args.spec), device
+            args.spec, args.device = _read_spec(args), device
             import_module(f"deepkm.stages.{args.stage}").main(args)
     except (ValueError, TypeError, OSError, MemoryError, RuntimeError) as error:
         if os.environ.get("DEEPKM_TRACEBACK") or (isinstance(error, RuntimeError) and not _is_out_of_memory(error)):
@@ -65,7 +65,10 @@ def _parse(argv):
     return parser.parse_args(argv)
 
 
-def _read_spec(text):
+def _read_spec(args):
+    text = args.spec
+    if text is None and hasattr(args, "configfile"):
+        return None  # it reads the configuration itself
     if text is None:
         raise ValueError("got no --spec, expected a JSON text or a file that holds one")
     try:

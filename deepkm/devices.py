@@ -16,8 +16,8 @@ from filelock import FileLock, Timeout
 def lease_device(n_gpus: int, *, threads: int = 1, jobs_per_gpu: int = 1):
     """Yield "cuda", "mps" or "cpu", holding a slot of one visible GPU for this process as long as the block lasts.
 
-    Snakemake says how many GPUs a job may use but not which; a lock per slot keeps concurrent jobs apart and is freed by
-    the operating system when the process dies.
+    Snakemake says how many GPUs a job may use but not which; a lock per slot keeps concurrent jobs apart and is freed
+    by the operating system when the process dies.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What lets a job stop at any moment and go on later: noted signals, one writer per result, locks that die with their owner."""
+"""What lets a job stop at any moment and go on later: noted signals, and locks that die with their owner."""
 
 import os
 import signal
@@ -17,7 +17,7 @@ STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)  # Ctrl-C, shutdo
 
 @contextmanager
 def noted_signals():
-    """Yield a list that gets each `STOP_SIGNALS` number instead of it ending the process; a second one ends it at once."""
+    """Yield a list that gets the numbers of `STOP_SIGNALS` instead of their ending the process; a second one does."""
     noted = []
 
     def note(number, frame):
@@ -60,8 +60,8 @@ def sole_writer(path):
 def clear_stale_locks(folder):
     """Delete the locks of Snakemake in `folder` if no Snakemake lives there; return a file to keep open while one does.
 
-    Snakemake's own locks outlive a SIGKILL, so that the next call would only say that the folder is locked. Each call of
-    this workflow holds a shared lock that dies with it: whoever gets it exclusively is alone.
+    Snakemake's own locks outlive a SIGKILL, so that the next call would only say that the folder is locked. Each call
+    of this workflow holds a shared lock that dies with it: whoever gets it exclusively is alone.
     """
     folder = Path(folder)
     try:

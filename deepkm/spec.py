@@ -52,8 +52,10 @@ class Study:
         self.blocks = {_block_name(seeds[i : i + size]): seeds[i : i + size] for i in starts}
         for key in self.datasets:
             self._check_file(key)
-        for key in ("results_dir", "data_dir"):
-            _check_writable(key, Path(self.config[key]))
+        absent = [f"{key}.npz" for key in self.datasets if not Path(self.config["data_dir"], f"{key}.npz").exists()]
+        _check_writable("results_dir", Path(self.config["results_dir"]))
+        if absent:
+            _check_writable("data_dir", Path(self.config["data_dir"]), f", or that holds {', '.join(absent)} already")
 
     def dataset_file(self, dataset):
         """Return the user's file behind a data set, or an empty list."""
@@ -173,11 +175,11 @@ def export_package():
         os.environ[name] = os.pathsep.join(filter(None, [str(first), os.environ.get(name)]))
 
 
-def _check_writable(key, folder):
+def _check_writable(key, folder, otherwise=""):
     """Raise a ValueError where a folder neither exists nor can be made."""
     existing = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
     if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
-        raise ValueError(f"{key}: got {folder}, expected a folder that can be written to; name another one")
+        raise ValueError(f"{key}: got {folder}, expected a folder that can be written to{otherwise}; name another one")
 
 
 def _block_name(seeds):

@@ -32,7 +32,7 @@ def add_training_arguments(parser):
     parser.add_argument(
         "--checkpoint-seconds",
         type=float,
-        default=float(os.environ.get("DEEPKM_CHECKPOINT_SECONDS", 60)),
+        default=float(os.environ.get("DEEPKM_CHECKPOINT_SECONDS", "60")),
         help="time between checkpoints (default: DEEPKM_CHECKPOINT_SECONDS, else 60; 0: each epoch)",
     )
 
@@ -81,18 +81,17 @@ def resume(run, args, *, optimizer_options):
 def follow(runs, run, args, *, epochs):
     """Drive a training generator: show its progress, add up its time, save now and then and before a stop."""
     started = saved = time.monotonic()
-    before, cost = run.seconds, 0.0
+    before, between = run.seconds, args.checkpoint_seconds
     with noted_signals() as stops, tqdm(total=epochs, initial=max(run.epoch, 0), unit="epoch", **_BAR) as bar:
         for _ in runs:
             now = time.monotonic()
             run.seconds = before + now - started
             bar.update(run.epoch - bar.n)
-            if run.epoch == epochs:
-                continue
-            if stops or now - saved >= seconds_between(args.checkpoint_seconds, cost):
-                cost = save(run, args)
+            if run.epoch < epochs and (stops or now - saved >= between):
+                save(run, args)
                 saved = time.monotonic()
-            if stops:
+                between = seconds_between(args.checkpoint_seconds, saved - now)
+            if run.epoch < epochs and stops:
                 name = signal.Signals(stops[0]).name
                 print(f"\nstopped by {name} after epoch {run.epoch}; the same command goes on from there", flush=True)
                 raise SystemExit(128 + stops[0])
@@ -106,24 +105,24 @@ def seconds_between(seconds, cost):
 
     Examples
     --------
-    >>> seconds_between(60, 0.1), seconds_between(60, 3), seconds_between(0, 3)
-    (60, 150.0, 0)
+    >>> seconds_between(60, 0.1), seconds_between(0, 3)
+    (60, 0)
+    >>> seconds_between(60, 3)
+    <BLANKLINE>
+    a checkpoint took 3.0 s: slow files; the next one after 150 s
+    150.0
     """
+    if seconds and cost / CHECKPOINT_SHARE > max(seconds, 60):
+        print(f"\na checkpoint took {cost:.1f} s: slow files; the next one after {cost / CHECKPOINT_SHARE:.0f} s")
     return max(seconds, cost / CHECKPOINT_SHARE) if seconds else 0
 
 
 def save(run, args):
-    """Save a checkpoint and return the seconds that it took; where that fails, say so and go on without."""
-    started = time.monotonic()
+    """Save a checkpoint; where that fails, say so and go on without."""
     try:
         save_run(checkpoint_path(args), run, spec=args.spec)
     except OSError as error:
         print(f"\nno checkpoint at epoch {run.epoch}: {error}", flush=True)
-    cost = time.monotonic() - started
-    between = seconds_between(args.checkpoint_seconds, cost)
-    if between > args.checkpoint_seconds:
-        print(f"\na checkpoint took {cost:.1f} s: slow files; the next one after {between:.0f} s", flush=True)
-    return cost
 
 
 def provenance(run, args):

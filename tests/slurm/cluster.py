@@ -103,9 +103,10 @@ class Cluster:
         """Return the states of all nodes."""
         return set(self.command("sinfo", "-N", "-h", "-o", "%T").split())
 
-    def jobs(self, state="all"):
-        """Return the ids of jobs in a state, by the node that they run on."""
-        return [line.split() for line in self.command("squeue", "-h", "-t", state, "-o", "%i %N").splitlines()]
+    def jobs(self, state="all", partition="gpu,pair"):
+        """Return [id, node] of each job in a state; the node is absent while it waits."""
+        listing = self.command("squeue", "-h", "-t", state, "-p", partition, "-o", "%i %N")
+        return [line.split() for line in listing.splitlines()]
 
     def command(self, *arguments):
         return subprocess.run(
