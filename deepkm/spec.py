@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import sys
+from functools import cache
 from pathlib import Path
 
 from deepkm.config import ENTRY_KEYS, check_config
@@ -45,6 +46,7 @@ class Study:
 
     def __init__(self, config):
         self.config = check_config(config)
+        self._code_digest, self._parameters_of = cache(code_digest), cache(parameters_of)  # read once, not once per job
         self.datasets = list(self.config["study"]["datasets"])
         self.methods = list(self.config["study"]["methods"])
         seeds, size = list(self.config["study"]["seeds"]), self.config["seeds_per_job"]
@@ -69,7 +71,7 @@ class Study:
         """Return the spec of a conversion. The path is no part of it: its content is what counts."""
         entry = self.config["datasets"][dataset]
         options = {key: value for key, value in entry.items() if key not in ("title", "scaling", "path")}
-        code = code_digest("deepkm.datasets.sources", "deepkm.stages.dataset")
+        code = self._code_digest("deepkm.datasets.sources", "deepkm.stages.dataset")
         return {"name": dataset, "source": "file", **options, "code": code}
 
     def autoencoder_spec(self, dataset, autoencoder, block):
@@ -79,7 +81,7 @@ class Study:
             "dataset": self._features(dataset),
             "parameters": self._autoencoder_parameters(dataset, autoencoder),
             "seeds": self.blocks[block],
-            "code": code_digest("deepkm.training", "deepkm.datasets.features"),
+            "code": self._code_digest("deepkm.training", "deepkm.datasets.features"),
         }
 
     def cluster_spec(self, dataset, method, block):
@@ -92,12 +94,12 @@ class Study:
             "estimator": entry["estimator"],
             "parameters": self._parameters(dataset, method),
             "seeds": self.blocks[block],
-            "code": code_digest(module, "deepkm.training", "deepkm.datasets.features"),
+            "code": self._code_digest(module, "deepkm.training", "deepkm.datasets.features"),
         }
 
     def score_spec(self):
         """Return the spec of scoring: it depends on its input files and on the metrics alone."""
-        return {"code": code_digest("deepkm.metrics", "deepkm.stages.score")}
+        return {"code": self._code_digest("deepkm.metrics", "deepkm.stages.score")}
 
     def report_spec(self, stage):
         """Return the spec of ``tables`` or ``figures``: what is shown, in which order, under which names."""
@@ -105,7 +107,7 @@ class Study:
             kind: [[key, self.config[kind][key].get("title", key)] for key in getattr(self, kind)]
             for kind in ("datasets", "methods")
         }
-        return {**titles, "ablations": self.ablations(), "code": code_digest(f"deepkm.stages.{stage}")}
+        return {**titles, "ablations": self.ablations(), "code": self._code_digest(f"deepkm.stages.{stage}")}
 
     def ablations(self):
         """Return pairs of methods, [with, without], that differ in nothing but re-initialisation."""
@@ -140,7 +142,7 @@ class Study:
     def _parameters(self, dataset, method):
         """Return the keywords of the estimator: its defaults < training < the entry < the entry's per_dataset."""
         entry = self.config["methods"][method]
-        defaults = parameters_of(entry["estimator"])
+        defaults = self._parameters_of(entry["estimator"])
         values = defaults | {
             key: value for key, value in self.config["training"].items() if key != "pretraining_epochs"
         }
