@@ -89,11 +89,18 @@ def wait_for(condition, seconds=90):
     return found
 
 
-def run_stage(*arguments, check=True):
+def run_stage(*arguments, check=True, folder=None):
     """Run ``python -m deepkm``; return the completed process with its output in stdout."""
+    root = folder if folder and (folder / "Snakefile").exists() else ROOT
     command = [sys.executable, "-m", "deepkm", *map(str, arguments)]
     done = subprocess.run(
-        command, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False, env=environment()
+        command,
+        cwd=folder,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        check=False,
+        env=environment(root),
     )
     assert not check or done.returncode == 0, done.stdout
     return done

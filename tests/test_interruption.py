@@ -10,7 +10,7 @@ import time
 
 import psutil
 import pytest
-from conftest import ROOT, environment, run_snakemake, snakemake_command, started_snakemake, wait_for
+from conftest import ROOT, environment, run_snakemake, run_stage, snakemake_command, started_snakemake, wait_for
 from slow_study import (
     RESULT,
     assert_uninterrupted,
@@ -222,3 +222,20 @@ def test_a_second_writer_waits_for_the_first(tmp_path):
         with sole_writer(tmp_path / "lock"):
             assert time.monotonic() - killed < 2
     assert not (tmp_path / "lock").exists()
+
+
+def test_rounds_of_kill_and_resume():
+    command = [sys.executable, "-m", "benchmarks.kill_resume", "--rounds", "5", "--seed", str(time.time_ns())]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("5 rounds")
+    assert "all results identical" in done.stdout
+
+
+def test_status_of_a_running_study(folder):
+    with slow_job(folder, study=slow_study()) as snakemake:
+        done = run_stage("status", "--configfile", "study.yaml", folder=folder)
+        assert snakemake.wait(120) == 0
+    first, second = done.stdout.splitlines()
+    assert first == "1 of 3 training jobs done, 1 running, 1 missing"
+    assert re.fullmatch(rf"running +{RESULT}  epoch \d+ of 30, .* left", second)
