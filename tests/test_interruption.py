@@ -74,7 +74,7 @@ def test_a_polite_stop_saves_first(number, folder):
     epoch = int(log(folder).split(f"stopped by {number.name} after epoch ")[1].split(";")[0])
     assert epoch > 1
     go_on(folder)
-    assert f"going on from epoch {epoch} " in log(folder)
+    assert f"going on from epoch {epoch}, saved at {number.name} " in log(folder)
 
 
 def test_a_second_signal_stops_at_once(folder):
@@ -106,7 +106,6 @@ def test_a_killed_snakemake_whose_job_lives_on(folder):
             job.resume()
             assert second.wait(90) == 0, output(folder)
     assert "was made by the process waited for" in log(folder)
-    assert log(folder).count("on CPU") == 1
     assert assert_uninterrupted(folder, "slow") == 1
 
 
@@ -139,7 +138,7 @@ def test_out_of_memory(folder):
     assert "t allocate memory" in last
     assert "; lower seeds_per_job or batch_size, or ask for more memory" in last
     go_on(folder)
-    assert "going on from epoch 19 " in log(folder)
+    assert "going on from epoch 19," in log(folder)
 
 
 @needs_root

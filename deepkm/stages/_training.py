@@ -75,7 +75,8 @@ def resume(run, args, *, optimizer_options):
         print(f"starting again: {error}", flush=True)
         return
     if found:
-        print(f"going on from epoch {run.epoch} ({path})", flush=True)
+        reason = read_attributes(path).get("reason")  # Snakemake deletes the log of the interrupted try
+        print(f"going on from epoch {run.epoch}, saved at {reason} ({path})", flush=True)
 
 
 def follow(runs, run, args, *, epochs):
@@ -88,12 +89,12 @@ def follow(runs, run, args, *, epochs):
             run.seconds = before + now - started
             bar.update(run.epoch - bar.n)
             if run.epoch < epochs and (stops or now - saved >= between):
-                save(run, args)
+                reason = signal.Signals(stops[0]).name if stops else "its time"
+                save(run, args, reason)
                 saved = time.monotonic()
                 between = seconds_between(args.checkpoint_seconds, saved - now)
             if run.epoch < epochs and stops:
-                name = signal.Signals(stops[0]).name
-                print(f"\nstopped by {name} after epoch {run.epoch}; the same command goes on from there", flush=True)
+                print(f"\nstopped by {reason} after epoch {run.epoch}; the same command goes on from there", flush=True)
                 raise SystemExit(128 + stops[0])
 
 
@@ -117,10 +118,10 @@ def seconds_between(seconds, cost):
     return max(seconds, cost / CHECKPOINT_SHARE) if seconds else 0
 
 
-def save(run, args):
+def save(run, args, reason):
     """Save a checkpoint; where that fails, say so and go on without."""
     try:
-        save_run(checkpoint_path(args), run, spec=args.spec)
+        save_run(checkpoint_path(args), run, spec=args.spec, reason=reason)
     except OSError as error:
         print(f"\nno checkpoint at epoch {run.epoch}: {error}", flush=True)
 

@@ -1,5 +1,4 @@
 # `exec`: a signal that ends the shell would else leave Python without anyone who waits for its checkpoint.
-# `>>`: the log of a job that was stopped tells its whole story.
 # The .npz is `ancient`: its small .meta.json, which holds its checksum, tells whether the data changed.
 
 
@@ -24,7 +23,7 @@ rule autoencoder:
         spec=lambda wildcards: dumps(study.autoencoder_spec(**wildcards)),
     shell:
         "exec python -m deepkm autoencoder --spec {params.spec:q} --data {input.npz:q} --output {output:q}"
-        " --gpu {resources.gpu} --jobs-per-gpu {resources.jobs_per_gpu} --threads {threads} >> {log:q} 2>&1"
+        " --gpu {resources.gpu} --jobs-per-gpu {resources.jobs_per_gpu} --threads {threads} > {log:q} 2>&1"
 
 
 rule cluster:
@@ -49,4 +48,4 @@ rule cluster:
         spec=lambda wildcards: dumps(study.cluster_spec(**wildcards)),
     shell:
         "exec python -m deepkm cluster --spec {params.spec:q} --data {input.npz:q} --autoencoder {input.autoencoder:q}"
-        " --output {output:q} --gpu {resources.gpu} --jobs-per-gpu {resources.jobs_per_gpu} --threads {threads} >> {log:q} 2>&1"
+        " --output {output:q} --gpu {resources.gpu} --jobs-per-gpu {resources.jobs_per_gpu} --threads {threads} > {log:q} 2>&1"
