@@ -51,6 +51,13 @@ def small_disk(tmp_path):
     subprocess.run(["umount", "--lazy", disk], check=True)
 
 
+def fill(disk):
+    """Leave no byte free."""
+    with open(disk / "filler", "wb", buffering=0) as filler, pytest.raises(OSError, match="No space left"):
+        while filler.write(bytes(4096)):
+            pass
+
+
 def job_of(snakemake):
     """Return the process that trains."""
     children = psutil.Process(snakemake.pid).children(recursive=True)
@@ -148,10 +155,7 @@ def test_a_full_disk_under_checkpoints_and_result(small_disk, folder):
     target.symlink_to(small_disk)
     with slow_job(folder, study=slow_study()) as snakemake:
         before = [path.read_bytes() for path in checkpoints(folder)]
-        with open(small_disk / "filler", "wb") as filler, pytest.raises(OSError, match="No space left"):
-            while True:
-                filler.write(bytes(4096))
-                filler.flush()
+        fill(small_disk)
         assert snakemake.wait(120) == 1
     assert before
     assert "no checkpoint at epoch" in log(folder)
@@ -167,10 +171,7 @@ def test_a_full_disk_under_everything(small_disk, folder):
     shutil.move(folder, small_disk / "study")
     folder = small_disk / "study"
     with slow_job(folder, study=slow_study()) as snakemake:
-        with open(small_disk / "filler", "wb") as filler, pytest.raises(OSError, match="No space left"):
-            while True:
-                filler.write(bytes(4096))
-                filler.flush()
+        fill(small_disk)
         assert snakemake.wait(120) != 0
     (small_disk / "filler").unlink()
     go_on(folder)
