@@ -12,7 +12,7 @@ from deepkm.stages import score
 
 
 def add_arguments(parser):
-    parser.add_argument("--output", required=True, type=Path, help="the folder to write to")
+    parser.add_argument("--output", type=Path, help="the folder to write to (default: results/partial)")
 
 
 def main(args):
@@ -22,10 +22,11 @@ def main(args):
     print(f"{len(done)} of {len(clusterings)} clustering jobs are done")
     if not done:
         return
+    folder = args.output or Path(study.config["results_dir"], "partial")
     data = [Path(study.config["data_dir"], f"{dataset}.npz") for dataset in study.datasets]
-    paths = {name: args.output / f"{name}.csv" for name in ("scores", "epochs")}
+    paths = {name: folder / f"{name}.csv" for name in ("scores", "epochs")}
     score.main(Namespace(data=[path for path in data if path.exists()], results=done, **paths))
-    write_tables(pd.read_csv(paths["scores"]), study, args.output)
+    write_tables(pd.read_csv(paths["scores"]), study, folder)
 
 
 def write_tables(scores, study, folder):

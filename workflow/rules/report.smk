@@ -71,9 +71,8 @@ rule partial:
         "../../envs/deepkm.yaml"
     params:
         spec=dumps(study.config),
-        output=study.config["results_dir"] + "/partial",
     shell:
-        "python -m deepkm partial --spec {params.spec:q} --output {params.output:q} 2>&1 | tee {log:q}"
+        "python -m deepkm partial --spec {params.spec:q} 2>&1 | tee {log:q}"
 
 
 rule clean_checkpoints:
