@@ -51,14 +51,14 @@ def folder(studied, tmp_path):
 
 @pytest.fixture(scope="module", autouse=True)
 def limited(cluster, studied, tmp_path_factory):
-    """Two jobs with a time limit of one minute, of which SLURM warns the first: they run beside the other tests."""
-    warned, killed = (
-        shutil.copytree(studied, tmp_path_factory.mktemp("limited") / name) for name in ("warned", "killed")
-    )
-    words, settings = how(cluster, partition="pair", runtime=1, slurm_extra="--signal=USR1@45")
-    early = slow_job(warned, *words, study=slow_study(epochs=250), **settings)
+    """Two jobs that need more time than they ask for; SLURM warns the first. They run beside the other tests."""
+    parent = tmp_path_factory.mktemp("limited")
+    warned, killed = (shutil.copytree(studied, parent / name) for name in ("warned", "killed"))
+    words, settings = how(cluster, partition="pair", runtime=2, slurm_extra="--signal=USR1@70")
+    early = slow_job(warned, *words, "--retries", "6", study=slow_study(epochs=350), **settings)
     words, settings = how(cluster, partition="pair", runtime=1)
-    with early as first, slow_job(killed, *words, study=slow_study(epochs=450), **settings) as second:
+    late = slow_job(killed, *words, "--retries", "6", study=slow_study(epochs=450), **settings)
+    with early as first, late as second:
         yield {"SIGUSR1": (warned, first), "SIGTERM": (killed, second)}
 
 
