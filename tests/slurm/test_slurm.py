@@ -13,7 +13,8 @@ from slow_study import RESULT, assert_uninterrupted, log, output, slow_job, slow
 sys.path.insert(0, str(Path(__file__).parent))
 from cluster import Cluster, missing
 
-pytestmark = pytest.mark.skipif(bool(missing()), reason=missing())
+if missing():
+    pytest.skip(missing(), allow_module_level=True)  # one line for all of them
 
 OPTIONS = "--slurm-status-command squeue --slurm-init-seconds-before-status-checks 2 --latency-wait 20".split()
 
