@@ -213,6 +213,7 @@ def test_results_without_snakemakes_records_are_audited(built, tmp_path):
     assert [line.split()[2:] for line in lines] == [["(other", "parameters.alpha)"]] * 2
     for line in lines:
         (folder / line.split()[1]).unlink()
+    (folder / "results" / "scores.csv").unlink()
     assert planned(folder, other) == {"cluster": 2, **REPORT}
 
 
