@@ -56,7 +56,7 @@ def limited(cluster, studied, tmp_path_factory):
     parent = tmp_path_factory.mktemp("limited")
     warned, killed = (shutil.copytree(studied, parent / name) for name in ("warned", "killed"))
     words, settings = how(cluster, partition="pair", runtime=2, slurm_extra="--signal=USR1@70")
-    early = slow_job(warned, *words, "--retries", "6", study=slow_study(epochs=350), **settings)
+    early = slow_job(warned, *words, "--retries", "10", study=slow_study(epochs=260), **settings)
     words, settings = how(cluster, partition="pair", runtime=1)
     late = slow_job(killed, *words, "--retries", "6", study=slow_study(epochs=400), **settings)
     with early as first, late as second:
