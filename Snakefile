@@ -1,6 +1,7 @@
 # A table of contents: what a study is made of stands in config.yaml, how each step is done in workflow/rules.
 import os
 import re
+import signal
 import sys
 
 from snakemake.exceptions import WorkflowError
@@ -18,6 +19,18 @@ include: "workflow/rules/study.smk"
 pathvars:
     data=study.config["data_dir"],
     results=study.config["results_dir"],
+
+
+# On a cluster these run where Snakemake runs: seconds each, and downloads need the internet that nodes often lack.
+localrules:
+    all,
+    data,
+    dataset,
+    score,
+    tables,
+    figures,
+    partial,
+    clean_checkpoints,
 
 
 include: "workflow/rules/data.smk"

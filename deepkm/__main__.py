@@ -17,26 +17,39 @@ STAGES = {path.stem: path for path in sorted((Path(__file__).parent / "stages").
 
 
 def main(argv=None) -> int:
-    """Run one stage; return 0, or 2 after one clear line on bad input."""
+    """Run one stage; return 0, or 2 after one clear line on bad input or too little memory."""
     argv = sys.argv[1:] if argv is None else argv
     options, _ = _common_options().parse_known_args(argv)
     try:
-        with lease_device(options.gpu, threads=options.threads) as device:  # before a stage imports PyTorch
-            args = _parse(argv)
-            args.spec, args.device = _read_spec(args.spec), device
+        with lease_device(options.gpu, threads=options.threads, jobs_per_gpu=options.jobs_per_gpu) as device:
+            args = _parse(argv)  # imports the stage, and PyTorch with it: the device is chosen before
+            args.spec, args.device = _read_spec(args), device
             import_module(f"deepkm.stages.{args.stage}").main(args)
-    except (ValueError, TypeError, OSError) as error:
-        if os.environ.get("DEEPKM_TRACEBACK"):
+    except (ValueError, TypeError, OSError, MemoryError, RuntimeError) as error:
+        if os.environ.get("DEEPKM_TRACEBACK") or (isinstance(error, RuntimeError) and not _is_out_of_memory(error)):
             raise
-        print(f"deepkm: error: {error} (DEEPKM_TRACEBACK=1 shows where)", file=sys.stderr)
+        print(f"deepkm: error: {_describe(error)} (DEEPKM_TRACEBACK=1 shows where)", file=sys.stderr)
         return 2
     return 0
+
+
+def _describe(error):
+    if not _is_out_of_memory(error):
+        return str(error)
+    first = (str(error).splitlines() or ["out of memory"])[0]
+    return f"{first}; lower seeds_per_job or batch_size, or ask for more memory"
+
+
+def _is_out_of_memory(error):
+    """Tell whether NumPy, PyTorch on the CPU or PyTorch on a GPU found no memory, without importing them."""
+    return isinstance(error, MemoryError) or "OutOfMemory" in type(error).__name__ or "t allocate memory" in str(error)
 
 
 def _common_options():
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--spec", help="what to do: a JSON text, or a file that holds one")
     common.add_argument("--gpu", type=int, default=0, help="GPUs this job may use; 0 (the default) is the CPU")
+    common.add_argument("--jobs-per-gpu", type=int, default=1, help="jobs that may share one GPU (default 1)")
     common.add_argument("--threads", type=int, default=1, help="CPU threads (default 1)")
     return common
 
@@ -52,7 +65,10 @@ def _parse(argv):
     return parser.parse_args(argv)
 
 
-def _read_spec(text):
+def _read_spec(args):
+    text = args.spec
+    if text is None and hasattr(args, "configfile"):
+        return None  # it reads the configuration itself
     if text is None:
         raise ValueError("got no --spec, expected a JSON text or a file that holds one")
     try:

@@ -9,8 +9,8 @@ from deepkm.hdf5 import read_hdf5, write_hdf5
 from deepkm.training import make_optimizer
 
 
-def save_run(path, run, *, spec):
-    """Save all that `restore_run` needs to go on bit for bit."""
+def save_run(path, run, *, spec, reason="its time"):
+    """Save all that `restore_run` needs to go on bit for bit, and why it was saved."""
     arrays = {f"autoencoder/{name}": tensor for name, tensor in run.autoencoder.state_dict().items()}
     arrays |= {f"state/{name}": tensor.detach() for name, tensor in run.state.items()}
     if run.optimizer is not None:
@@ -19,9 +19,8 @@ def save_run(path, run, *, spec):
     arrays = {name: tensor.cpu().numpy() for name, tensor in arrays.items()}
     arrays |= {f"history/{name}": np.stack(values) for name, values in run.history.items()}
     trained = [name for name, tensor in run.state.items() if tensor.requires_grad]
-    write_hdf5(
-        path, arrays=arrays, attributes={"spec": spec, "epoch": run.epoch, "seconds": run.seconds, "trained": trained}
-    )
+    attributes = {"spec": spec, "epoch": run.epoch, "seconds": run.seconds, "trained": trained, "reason": reason}
+    write_hdf5(path, arrays=arrays, attributes=attributes)
 
 
 def restore_run(path, run, *, spec, optimizer_options, device):

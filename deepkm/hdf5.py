@@ -1,5 +1,6 @@
 """HDF5 files without pickles. A file appears whole or not at all."""
 
+import io
 import json
 import os
 from pathlib import Path
@@ -23,17 +24,28 @@ def write_hdf5(path, *, arrays, attributes):
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(path.name + ".tmp")
+    # Made in memory and written in one go: a full disk is then an OSError and not a crash within HDF5.
+    content = _content(arrays, attributes)
     try:
-        with h5py.File(temporary, "w") as file:
-            for name, array in arrays.items():
-                # Labels of all epochs hardly change and shrink well; weights do not shrink at all.
-                labels = np.ndim(array) > 0 and np.asarray(array).dtype.kind in "iu"
-                file.create_dataset(name, data=array, compression="gzip" if labels else None)
-            for name, value in attributes.items():
-                file.attrs[name] = json.dumps(value, sort_keys=True)
+        with open(temporary, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())  # on the disk before it takes the name: whole even after a power cut
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _content(arrays, attributes):
+    memory = io.BytesIO()
+    with h5py.File(memory, "w") as file:
+        for name, array in arrays.items():
+            # Labels of all epochs hardly change and shrink well; weights do not shrink at all.
+            labels = np.ndim(array) > 0 and np.asarray(array).dtype.kind in "iu"
+            file.create_dataset(name, data=array, compression="gzip" if labels else None)
+        for name, value in attributes.items():
+            file.attrs[name] = json.dumps(value, sort_keys=True)
+    return memory.getbuffer()
 
 
 def read_hdf5(path, prefix=""):
@@ -50,3 +62,8 @@ def read_hdf5(path, prefix=""):
             return arrays, {name: json.loads(value) for name, value in file.attrs.items()}
     except OSError as error:
         raise OSError(f"{path}: got an unreadable HDF5 file ({error}); delete it and run again") from None
+
+
+def read_attributes(path):
+    """Return the attributes of a file that `write_hdf5` made, without its arrays."""
+    return read_hdf5(path, prefix="\0")[1]

@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import sys
+from functools import cache
 from pathlib import Path
 
 from deepkm.config import ENTRY_KEYS, check_config
@@ -50,6 +51,7 @@ class Study:
 
     def __init__(self, config):
         self.config = check_config(config)
+        self._code_digest, self._parameters_of = cache(code_digest), cache(parameters_of)  # read once, not once per job
         self.datasets = list(self.config["study"]["datasets"])
         self.methods = list(self.config["study"]["methods"])
         seeds, size = list(self.config["study"]["seeds"]), self.config["seeds_per_job"]
@@ -57,8 +59,10 @@ class Study:
         self.blocks = {_block_name(seeds[i : i + size]): seeds[i : i + size] for i in starts}
         for key in self.datasets:
             self._check_file(key)
-        for key in ("results_dir", "data_dir"):
-            _check_writable(key, Path(self.config[key]))
+        absent = [f"{key}.npz" for key in self.datasets if not Path(self.config["data_dir"], f"{key}.npz").exists()]
+        _check_writable("results_dir", Path(self.config["results_dir"]))
+        if absent:
+            _check_writable("data_dir", Path(self.config["data_dir"]), f", or that holds {', '.join(absent)} already")
 
     def dataset_files(self, dataset):
         """Return the user's file or folder behind a data set, or its raw files, or an empty list."""
@@ -94,7 +98,7 @@ class Study:
         elif source in load_catalogue():
             options["conversion"] = conversion_of(source, checked=not path)
             modules.append(options["conversion"]["converter"].partition(":")[0])
-        return {"name": dataset, "source": source, **options, "code": code_digest(*modules)}
+        return {"name": dataset, "source": source, **options, "code": self._code_digest(*modules)}
 
     def describe_spec(self):
         """Return what a table says of the study's data sets."""
@@ -107,7 +111,7 @@ class Study:
             "dataset": self._features(dataset),
             "parameters": self._autoencoder_parameters(dataset, autoencoder),
             "seeds": self.blocks[block],
-            "code": code_digest("deepkm.training", "deepkm.datasets.features"),
+            "code": self._code_digest("deepkm.training", "deepkm.datasets.features"),
         }
 
     def cluster_spec(self, dataset, method, block):
@@ -120,12 +124,12 @@ class Study:
             "estimator": entry["estimator"],
             "parameters": self._parameters(dataset, method),
             "seeds": self.blocks[block],
-            "code": code_digest(module, "deepkm.training", "deepkm.datasets.features"),
+            "code": self._code_digest(module, "deepkm.training", "deepkm.datasets.features"),
         }
 
     def score_spec(self):
         """Return the spec of scoring: it depends on its input files and on the metrics alone."""
-        return {"code": code_digest("deepkm.metrics", "deepkm.stages.score")}
+        return {"code": self._code_digest("deepkm.metrics", "deepkm.stages.score")}
 
     def report_spec(self, stage):
         """Return the spec of ``tables`` or ``figures``: what is shown, in which order, under which names."""
@@ -133,7 +137,7 @@ class Study:
             kind: [[key, self.config[kind][key].get("title", key)] for key in getattr(self, kind)]
             for kind in ("datasets", "methods")
         }
-        return {**titles, "ablations": self.ablations(), "code": code_digest(f"deepkm.stages.{stage}")}
+        return {**titles, "ablations": self.ablations(), "code": self._code_digest(f"deepkm.stages.{stage}")}
 
     def ablations(self):
         """Return pairs of methods, [with, without], that differ in nothing but re-initialisation."""
@@ -179,7 +183,7 @@ class Study:
     def _parameters(self, dataset, method):
         """Return the keywords of the estimator: its defaults < training < the entry < the entry's per_dataset."""
         entry = self.config["methods"][method]
-        defaults = parameters_of(entry["estimator"])
+        defaults = self._parameters_of(entry["estimator"])
         values = defaults | {
             key: value for key, value in self.config["training"].items() if key != "pretraining_epochs"
         }
@@ -214,11 +218,11 @@ def export_package():
         os.environ[name] = os.pathsep.join(filter(None, [str(first), os.environ.get(name)]))
 
 
-def _check_writable(key, folder):
+def _check_writable(key, folder, otherwise=""):
     """Raise a ValueError where a folder neither exists nor can be made."""
     existing = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
     if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
-        raise ValueError(f"{key}: got {folder}, expected a folder that can be written to; name another one")
+        raise ValueError(f"{key}: got {folder}, expected a folder that can be written to{otherwise}; name another one")
 
 
 def _folder_digest(folder):

@@ -1,8 +1,11 @@
 """What tests share: the checkout, its config, and a tiny study in a folder of its own."""
 
 import os
+import signal
 import subprocess
 import sys
+import time
+from contextlib import contextmanager, suppress
 from copy import deepcopy
 from pathlib import Path
 
@@ -28,16 +31,68 @@ def config():
     return yaml.safe_load((ROOT / "config.yaml").read_text())
 
 
-def run_snakemake(folder, *arguments, check=True, study=TINY_STUDY):
-    """Run the workflow in `folder` on `study`; return the completed process with its output in stdout."""
+def snakemake_command(folder, *arguments, study=TINY_STUDY, profile="default"):
+    """Write `study` to `folder` and return the command that runs it there."""
     (folder / "study.yaml").write_text(yaml.safe_dump(study, sort_keys=False))
     root = folder if (folder / "Snakefile").exists() else ROOT  # a copy of the checkout runs its own code
     command = [sys.executable, "-m", "snakemake", *arguments, "-s", root / "Snakefile", "-d", folder]
-    command += ["--configfile", folder / "study.yaml", "--workflow-profile", root / "profiles" / "default"]
-    if "--cores" not in arguments:
+    command += ["--configfile", folder / "study.yaml", "--workflow-profile", root / "profiles" / profile]
+    if profile == "default" and "--cores" not in arguments:
         command += ["--cores", "2"]
-    if "--resources" not in arguments:
+    if profile == "default" and "--resources" not in arguments:
         command += ["--resources", "gpu=0"]
+    return [str(argument) for argument in command]
+
+
+def run_snakemake(folder, *arguments, check=True, extra=(), **options):
+    """Run the workflow in `folder` on a study; return the completed process with its output in stdout."""
+    done = subprocess.run(
+        snakemake_command(folder, *arguments, **options),
+        cwd=folder,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        check=False,
+        env=environment(folder if (folder / "Snakefile").exists() else ROOT) | dict(extra),
+    )
+    assert not check or done.returncode == 0, done.stdout
+    return done
+
+
+@contextmanager
+def started_snakemake(folder, *arguments, extra=(), **options):
+    """Run the workflow in a process group of its own while the block lasts; what is left of it then is killed."""
+    command = snakemake_command(folder, *arguments, **options)
+    with open(folder / "snakemake.txt", "w") as output:
+        process = subprocess.Popen(
+            command,
+            cwd=folder,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            env=environment() | dict(extra),
+        )
+    try:
+        yield process
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def wait_for(condition, seconds=90):
+    """Wait until `condition()` is true, and return what it gave."""
+    deadline = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < deadline, "waited too long"
+        time.sleep(0.05)
+    return found
+
+
+def run_stage(*arguments, check=True, folder=None):
+    """Run ``python -m deepkm``; return the completed process with its output in stdout."""
+    root = folder if folder and (folder / "Snakefile").exists() else ROOT
+    command = [sys.executable, "-m", "deepkm", *map(str, arguments)]
     done = subprocess.run(
         command,
         cwd=folder,
@@ -46,16 +101,6 @@ def run_snakemake(folder, *arguments, check=True, study=TINY_STUDY):
         stderr=subprocess.STDOUT,
         check=False,
         env=environment(root),
-    )
-    assert not check or done.returncode == 0, done.stdout
-    return done
-
-
-def run_stage(*arguments, check=True):
-    """Run ``python -m deepkm``; return the completed process with its output in stdout."""
-    command = [sys.executable, "-m", "deepkm", *map(str, arguments)]
-    done = subprocess.run(
-        command, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False, env=environment()
     )
     assert not check or done.returncode == 0, done.stdout
     return done

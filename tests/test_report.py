@@ -36,8 +36,8 @@ def curves():
 
 def test_mean_and_population_deviation_by_hand(scores):
     summary = summarize(scores, "acc").set_index(["dataset", "method"])
-    assert summary.loc[("a", "dkm")].tolist() == pytest.approx([60, 10, 2])
-    assert summary.loc[("a", "km")].tolist() == pytest.approx([55, 0, 2])
+    assert summary.loc[("a", "dkm")].tolist() == pytest.approx([60, 10, 2, 0])
+    assert summary.loc[("a", "km")].tolist() == pytest.approx([55, 0, 2, 0])
     assert ("b", "km") not in summary.index
 
 
@@ -55,6 +55,17 @@ def test_names_cannot_break_the_table(scores):
     assert "<script>" not in text
     assert "a\\|b\\*c\\_d" in text
     assert "A&amp;B" in text
+
+
+def test_missing_seeds_and_diverged_runs_are_counted_in_the_cells(scores):
+    summary = summarize(scores.assign(diverged=[True, False, False, False, True]), "acc")
+    text = to_markdown(summary, "acc", datasets={"a": "A"}, methods=TITLES, n_expected=3)
+    cells = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines()[2:5]]
+    assert cells == [
+        ["k-means", "55.0 ± 0.0 (2/3)"],
+        ["DKM", "**60.0 ± 10.0** (2/3), 1 diverged"],
+        ["DKM, re-init", "- (0/3)"],
+    ]
 
 
 def test_unequal_numbers_of_seeds_are_stated(scores):

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from conftest import ROOT, TINY_STUDY, assert_same, changed, environment, run_snakemake
+from conftest import ROOT, TINY_STUDY, assert_same, changed, environment, run_snakemake, run_stage
 
 from deepkm import CT
 from deepkm.datasets.features import load_features
@@ -125,6 +125,10 @@ def test_the_pipeline_gives_what_the_estimator_gives(built):
         (changed(methods={"dkm_reinit": {"alpha": 10.0}}), {}),  # not in the study
         (changed(study={"seeds": [0, 1, 2]}), {"autoencoder": 1, "cluster": 4, **REPORT}),
         (changed(study={"seeds": [0]}), REPORT),
+        (
+            changed(study={"datasets": ["blobs", "digits"]}),
+            {"dataset": 1, "autoencoder": 2, "cluster": 8, **REPORT},
+        ),
         (changed(study={"methods": [*METHODS, "aekm_long"]}), {"cluster": 2, **REPORT}),
         (changed(study={"methods": METHODS[:-1]}), REPORT),
         (changed(training={"epochs": 4}), {"cluster": 6, **REPORT}),
@@ -141,6 +145,7 @@ def test_the_pipeline_gives_what_the_estimator_gives(built):
         "a method outside the study",
         "a seed added",
         "a seed removed",
+        "a data set added",
         "a method added",
         "a method removed",
         "epochs",
@@ -177,6 +182,68 @@ def edit(path, old, new):
 def test_a_change_of_the_code_reruns_what_it_must(checkout, file, old, new, jobs):
     edit(checkout / "deepkm" / file, old, new)
     assert planned(checkout) == jobs
+
+
+def test_a_data_set_removed(checkout):
+    two = changed(study={"datasets": ["blobs", "digits"], "methods": ["km"], "seeds": [0]})
+    run_snakemake(checkout, study=two)
+    assert planned(checkout, changed(study={"methods": ["km"], "seeds": [0]})) == REPORT
+
+
+def test_the_text_of_a_rule_reruns_nothing(checkout):
+    for path in (checkout / "workflow" / "rules").glob("*.smk"):
+        path.write_text(path.read_text().replace("python -m deepkm", "python  -m  deepkm"))
+    assert planned(checkout) == {}
+
+
+def test_a_fresh_clone_with_copied_results(built, tmp_path):
+    shutil.copytree(built, tmp_path / "clone", copy_function=shutil.copyfile)  # every file is new
+    assert planned(tmp_path / "clone") == {}
+
+
+def test_results_without_snakemakes_records_are_audited(built, tmp_path):
+    folder = tmp_path / "copy"
+    shutil.copytree(built, folder, ignore=shutil.ignore_patterns(".snakemake"))
+    assert planned(folder) == {}
+    other = changed(methods={"dkm": {"alpha": 10.0}})
+    assert planned(folder, other) == {}  # Snakemake cannot know: it has no record of what made the files
+    assert audit(folder, TINY_STUDY) == (0, [], "10 done")
+    code, lines, summary = audit(folder, other)
+    assert (code, summary) == (1, "8 done, 2 stale")
+    assert [line.split()[2:] for line in lines] == [["(other", "parameters.alpha)"]] * 2
+    for line in lines:
+        (folder / line.split()[1]).unlink()
+    (folder / "results" / "scores.csv").unlink()
+    assert planned(folder, other) == {"cluster": 2, **REPORT}
+
+
+def audit(folder, study):
+    """Return the exit code of an audit, its lines and its last line."""
+    (folder / "study.yaml").write_text(yaml.safe_dump(study))
+    done = run_stage("audit", "--configfile", "study.yaml", check=False, folder=folder)
+    *lines, summary = done.stdout.splitlines()
+    return done.returncode, lines, summary
+
+
+def test_audit_status_partial_tables_and_pruning(built, tmp_path):
+    folder = shutil.copytree(built, tmp_path / "copy", symlinks=True)
+    clusterings = folder / "results" / "clusterings"
+    (clusterings / "ct" / "blobs" / "seed1.h5").unlink()
+    (clusterings / "km" / "blobs" / "seed0.h5").write_bytes(b"damaged")
+    (clusterings / "old").mkdir()
+    shutil.copy(clusterings / "ct" / "blobs" / "seed0.h5", clusterings / "old" / "seed0.h5")
+    useless = clusterings / "ct" / "blobs" / ".seed0.0123456789abcdef.checkpoint"
+    useless.write_bytes(b"of other parameters")
+    code, lines, summary = audit(folder, TINY_STUDY)
+    assert (code, summary) == (1, "8 done, 1 unreadable, 1 missing, 2 foreign")
+    assert sorted(line.split()[0] for line in lines) == ["foreign", "foreign", "missing", "unreadable"]
+    done = run_stage("status", "--configfile", "study.yaml", folder=folder)
+    assert done.stdout.splitlines()[0] == "8 of 10 training jobs done, 1 unreadable, 1 missing"
+    run_snakemake(folder, "partial", "clean_checkpoints", "--cores", "1")
+    assert not useless.exists()
+    table = (folder / "results" / "partial" / "acc.md").read_text()
+    assert re.search(r"\| CT +\| .*\(1/2\)", table)
+    assert re.search(r"\| DKM +\| .*\(2/2\)", table)
 
 
 def test_touched_files_and_fresh_copies_rerun_nothing(checkout):

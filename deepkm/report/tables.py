@@ -17,17 +17,20 @@ def summarize(scores, metric):
 
     Returns
     -------
-    DataFrame with columns dataset, method, mean, std, n
+    DataFrame with columns dataset, method, mean, std, n, n_diverged
         In percent; std is the population standard deviation (ddof=0), as in the published tables. Data sets without
-        labels are left out.
+        labels are left out. Runs that diverged count in the mean, with the labels that they ended with.
     """
-    groups = scores.dropna(subset=[metric]).groupby(["dataset", "method"], sort=False)[metric]
-    summary = groups.agg(mean="mean", std=lambda values: values.std(ddof=0), n="size").reset_index()
+    scores = scores.dropna(subset=[metric])
+    scores = scores.assign(diverged=scores.get("diverged", False))
+    groups = scores.groupby(["dataset", "method"], sort=False)
+    summary = groups[metric].agg(mean="mean", std=lambda values: values.std(ddof=0), n="size")
+    summary = summary.assign(n_diverged=groups["diverged"].sum().astype(int)).reset_index()
     summary[["mean", "std"]] *= 100
     return summary
 
 
-def to_markdown(summary, metric, *, datasets, methods):
+def to_markdown(summary, metric, *, datasets, methods, n_expected=None):
     """Return the table with methods as rows and data sets as columns, the best mean of each in bold.
 
     Parameters
@@ -38,20 +41,24 @@ def to_markdown(summary, metric, *, datasets, methods):
         A key of `METRICS`.
     datasets, methods : dict of str to str
         Titles by key, in the order to show.
+    n_expected : int, optional
+        Seeds of the study; with it, each cell says how many of them there are.
     """
     cells = {(row.dataset, row.method): row for row in summary.itertuples()}
     table = pd.DataFrame(index=[_escape(title) for title in methods.values()])
     for dataset, title in datasets.items():
         best = max((round(row.mean, 1) for key, row in cells.items() if key[0] == dataset), default=None)
-        table[_escape(title)] = [_cell(cells.get((dataset, method)), best) for method in methods]
+        table[_escape(title)] = [_cell(cells.get((dataset, method)), best, n_expected) for method in methods]
     return f"{table.to_markdown(index=True, disable_numparse=True)}\n\n{_caption(summary, metric)}\n"
 
 
-def _cell(row, best):
+def _cell(row, best, n_expected):
+    count = "" if n_expected is None else f" ({0 if row is None else row.n}/{n_expected})"
     if row is None:
-        return "-"
+        return f"-{count}"
     text = f"{row.mean:.1f} ± {row.std:.1f}" if row.n > 1 else f"{row.mean:.1f}"  # one run has no deviation
-    return f"**{text}**" if round(row.mean, 1) == best else text
+    text = f"**{text}**" if round(row.mean, 1) == best else text
+    return f"{text}{count}{f', {row.n_diverged} diverged' if row.n_diverged else ''}"
 
 
 def _caption(summary, metric):

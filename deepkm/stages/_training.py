@@ -1,7 +1,11 @@
-"""What the two training stages share: their options, progress, checkpoints and provenance."""
+"""What the two training stages share: their options, progress, checkpoints, interruption and provenance."""
 
+import functools
+import os
 import platform
 import resource
+import signal
+import socket
 import sys
 import time
 from pathlib import Path
@@ -16,17 +20,43 @@ import deepkm
 from deepkm.checkpoint import restore_run, save_run
 from deepkm.datasets.features import load_features
 from deepkm.datasets.streaming import StreamedFeatures, is_streamed
+from deepkm.hdf5 import read_attributes
+from deepkm.interruption import noted_signals, sole_writer
 from deepkm.spec import digest
+
+CHECKPOINT_SHARE = 0.02  # of the time, at most
 
 
 def add_training_arguments(parser):
     parser.add_argument("--data", required=True, help="data/{dataset}.npz")
     parser.add_argument("--output", required=True, type=Path, help="the .h5 to write")
-    parser.add_argument("--checkpoint-seconds", type=float, default=60, help="time between checkpoints (default 60)")
+    parser.add_argument(
+        "--checkpoint-seconds",
+        type=float,
+        default=float(os.environ.get("DEEPKM_CHECKPOINT_SECONDS", "60")),
+        help="time between checkpoints (default: DEEPKM_CHECKPOINT_SECONDS, else 60; 0: each epoch)",
+    )
+
+
+def resumable(stage):
+    """Make a training stage the only writer of its result, and drop its checkpoint when the result is there."""
+
+    @functools.wraps(stage)
+    def main(args):
+        with sole_writer(_side_file(args, "lock")) as waited:
+            if waited and args.output.exists() and read_attributes(args.output)["spec"] == args.spec:
+                print(f"{args.output} was made by the process waited for")
+            else:
+                stage(args)
+            checkpoint_path(args).unlink(missing_ok=True)
+
+    return main
 
 
 def load_data(args):
     """Return the scaled features, (N, F), on the job's device; those larger than memory stay in their file."""
+    args.device = _usable(args.device)
+    print(f"{socket.gethostname()}: on {describe_device(args.device)}", flush=True)
     torch.set_num_threads(args.threads)
     scaling = args.spec["dataset"]["scaling"]
     if is_streamed(args.data):
@@ -37,33 +67,71 @@ def load_data(args):
 
 def checkpoint_path(args):
     """Return the side file of a job; a change of its spec gives another one."""
-    return args.output.with_name(f".{args.output.stem}.{digest(args.spec)}.checkpoint")
+    return _side_file(args, "checkpoint")
 
 
 def resume(run, args, *, optimizer_options):
-    """Restore `run` from the job's checkpoint, if there is one."""
+    """Restore `run` from the job's checkpoint, if there is a readable one."""
     path = checkpoint_path(args)
-    if restore_run(path, run, spec=args.spec, optimizer_options=optimizer_options, device=args.device):
-        print(f"going on from epoch {run.epoch} ({path})", flush=True)
+    try:
+        found = restore_run(path, run, spec=args.spec, optimizer_options=optimizer_options, device=args.device)
+    except OSError as error:
+        print(f"starting again: {error}", flush=True)
+        return
+    if found:
+        reason = read_attributes(path).get("reason")  # Snakemake deletes the log of the interrupted try
+        print(f"going on from epoch {run.epoch}, saved at {reason} ({path})", flush=True)
 
 
 def follow(runs, run, args, *, epochs):
-    """Drive a training generator: show its progress, add up its time, save a checkpoint now and then."""
+    """Drive a training generator: show its progress, add up its time, save now and then and before a stop."""
     started = saved = time.monotonic()
-    before = run.seconds
-    with tqdm(total=epochs, initial=max(run.epoch, 0), unit="epoch", mininterval=5, ascii=True) as bar:
+    before, between = run.seconds, args.checkpoint_seconds
+    with noted_signals() as stops, tqdm(total=epochs, initial=max(run.epoch, 0), unit="epoch", **_BAR) as bar:
         for _ in runs:
             now = time.monotonic()
             run.seconds = before + now - started
             bar.update(run.epoch - bar.n)
-            if now - saved >= args.checkpoint_seconds and run.epoch < epochs:
-                save_run(checkpoint_path(args), run, spec=args.spec)
+            if run.epoch < epochs and (stops or now - saved >= between):
+                reason = signal.Signals(stops[0]).name if stops else "its time"
+                save(run, args, reason)
                 saved = time.monotonic()
+                between = seconds_between(args.checkpoint_seconds, saved - now)
+            if run.epoch < epochs and stops:
+                print(f"\nstopped by {reason} after epoch {run.epoch}; the same command goes on from there", flush=True)
+                raise SystemExit(128 + stops[0])
+
+
+_BAR = {"mininterval": 5, "ascii": True}
+
+
+def seconds_between(seconds, cost):
+    """Return the time from one checkpoint to the next: longer where writing is slow, so that it stays cheap.
+
+    Examples
+    --------
+    >>> seconds_between(60, 0.1), seconds_between(0, 3)
+    (60, 0)
+    >>> seconds_between(60, 3)
+    <BLANKLINE>
+    a checkpoint took 3.0 s: slow files; the next one after 150 s
+    150.0
+    """
+    if seconds and cost / CHECKPOINT_SHARE > max(seconds, 60):
+        print(f"\na checkpoint took {cost:.1f} s: slow files; the next one after {cost / CHECKPOINT_SHARE:.0f} s")
+    return max(seconds, cost / CHECKPOINT_SHARE) if seconds else 0
+
+
+def save(run, args, reason):
+    """Save a checkpoint; where that fails, say so and go on without."""
+    try:
+        save_run(checkpoint_path(args), run, spec=args.spec, reason=reason)
+    except OSError as error:
+        print(f"\nno checkpoint at epoch {run.epoch}: {error}", flush=True)
 
 
 def provenance(run, args):
     """Return who made a result: versions, device, time and peak memory."""
-    on_gpu = args.device == "cuda"
     return {
         "versions": {
             "deepkm": deepkm.__version__,
@@ -73,10 +141,31 @@ def provenance(run, args):
             "scikit-learn": sklearn.__version__,
             "h5py": h5py.__version__,
         },
-        "device": torch.cuda.get_device_name() if on_gpu else f"CPU ({platform.machine()})",
+        "device": describe_device(args.device),
         "threads": args.threads,
         "seconds": run.seconds,
         "peak_memory_bytes": torch.cuda.max_memory_allocated()
-        if on_gpu
+        if args.device == "cuda"
         else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024),
     }
+
+
+def describe_device(device):
+    """Return a device's name, and a GPU's UUID."""
+    if device == "cuda":
+        return f"{torch.cuda.get_device_name()} (GPU-{torch.cuda.get_device_properties(0).uuid})"
+    return f"{'MPS' if device == 'mps' else 'CPU'} ({platform.machine()})"
+
+
+def _usable(device):
+    """Return `device` where this PyTorch can use it, else "cpu" after one line that says why."""
+    usable = {"cuda": torch.cuda.is_available, "mps": torch.backends.mps.is_available, "cpu": lambda: True}
+    if usable[device]():
+        return device
+    gpu = os.environ.get("CUDA_VISIBLE_DEVICES", "")
+    print(f"got GPU {gpu}, but PyTorch {torch.__version__} cannot use it: on the CPU instead", flush=True)
+    return "cpu"
+
+
+def _side_file(args, suffix):
+    return args.output.with_name(f".{args.output.stem}.{digest(args.spec)}.{suffix}")

@@ -3,15 +3,20 @@
 from deepkm.autoencoder import build_autoencoder
 from deepkm.checkpoint import history_arrays
 from deepkm.hdf5 import write_hdf5
-from deepkm.stages._training import add_training_arguments, checkpoint_path, follow, load_data, provenance, resume
+from deepkm.stages._sharing import fetch, publish, shared_path
+from deepkm.stages._training import add_training_arguments, follow, load_data, provenance, resumable, resume
 from deepkm.training import Run, pretrain
 
 add_arguments = add_training_arguments
 
 
+@resumable
 def main(args):
     spec, parameters = args.spec, args.spec["parameters"]
     x = load_data(args)
+    shared = shared_path(args, x)
+    if fetch(shared, args):
+        return
     autoencoder = build_autoencoder(
         parameters["autoencoder"],
         seeds=spec["seeds"],
@@ -26,4 +31,4 @@ def main(args):
     weights = {f"autoencoder/{name}": tensor.numpy(force=True) for name, tensor in autoencoder.state_dict().items()}
     attributes = {"spec": spec, "provenance": provenance(run, args)}
     write_hdf5(args.output, arrays=weights | history_arrays(run), attributes=attributes)
-    checkpoint_path(args).unlink(missing_ok=True)
+    publish(shared, args)

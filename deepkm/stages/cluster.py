@@ -7,7 +7,7 @@ import torch
 from deepkm.base import check_enough_samples
 from deepkm.checkpoint import history_arrays, load_autoencoder
 from deepkm.hdf5 import read_hdf5, write_hdf5
-from deepkm.stages._training import add_training_arguments, checkpoint_path, follow, load_data, provenance, resume
+from deepkm.stages._training import add_training_arguments, follow, load_data, provenance, resumable, resume
 from deepkm.training import final_labels, train
 
 
@@ -16,6 +16,7 @@ def add_arguments(parser):
     parser.add_argument("--autoencoder", nargs="*", help="the pretrained .h5; none for methods in input space")
 
 
+@resumable
 def main(args):
     spec = args.spec
     method = pkgutil.resolve_name(spec["estimator"])(**spec["parameters"])
@@ -36,4 +37,3 @@ def main(args):
     result = {"labels": final_labels(run), "centers": run.centers.numpy(force=True)}
     attributes = {"spec": spec, "provenance": provenance(run, args)}
     write_hdf5(args.output, arrays=result | history_arrays(run), attributes=attributes)
-    checkpoint_path(args).unlink(missing_ok=True)

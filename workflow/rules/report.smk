@@ -61,3 +61,34 @@ rule figures:
     shell:
         "python -m deepkm figures --spec {params.spec:q} --scores {input.scores:q} --epochs {input.epochs:q}"
         " --output {output:q} > {log:q} 2>&1"
+
+
+rule partial:
+    """Scores and tables of the results that there are, in results/partial; nothing is trained."""
+    log:
+        "<results>/logs/partial.log",
+    conda:
+        "../../envs/deepkm.yaml"
+    params:
+        spec=dumps(study.config),
+    shell:
+        "python -m deepkm partial --spec {params.spec:q} 2>&1 | tee {log:q}"
+
+
+rule clean_checkpoints:
+    """Delete checkpoints and temporary files that no job of the study will use."""
+    log:
+        "<results>/logs/clean_checkpoints.log",
+    conda:
+        "../../envs/deepkm.yaml"
+    params:
+        spec=dumps(study.config),
+    shell:
+        "python -m deepkm clean_checkpoints --spec {params.spec:q} 2>&1 | tee {log:q}"
+
+
+onerror:
+    print(
+        "Whatever finished is kept; the same command goes on. So far: snakemake partial; how far: python -m deepkm status",
+        file=sys.stderr,
+    )

@@ -3,9 +3,13 @@
 sys.path[:0] = [str(workflow.basedir), os.getcwd()]  # the package, and a user's own methods beside the study
 
 from deepkm.datasets.catalogue import load_catalogue
+from deepkm.interruption import clear_stale_locks
 from deepkm.spec import Study, dumps, export_package
 
 export_package()
+signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # SLURM warns a whole job; only training listens (deepkm.interruption)
+if workflow.is_main_process:
+    alive = clear_stale_locks(".snakemake")  # open, and so held, as long as this process lives
 try:
     study = Study(config)
 except ValueError as error:

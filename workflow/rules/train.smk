@@ -1,3 +1,4 @@
+# `exec`: a signal that ends the shell would else leave Python without anyone who waits for its checkpoint.
 # The .npz is `ancient`: its small .meta.json, which holds its checksum, tells whether the data changed.
 
 
@@ -17,11 +18,12 @@ rule autoencoder:
     threads: 1
     resources:
         gpu=1,
+        jobs_per_gpu=study.config["jobs_per_gpu"],
     params:
         spec=lambda wildcards: dumps(study.autoencoder_spec(**wildcards)),
     shell:
-        "python -m deepkm autoencoder --spec {params.spec:q} --data {input.npz:q} --output {output:q}"
-        " --gpu {resources.gpu} --threads {threads} > {log:q} 2>&1"
+        "exec python -m deepkm autoencoder --spec {params.spec:q} --data {input.npz:q} --output {output:q}"
+        " --gpu {resources.gpu} --jobs-per-gpu {resources.jobs_per_gpu} --threads {threads} > {log:q} 2>&1"
 
 
 rule cluster:
@@ -41,8 +43,9 @@ rule cluster:
     threads: 1
     resources:
         gpu=1,
+        jobs_per_gpu=study.config["jobs_per_gpu"],
     params:
         spec=lambda wildcards: dumps(study.cluster_spec(**wildcards)),
     shell:
-        "python -m deepkm cluster --spec {params.spec:q} --data {input.npz:q} --autoencoder {input.autoencoder:q}"
-        " --output {output:q} --gpu {resources.gpu} --threads {threads} > {log:q} 2>&1"
+        "exec python -m deepkm cluster --spec {params.spec:q} --data {input.npz:q} --autoencoder {input.autoencoder:q}"
+        " --output {output:q} --gpu {resources.gpu} --jobs-per-gpu {resources.jobs_per_gpu} --threads {threads} > {log:q} 2>&1"

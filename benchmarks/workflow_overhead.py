@@ -1,0 +1,87 @@
+"""How long Snakemake thinks about a large study: a dry run of it, a bare DAG of the same size, the first job's start.
+
+python -m benchmarks.workflow_overhead
+"""
+
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import yaml
+
+ROOT = Path(__file__).parents[1]
+METHODS = ["km", "aekm", "aekm_long", "dkm", "dkm_reinit", "ct", "ct_no_reinit"]
+N_SEEDS = 250  # with 7 methods and 1 autoencoder: 2000 training jobs
+
+BARE = """
+rule all:
+    input:
+        expand("clusterings/{{m}}/seed{{s}}", m={methods}, s=range({n_seeds})),
+
+rule data:
+    output: "data",
+    shell: "touch {{output}}"
+
+rule autoencoder:
+    input: "data",
+    output: "autoencoders/seed{{s}}",
+    log: "logs/autoencoder/{{s}}",
+    shell: "touch {{output}}"
+
+rule cluster:
+    input: "data", "autoencoders/seed{{s}}",
+    output: "clusterings/{{m}}/seed{{s}}",
+    log: "logs/cluster/{{m}}/{{s}}",
+    shell: "touch {{output}}"
+"""
+
+
+def main():
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "Bare").write_text(BARE.format(methods=METHODS, n_seeds=N_SEEDS))
+        study = {"study": {"methods": METHODS, "seeds": list(range(N_SEEDS))}, "training": {"pretraining_epochs": 0}}
+        (folder / "study.yaml").write_text(yaml.safe_dump(study))
+        ours = ["-s", ROOT / "Snakefile", "--configfile", "study.yaml", "--workflow-profile", ROOT / "profiles/default"]
+        bare = min(cpu_seconds(folder, "-s", "Bare", "-n", "--quiet") for _ in range(3))
+        full = min(cpu_seconds(folder, *ours, "-n", "--quiet") for _ in range(3))
+        print(f"dry run, CPU seconds: bare DAG {bare:.1f}, DeepKM {full:.1f}, {full / bare:.2f} x")
+        print(f"first job starts after {first_job(folder, *ours):.1f} s")
+
+
+def cpu_seconds(folder, *arguments):
+    """Return the CPU time of one Snakemake call: unlike the clock, it hardly depends on what else runs."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run([*command(arguments), "--cores", "2"], cwd=folder, check=True, capture_output=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def first_job(folder, *arguments):
+    """Return the seconds until the first job has made its file."""
+    started = time.monotonic()
+    process = subprocess.Popen(
+        [*command(arguments), "--cores", "2", "--resources", "gpu=0"],
+        cwd=folder,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    while not (folder / "data" / "digits.npz").exists():
+        time.sleep(0.05)
+    seconds = time.monotonic() - started
+    process.terminate()
+    process.wait()
+    return seconds
+
+
+def command(arguments):
+    os.environ["PYTHONPATH"] = str(ROOT)
+    return [sys.executable, "-m", "snakemake", *map(str, arguments)]
+
+
+if __name__ == "__main__":
+    main()

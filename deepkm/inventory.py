@@ -1,0 +1,153 @@
+"""What lies in a study's results folder, compared with what its configuration asks for. Needs no `.snakemake`."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+from filelock import FileLock, Timeout
+
+from deepkm.hdf5 import read_attributes
+from deepkm.spec import Study, digest
+
+CONFIG = Path(__file__).parents[1] / "config.yaml"
+FOLDERS = {"autoencoder": "autoencoders", "cluster": "clusterings"}
+STATES = ("done", "running", "unfinished", "stale", "unreadable", "missing", "foreign")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """One training job of a study, and its files.
+
+    Attributes
+    ----------
+    path : Path
+        The result.
+    spec : dict
+        What the study asks for now.
+    log : Path
+    """
+
+    path: Path
+    spec: dict
+    log: Path
+
+    @property
+    def epochs(self):
+        """Epochs that it trains."""
+        parameters = self.spec["parameters"]
+        return parameters["epochs" if "method" in self.spec else "pretraining_epochs"]
+
+    def side_file(self, suffix):
+        """Return the path of its ``checkpoint`` or ``lock``."""
+        return self.path.with_name(f".{self.path.stem}.{digest(self.spec)}.{suffix}")
+
+    def state(self):
+        """Return one of `STATES`, and what there is to say about it."""
+        if is_held(self.side_file("lock")):
+            return "running", ""
+        if not self.path.exists():
+            return ("unfinished", "has a checkpoint") if self.side_file("checkpoint").exists() else ("missing", "")
+        try:
+            found = read_attributes(self.path)["spec"]
+        except (OSError, KeyError) as error:
+            return "unreadable", str(error)
+        return ("done", "") if found == self.spec else ("stale", f"other {', '.join(differing(found, self.spec))}")
+
+
+def load_study(configfiles=()):
+    """Return the study of config.yaml with files laid over it, as Snakemake merges them.
+
+    Raises
+    ------
+    ValueError
+        When the configuration is wrong.
+    """
+    config = yaml.safe_load(CONFIG.read_text())
+    for path in configfiles:
+        _merge(config, yaml.safe_load(Path(path).read_text()) or {})
+    return Study(config)
+
+
+def jobs_of(study):
+    """Yield each training job of a study."""
+    for dataset in study.datasets:
+        for block in study.blocks:
+            for key in dict.fromkeys(filter(None, map(study.autoencoder_of, study.methods))):
+                spec = study.autoencoder_spec(dataset, key, block)
+                yield _job(study, "autoencoder", spec, f"{key}/{dataset}/{block}")
+            for method in study.methods:
+                spec = study.cluster_spec(dataset, method, block)
+                yield _job(study, "cluster", spec, f"{method}/{dataset}/{block}")
+
+
+def foreign_files(study):
+    """Return results and side files that no job of the study makes."""
+    jobs = list(jobs_of(study))
+    ours = {job.path for job in jobs} | {job.side_file(kind) for job in jobs for kind in ("checkpoint", "lock")}
+    folders = [Path(study.config["results_dir"], name) for name in FOLDERS.values()]
+    found = {path for folder in folders for path in folder.rglob("*") if path.is_file()}
+    return sorted(path for path in found - ours if path.suffix in (".h5", ".checkpoint", ".lock", ".tmp"))
+
+
+def differing(first, second, prefix=""):
+    """Return the dotted keys in which two specs differ.
+
+    Examples
+    --------
+    >>> differing({"seeds": [0], "parameters": {"alpha": 1.0, "n": 2}}, {"seeds": [0], "parameters": {"alpha": 3.0}})
+    ['parameters.alpha', 'parameters.n']
+    """
+    keys = []
+    for key in sorted(first.keys() | second.keys()):
+        a, b = first.get(key), second.get(key)
+        if isinstance(a, dict) and isinstance(b, dict):
+            keys += differing(a, b, f"{prefix}{key}.")
+        elif a != b:
+            keys.append(f"{prefix}{key}")
+    return keys
+
+
+def is_held(path):
+    """Tell whether a living process holds a lock."""
+    if not path.exists():
+        return False
+    lock = FileLock(path)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        return True
+    except OSError:
+        return False  # a folder of someone else, or without locks
+    lock.release()
+    return False
+
+
+def progress(log):
+    """Return (epoch, epochs, time left) of the last progress bar in a job's log, or None.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.NamedTemporaryFile() as file:
+    ...     _ = Path(file.name).write_text("  0%| | 0/9 [00:00<?, ?epoch/s]\\r 33%|# | 3/9 [00:06<00:12,  2.0s/epoch]")
+    ...     progress(Path(file.name))
+    (3, 9, '00:12')
+    """
+    if not log.exists():
+        return None
+    bars = re.findall(r"(\d+)/(\d+) \[[\d:]+<([^,]+),", log.read_text(errors="replace"))
+    return (int(bars[-1][0]), int(bars[-1][1]), bars[-1][2]) if bars else None
+
+
+def _job(study, stage, spec, name):
+    results = Path(study.config["results_dir"])
+    return Job(path=results / FOLDERS[stage] / f"{name}.h5", spec=spec, log=results / "logs" / stage / f"{name}.log")
+
+
+def _merge(config, other):
+    for key, value in other.items():
+        if isinstance(value, dict) and isinstance(config.get(key), dict):
+            _merge(config[key], value)
+        else:
+            config[key] = value

@@ -1,0 +1,22 @@
+"""Compare each result with the current study and list what is missing, stale or foreign."""
+
+from collections import Counter
+
+from deepkm.inventory import STATES, foreign_files, jobs_of, load_study
+
+
+def add_arguments(parser):
+    parser.add_argument("--configfile", nargs="*", default=[], help="laid over config.yaml, as for snakemake")
+
+
+def main(args):
+    study = load_study(args.configfile)
+    rows = [(*job.state(), job.path) for job in jobs_of(study)]
+    rows += [("foreign", "no job of this study makes it", path) for path in foreign_files(study)]
+    for state, remark, path in rows:
+        if state != "done":
+            print(f"{state:<11} {path}{f'  ({remark})' if remark else ''}")
+    counts = Counter(state for state, _, _ in rows)
+    print(", ".join(f"{counts[state]} {state}" for state in STATES if counts[state] or state == "done"))
+    if any(counts[state] for state in ("stale", "unreadable", "missing", "unfinished")):
+        raise SystemExit(1)  # for scripts: the study is not complete

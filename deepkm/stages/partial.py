@@ -1,0 +1,41 @@
+"""Make scores and tables of the results that there are, while a study runs or after jobs failed."""
+
+from argparse import Namespace
+from pathlib import Path
+
+import pandas as pd
+
+from deepkm.inventory import jobs_of
+from deepkm.report.tables import summarize, to_markdown
+from deepkm.spec import Study
+from deepkm.stages import score
+
+
+def add_arguments(parser):
+    parser.add_argument("--output", type=Path, help="the folder to write to (default: results/partial)")
+
+
+def main(args):
+    study = Study(args.spec)
+    clusterings = [job for job in jobs_of(study) if "method" in job.spec]
+    done = [job.path for job in clusterings if job.state()[0] == "done"]
+    print(f"{len(done)} of {len(clusterings)} clustering jobs are done")
+    if not done:
+        return
+    folder = args.output or Path(study.config["results_dir"], "partial")
+    data = [Path(study.config["data_dir"], f"{dataset}.npz") for dataset in study.datasets]
+    paths = {name: folder / f"{name}.csv" for name in ("scores", "epochs")}
+    score.main(Namespace(data=[path for path in data if path.exists()], results=done, **paths))
+    write_tables(pd.read_csv(paths["scores"]), study, folder)
+
+
+def write_tables(scores, study, folder):
+    """Write ``{acc,nmi,ari}.{csv,md}`` with the number of seeds in each cell."""
+    titles = {kind: dict(study.report_spec("tables")[kind]) for kind in ("datasets", "methods")}
+    n_seeds = sum(len(seeds) for seeds in study.blocks.values())
+    for metric in ("acc", "nmi", "ari"):
+        summary = summarize(scores, metric)
+        summary.to_csv(folder / f"{metric}.csv", index=False, float_format="%.4f")
+        text = to_markdown(summary, metric, **titles, n_expected=n_seeds)
+        (folder / f"{metric}.md").write_text(text, encoding="utf-8")
+        print(text)
