@@ -24,9 +24,8 @@ def test_imports_run_left_to_right():
                 assert imported in BESIDE or ORDER.index(imported) <= ORDER.index(part), f"{path} imports {node.module}"
 
 
-LIGHT = ["spec", "interruption", "inventory"] + [
-    f"stages.{stage}" for stage in "download dataset describe score tables figures partial audit status clean_checkpoints".split()
-]
+STAGES = "download dataset describe score tables figures partial audit status clean_checkpoints"
+LIGHT = ["spec", "interruption", "inventory", *(f"stages.{stage}" for stage in STAGES.split())]
 
 
 @pytest.mark.parametrize("module", LIGHT)

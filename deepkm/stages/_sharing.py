@@ -16,9 +16,9 @@ from deepkm.spec import dumps
 
 
 def shared_path(args, x):
-    """Return where a pretraining on x, (N, F), lies in the shared folder, or None without one."""
+    """Return where a pretraining on x, (N, F), lies in the shared folder; None without one, and for streamed data."""
     folder = os.environ.get("DEEPKM_CACHE")
-    if not folder:
+    if not folder or not hasattr(x, "numpy"):
         return None
     key = hashlib.sha256(f"{dumps(args.spec)}\n{x.dtype} {tuple(x.shape)}\n".encode())
     key.update(x.numpy(force=True).tobytes())
