@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 import yaml
+from tqdm import tqdm
 
 from deepkm.hdf5 import read_hdf5
 
@@ -37,23 +38,32 @@ def main():
     parser.add_argument("--rounds", type=int, default=200)
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
-    moments = random.Random(args.seed)
-    with tempfile.TemporaryDirectory() as name:
-        whole, broken = Path(name, "whole"), Path(name, "broken")
-        started = time.monotonic()
-        finish(whole)
-        seconds = time.monotonic() - started
-        faults, studies = Counter(), 0
-        while faults.total() < args.rounds:
-            shutil.rmtree(broken, ignore_errors=True)
-            while faults.total() < args.rounds and not (broken / "results" / "scores.csv").exists():
-                if fault := strike(broken, moments, seconds):
-                    faults[fault] += 1
-            finish(broken)
-            compare(whole, broken)
-            studies += 1
-    told = ", ".join(f"{faults[fault]} x {fault}" for fault in FAULTS)
-    print(f"{faults.total()} rounds over {studies} studies of {seconds:.0f} s: {told}; all results identical")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped by SIGTERM"))
+    faults, studies = Counter(), Counter()
+    try:
+        with tempfile.TemporaryDirectory() as name, tqdm(total=args.rounds, unit="round") as progress:
+            torment(Path(name), args.rounds, random.Random(args.seed), faults, studies, progress)
+    finally:  # also when results differ, and when someone stops it
+        told = ", ".join(f"{faults[fault]} x {fault}" for fault in FAULTS)
+        print(f"{faults.total()} rounds: {told}; {studies['identical']} studies ended, bit-identical to an uninterrupted one")
+
+
+def torment(folder, rounds, moments, faults, studies, progress):
+    """Run studies to their ends against so many faults; count both as they come."""
+    whole, broken = folder / "whole", folder / "broken"
+    started = time.monotonic()
+    finish(whole)
+    seconds = time.monotonic() - started
+    while faults.total() < rounds:
+        shutil.rmtree(broken, ignore_errors=True)
+        while faults.total() < rounds and not (broken / "results" / "scores.csv").exists():
+            if fault := strike(broken, moments, seconds):
+                faults[fault] += 1
+                progress.set_postfix(studies=studies.total(), refresh=False)
+                progress.update()
+        finish(broken)
+        compare(whole, broken)
+        studies["identical"] += 1
 
 
 def strike(folder, moments, seconds):
