@@ -74,7 +74,7 @@ def strike(folder, moments, seconds):
     fault = moments.choice(FAULTS)
     process = start(folder)
     with suppress(subprocess.TimeoutExpired):
-        process.wait(moments.uniform(0, seconds / 2))  # several times per study
+        wait(process, moments.uniform(0, seconds / 2))  # several times per study
         return None  # it was done before
     _stop(process, fault)
     process.wait()
@@ -103,8 +103,17 @@ def _signal_group(process, number):
 def finish(folder):
     """Run the one documented command to its end."""
     process = start(folder)
-    if process.wait() != 0:
+    if wait(process) != 0:
         sys.exit((folder / "snakemake.txt").read_text())
+
+
+def wait(process, seconds=None):
+    """Return the exit status; who stops this benchmark meanwhile stops the study too."""
+    try:
+        return process.wait(seconds)
+    except (KeyboardInterrupt, SystemExit):
+        _signal_group(process, signal.SIGKILL)
+        raise
 
 
 def start(folder):
