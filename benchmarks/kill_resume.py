@@ -74,7 +74,7 @@ def strike(folder, moments, seconds):
     fault = moments.choice(FAULTS)
     process = start(folder)
     with suppress(subprocess.TimeoutExpired):
-        wait(process, moments.uniform(0, seconds / 2))  # several times per study
+        wait(process, moments.uniform(0, seconds / 3))  # several times per study
         return None  # it was done before
     _stop(process, fault)
     process.wait()
