@@ -64,11 +64,11 @@ def job_of(snakemake):
     return next(child for child in children if "deepkm" in child.cmdline())
 
 
-def go_on(folder):
+def go_on(folder, study=None):
     """Run the same command again, to its end."""
-    done = run_snakemake(folder, RESULT, study=slow_study())
+    done = run_snakemake(folder, RESULT, study=study or slow_study())
     assert assert_uninterrupted(folder, "slow") == 1
-    assert not list(folder.glob("results/clusterings/slow/blobs/.*"))
+    assert all(path.samefile(folder / RESULT) for path in folder.glob("results/clusterings/slow/blobs/.*"))
     return done.stdout
 
 
@@ -114,6 +114,30 @@ def test_a_killed_snakemake_whose_job_lives_on(folder):
             assert second.wait(90) == 0, output(folder)
     assert "was made by the process waited for" in log(folder)
     assert assert_uninterrupted(folder, "slow") == 1
+
+
+def test_a_job_that_ends_while_no_snakemake_lives(folder):
+    with slow_job(folder, study=slow_study(epochs=10)) as snakemake:
+        job = job_of(snakemake)
+        snakemake.kill()
+        snakemake.wait()
+        wait_for(lambda: not job.is_running())
+        assert (folder / RESULT).exists()
+        kept = (folder / RESULT).read_bytes()
+        go_on(folder, slow_study(epochs=10))  # Snakemake deletes what it has not seen end
+    assert "trained before, to its end" in log(folder)
+    assert (folder / RESULT).read_bytes() == kept
+
+
+def test_a_job_that_dies_between_its_result_and_its_end(folder, tmp_path):
+    lines = ["import atexit, os, sys", f"die = lambda: os.path.exists({RESULT!r}) and os.kill(os.getpid(), 9)"]
+    (tmp_path / "sitecustomize.py").write_text("\n".join([*lines, "atexit.register(die)"]))
+    variables = {"PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT)])}
+    done = run_snakemake(folder, RESULT, study=slow_study(), check=False, extra=variables)
+    assert "Removing output files of failed job cluster" in done.stdout
+    assert not (folder / RESULT).exists()
+    go_on(folder)
+    assert "trained before, to its end" in log(folder)
 
 
 def test_everything_killed_at_once(folder):

@@ -6,7 +6,9 @@ import torch
 
 from deepkm.base import check_enough_samples
 from deepkm.checkpoint import history_arrays, load_autoencoder
-from deepkm.hdf5 import read_hdf5, write_hdf5
+from deepkm.hdf5 import read_hdf5
+from deepkm.interruption import confirm
+from deepkm.stages._finishing import finish
 from deepkm.stages._training import add_training_arguments, follow, load_data, provenance, resumable, resume
 from deepkm.training import final_labels, train
 
@@ -32,8 +34,8 @@ def main(args):
     for path in args.autoencoder or []:
         arrays, _ = read_hdf5(path, "autoencoder/")
         load_autoencoder({name.removeprefix("autoencoder/"): array for name, array in arrays.items()}, run.autoencoder)
+    confirm(args.autoencoder or [])
     resume(run, args, optimizer_options=method.optimizer_options())
     follow(train(method, x, run), run, args, epochs=method.epochs)
     result = {"labels": final_labels(run), "centers": run.centers.numpy(force=True)}
-    attributes = {"spec": spec, "provenance": provenance(run, args)}
-    write_hdf5(args.output, arrays=result | history_arrays(run), attributes=attributes)
+    finish(args, result | history_arrays(run), {"provenance": provenance(run, args)})

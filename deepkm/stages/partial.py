@@ -25,7 +25,7 @@ def main(args):
     folder = args.output or Path(study.config["results_dir"], "partial")
     data = [Path(study.config["data_dir"], f"{dataset}.npz") for dataset in study.datasets]
     paths = {name: folder / f"{name}.csv" for name in ("scores", "epochs")}
-    score.main(Namespace(data=[path for path in data if path.exists()], results=done, **paths))
+    score.compare(Namespace(data=[path for path in data if path.exists()], results=done, **paths))
     write_tables(pd.read_csv(paths["scores"]), study, folder)
 
 

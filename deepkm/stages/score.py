@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from deepkm.hdf5 import read_hdf5
+from deepkm.interruption import confirm
 from deepkm.metrics import scores
 
 
@@ -17,6 +18,12 @@ def add_arguments(parser):
 
 
 def main(args):
+    compare(args)
+    confirm(args.results)
+
+
+def compare(args):
+    """Write the scores of some results, finished for Snakemake or not."""
     targets = {path.stem: _target(path) for path in args.data}
     final, curves = [], []
     for path in args.results:
