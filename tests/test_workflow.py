@@ -207,9 +207,9 @@ def test_results_without_snakemakes_records_are_audited(built, tmp_path):
     assert planned(folder) == {}
     other = changed(methods={"dkm": {"alpha": 10.0}})
     assert planned(folder, other) == {}  # Snakemake cannot know: it has no record of what made the files
-    assert audit(folder, TINY_STUDY) == (0, [], "10 done")
+    assert audit(folder, TINY_STUDY) == (0, [], "11 done")
     code, lines, summary = audit(folder, other)
-    assert (code, summary) == (1, "8 done, 2 stale")
+    assert (code, summary) == (1, "9 done, 2 stale")
     assert [line.split()[2:] for line in lines] == [["(other", "parameters.alpha)"]] * 2
     for line in lines:
         (folder / line.split()[1]).unlink()
@@ -237,7 +237,7 @@ def test_audit_status_partial_tables_and_pruning(built, tmp_path):
     useless = clusterings / "ct" / "blobs" / ".seed0.0123456789abcdef.checkpoint"
     useless.write_bytes(b"of other parameters")
     code, lines, summary = audit(folder, TINY_STUDY)
-    assert (code, summary) == (1, "8 done, 1 unreadable, 1 missing, 2 foreign")
+    assert (code, summary) == (1, "9 done, 1 unreadable, 1 missing, 2 foreign")
     assert sorted(line.split()[0] for line in lines) == ["foreign", "foreign", "missing", "unreadable"]
     done = run_stage("status", "--configfile", "study.yaml", folder=folder)
     assert done.stdout.splitlines()[0] == "8 of 10 training jobs done, 1 unreadable, 1 missing"
