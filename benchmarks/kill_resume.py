@@ -41,7 +41,10 @@ def main():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped by SIGTERM"))
     faults, studies = Counter(), Counter()
     try:
-        with tempfile.TemporaryDirectory() as name, tqdm(total=args.rounds, unit="round") as progress:
+        with (
+            tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name,
+            tqdm(total=args.rounds, unit="round") as progress,
+        ):
             torment(Path(name), args.rounds, random.Random(args.seed), faults, studies, progress)
     finally:  # also when results differ, and when someone stops it
         told = ", ".join(f"{faults[fault]} x {fault}" for fault in FAULTS)
@@ -87,9 +90,9 @@ def _stop(process, fault):
     if fault == "Snakemake killed":
         process.kill()
     elif fault == "a job killed":
-        jobs = [child for child in psutil.Process(process.pid).children(recursive=True) if "deepkm" in child.cmdline()]
-        for job in jobs[:1]:
-            job.kill()
+        with suppress(psutil.NoSuchProcess, StopIteration):  # none runs, or it ends this very moment
+            children = psutil.Process(process.pid).children(recursive=True)
+            next(child for child in children if "deepkm" in child.cmdline()).kill()
     else:
         numbers = {"everything killed": signal.SIGKILL, "Ctrl-C": signal.SIGINT, "SIGTERM to all": signal.SIGTERM}
         _signal_group(process, numbers[fault])

@@ -219,6 +219,22 @@ def test_results_without_snakemakes_records_are_audited(built, tmp_path):
     assert planned(folder, other) == {"cluster": 2, **REPORT}
 
 
+def test_an_audit_sees_other_data(built, tmp_path):
+    """Without records, Snakemake takes any data for the study's; and results of other data for its results."""
+    folder = tmp_path / "copy"
+    shutil.copytree(built, folder, ignore=shutil.ignore_patterns(".snakemake", "figures", "tables"))
+    other = changed(datasets={"blobs": {**TINY_STUDY["datasets"]["blobs"], "n_samples": 130}})
+    code, lines, summary = audit(folder, other)
+    assert (code, summary) == (1, "10 done, 1 stale")
+    assert lines[0].split() == ["stale", "data/blobs.npz", "(other", "n_samples)"]
+    for path in (folder / "data").glob("blobs.*"):
+        path.unlink()
+    run_snakemake(folder, "data", study=other)
+    code, lines, summary = audit(folder, other)
+    assert (code, summary) == (1, "1 done, 10 stale")
+    assert all("(other data)" in line for line in lines)
+
+
 def audit(folder, study):
     """Return the exit code of an audit, its lines and its last line."""
     (folder / "study.yaml").write_text(yaml.safe_dump(study))
