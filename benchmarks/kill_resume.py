@@ -79,6 +79,8 @@ def strike(folder, moments, seconds):
     with suppress(subprocess.TimeoutExpired):
         wait(process, moments.uniform(0, seconds / 3))  # several times per study
         return None  # it was done before
+    if fault == "a job killed" and not _kill_a_job(process):
+        fault = "everything killed"
     _stop(process, fault)
     process.wait()
     if fault != "Snakemake killed":  # its jobs live on and meet the next round
@@ -86,14 +88,19 @@ def strike(folder, moments, seconds):
     return fault
 
 
+def _kill_a_job(process):
+    """Kill a job of a Snakemake and return True; False where none runs, or it ends this very moment."""
+    with suppress(psutil.NoSuchProcess, StopIteration):
+        children = psutil.Process(process.pid).children(recursive=True)
+        next(child for child in children if "deepkm" in child.cmdline()).kill()
+        return True
+    return False
+
+
 def _stop(process, fault):
     if fault == "Snakemake killed":
         process.kill()
-    elif fault == "a job killed":
-        with suppress(psutil.NoSuchProcess, StopIteration):  # none runs, or it ends this very moment
-            children = psutil.Process(process.pid).children(recursive=True)
-            next(child for child in children if "deepkm" in child.cmdline()).kill()
-    else:
+    elif fault != "a job killed":
         numbers = {"everything killed": signal.SIGKILL, "Ctrl-C": signal.SIGINT, "SIGTERM to all": signal.SIGTERM}
         _signal_group(process, numbers[fault])
 
