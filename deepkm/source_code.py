@@ -57,6 +57,13 @@ def parameters_of(estimator: str) -> dict:
     return parameters
 
 
+def docstring_of(estimator: str) -> str:
+    """Return the docstring of a class, "module:class"; empty without one."""
+    module, _, name = estimator.partition(":")
+    nodes = _tree(module).body if _file(module) else []
+    return next((ast.get_docstring(node) or "" for node in nodes if getattr(node, "name", None) == name), "")
+
+
 def _imported_from(name, nodes, classes, module):
     """Return "module:class" for a base class that may hold fields, else None."""
     if name in classes:
