@@ -121,8 +121,7 @@ def stale_results(study, runs):
         ``results/runs.csv``: ``spec`` is the digest of what made each result.
     """
     made = {(row.stage, row.key, row.dataset, row.block): row.spec for row in runs.itertuples()}
-    stages = {folder: stage for stage, folder in FOLDERS.items()}
-    jobs = {(stages[job.path.parts[-4]], *job.path.with_suffix("").parts[-3:]): job for job in jobs_of(study)}
+    jobs = {(job.stage, *job.path.with_suffix("").parts[-3:]): job for job in jobs_of(study)}
     return [str(job.path) for key, job in jobs.items() if key in made and made[key] != digest(job.spec)]
 
 

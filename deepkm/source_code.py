@@ -22,6 +22,12 @@ def code_digest(*modules: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
+def files_digest(folder) -> str:
+    """Return a digest of the files in a folder: code that is not Python."""
+    texts = [f"{path.name}\n{path.read_text(encoding='utf-8')}" for path in sorted(Path(folder).iterdir())]
+    return hashlib.sha256("\n".join(texts).encode()).hexdigest()[:16]
+
+
 def parameters_of(estimator: str) -> dict:
     """Return the fields of a dataclass, its base classes included, with their defaults.
 

@@ -13,8 +13,9 @@ from pathlib import Path
 from deepkm.config import ENTRY_KEYS, check_config
 from deepkm.datasets.catalogue import conversion_of, load_catalogue, raw_file_of
 from deepkm.datasets.images import image_files
-from deepkm.source_code import code_digest, parameters_of
+from deepkm.source_code import code_digest, files_digest, parameters_of
 
+TEMPLATES = Path(__file__).with_name("report") / "templates"  # of the page
 # Of the sources beside the catalogue's.
 BUNDLED_LICENCES = {"digits": "CC BY 4.0", "blobs": "none needed"}
 
@@ -148,6 +149,11 @@ class Study:
             for kind in ("datasets", "methods")
         }
         return {**titles, "ablations": self.ablations(), "code": self._code_digest(f"deepkm.stages.{stage}")}
+
+    def page_spec(self):
+        """Return the spec of the page: beside what is shown, how many seeds there should be, and the page's design."""
+        seeds = [seed for block in self.blocks.values() for seed in block]
+        return {**self.report_spec("report"), "seeds": seeds, "templates": files_digest(TEMPLATES)}
 
     def ablations(self):
         """Return pairs of methods, [with, without], that differ in nothing but re-initialisation."""

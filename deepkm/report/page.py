@@ -14,12 +14,10 @@ from functools import cache
 from importlib.resources import files
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
 
 import deepkm
 
 TEMPLATES = files("deepkm.report") / "templates"
-FILES = ("page.html", "parts.html", "page.css", "page.js")
 
 
 def render(**content):
@@ -32,13 +30,8 @@ def render(**content):
     """
     css, script = _read("page.css"), _read("page.js")
     policy = f"default-src 'none'; img-src data:; style-src {_hash(css)}; script-src {_hash(script)}"
-    own = {"css": Markup(css), "script": Markup(script), "policy": policy, "version": deepkm.__version__}
+    own = {"css": css, "script": script, "policy": policy, "version": deepkm.__version__}
     return _environment().get_template("page.html").render(**own, **content)
-
-
-def template_digest():
-    """Return a digest of the templates: a change of them changes the page."""
-    return hashlib.sha256("".join(map(_read, FILES)).encode()).hexdigest()[:16]
 
 
 def embed(png, svg):

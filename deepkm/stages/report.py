@@ -20,7 +20,9 @@ def add_arguments(parser):
 
 
 def main(args):
-    tables = {name: pd.read_csv(args.results / f"{name}.csv") for name in ("scores", "runs", "parameters")}
+    tables = read_tables(
+        args.results, **{kind: [key for key, _ in args.spec[kind]] for kind in ("datasets", "methods")}
+    )
     results = StudyResults(
         **{kind: dict(args.spec[kind]) for kind in ("datasets", "methods")},
         seeds=args.spec["seeds"],
@@ -34,6 +36,16 @@ def main(args):
     text = render(**page_content(results))
     args.output.write_text(text, encoding="utf-8")
     print(f"{args.output}: {len(text) / 1e6:.1f} MB with {len(results.figures)} figures")
+
+
+def read_tables(folder, *, datasets, methods):
+    """Return the tables of results, with what is to be shown of them."""
+    tables = {}
+    for name, column in {"scores": "method", "runs": "key", "parameters": "method"}.items():
+        table = pd.read_csv(folder / f"{name}.csv")
+        of_others = ~table[column].isin(methods) & (table.get("stage", "cluster") == "cluster")
+        tables[name] = table[table["dataset"].isin(datasets) & ~of_others]
+    return tables
 
 
 def audit(study, runs):

@@ -16,7 +16,7 @@ rule score:
             block=study.blocks,
         ),
     output:
-        scores="<results>/scores.csv",
+        scores=report("<results>/scores.csv", caption="../report/scores.rst", category="Scores"),
         epochs="<results>/epochs.csv",
         runs="<results>/runs.csv",
         parameters="<results>/parameters.csv",
@@ -78,7 +78,13 @@ rule figures:
         scores=rules.score.output.scores,
         epochs=rules.score.output.epochs,
     output:
-        directory("<results>/figures"),
+        report(
+            directory("<results>/figures"),
+            patterns=["{figure}.png"],
+            labels={"figure": "{figure}"},
+            caption="../report/figures.rst",
+            category="Figures",
+        ),
     log:
         "<results>/logs/figures.log",
     benchmark:
@@ -90,6 +96,29 @@ rule figures:
     shell:
         "python -m deepkm figures --spec {params.spec:q} --scores {input.scores:q} --epochs {input.epochs:q}"
         " --output {output:q} > {log:q} 2>&1"
+
+
+rule report:
+    """One page with all tables and figures of the study, for any browser."""
+    input:
+        rules.score.output,
+        rules.statistics.output,
+        rules.tables.output,
+        rules.figures.output,
+    output:
+        report("<results>/report.html", caption="../report/page.rst", category="The study on one page"),
+    log:
+        "<results>/logs/report.log",
+    benchmark:
+        "<results>/benchmarks/report.jsonl"
+    conda:
+        "../../envs/deepkm.yaml"
+    params:
+        spec=dumps(study.page_spec()),
+        folder=lambda wildcards, output: os.path.dirname(output[0]),
+    shell:  # the environment holds what is no parameter: where it shapes a result, an input has changed
+        'python -m deepkm report --spec {params.spec:q} --results {params.folder:q} --study "$DEEPKM_STUDY"'
+        ' --options "$DEEPKM_OPTIONS" --output {output:q} > {log:q} 2>&1'
 
 
 rule partial:
