@@ -125,6 +125,7 @@ def _method(results, summaries, key):
     return {
         "key": f"method-{key}",
         "title": results.methods[key],
+        "estimator": ", ".join(results.parameters.loc[results.parameters["method"] == key, "estimator"].unique()),
         "color": results.color(key),
         **told,
         "scores": method_sheet(summaries, key, datasets=results.datasets, n_expected=len(results.seeds)),

@@ -115,16 +115,18 @@ def runs_sheet(scores, method, *, datasets):
     table = table.assign(dataset=table["dataset"].map(datasets), diverged=table["diverged"].map({True: "yes"}))
     shown = {name: title for name, title in RUN_COLUMNS.items() if name in table}
     titled = table[["dataset", *shown]].rename(columns={"dataset": "Data set", **shown})
-    return frame_sheet(titled, f"runs-{method}", title="Each run, scores in [0, 1]")
+    scores = titled.reindex(columns=[title for title in METRICS.values() if title in titled])
+    titled[scores.columns] = scores.map("{:.3f}".format, na_action="ignore")
+    return frame_sheet(titled, f"runs-{method}", title="Each run, scores in [0, 1]", numeric=set(titled) - {"Diverged"})
 
 
 def parameters_sheet(parameters, method, *, datasets):
     """Return the parameters of one method, a column per data set."""
-    table = parameters.loc[parameters["method"] == method].set_index("dataset").drop(columns="method")
+    table = parameters.loc[parameters["method"] == method].set_index("dataset").drop(columns=["method", "estimator"])
     table = table.dropna(axis="columns", how="all").reindex([key for key in datasets if key in table.index]).T
     table.columns = [datasets[key] for key in table]
     named = table.reset_index(names="Parameter")
-    return frame_sheet(named, f"parameters-{method}", title="Parameters", numeric=False)
+    return frame_sheet(named, f"parameters-{method}", title="Parameters", numeric=())
 
 
 def frame_sheet(table, key, *, title, note="", numeric=None):
@@ -134,10 +136,11 @@ def frame_sheet(table, key, *, title, note="", numeric=None):
     ----------
     table : DataFrame
         Columns are named as they are to be shown.
-    numeric : bool, optional
-        Whether columns are aligned and sorted as numbers; by default those of a numeric type are.
+    numeric : collection of str, optional
+        The columns that are aligned and sorted as numbers; by default those of a numeric type.
     """
-    kinds = [pd.api.types.is_numeric_dtype(table[name]) if numeric is None else numeric for name in table]
+    numeric = table.select_dtypes("number").columns if numeric is None else numeric
+    kinds = [name in numeric for name in table]
     columns = [Column(title=str(name), numeric=kind) for name, kind in zip(table, [False, *kinds[1:]], strict=True)]
     rows = [Row(cells=[Cell(text=show(value)) for value in row]) for row in table.itertuples(index=False)]
     return Sheet(key=key, title=title, columns=columns, rows=rows, note=note)
