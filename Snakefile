@@ -27,6 +27,7 @@ localrules:
     data,
     dataset,
     score,
+    statistics,
     tables,
     figures,
     partial,
@@ -42,4 +43,5 @@ rule all:
     default_target: True
     input:
         rules.tables.output,
+        rules.statistics.output,
         rules.figures.output,

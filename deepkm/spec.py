@@ -127,9 +127,19 @@ class Study:
             "code": self._code_digest(module, "deepkm.training", "deepkm.datasets.features"),
         }
 
+    def training_jobs(self):
+        """Return which results the study is made of: blocks of each data set, and each method with its autoencoder."""
+        methods = [[method, self.autoencoder_of(method)] for method in self.methods]
+        return {"datasets": self.datasets, "methods": methods, "blocks": list(self.blocks)}
+
     def score_spec(self):
         """Return the spec of scoring: it depends on its input files and on the metrics alone."""
-        return {"code": self._code_digest("deepkm.metrics", "deepkm.stages.score")}
+        return {**self.training_jobs(), "code": self._code_digest("deepkm.metrics", "deepkm.stages.score")}
+
+    def statistics_spec(self):
+        """Return the spec of the tests between methods, in the study's order; titles do not matter."""
+        keys = {"datasets": self.datasets, "methods": self.methods}
+        return {**keys, "code": self._code_digest("deepkm.stages.statistics")}
 
     def report_spec(self, stage):
         """Return the spec of ``tables`` or ``figures``: what is shown, in which order, under which names."""

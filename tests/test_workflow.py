@@ -19,7 +19,7 @@ from deepkm.datasets.features import load_features
 from deepkm.hdf5 import read_hdf5
 
 METHODS = TINY_STUDY["study"]["methods"]
-REPORT = {"score": 1, "tables": 1, "figures": 1}
+REPORT = {"score": 1, "statistics": 1, "tables": 1, "figures": 1}
 
 
 @pytest.fixture(scope="session")

@@ -9,9 +9,17 @@ rule score:
             method=study.methods,
             block=study.blocks,
         ),
+        autoencoders=collect(
+            "<results>/autoencoders/{autoencoder}/{dataset}/{block}.h5",
+            dataset=study.datasets,
+            autoencoder=sorted(set(filter(None, map(study.autoencoder_of, study.methods)))),
+            block=study.blocks,
+        ),
     output:
         scores="<results>/scores.csv",
         epochs="<results>/epochs.csv",
+        runs="<results>/runs.csv",
+        parameters="<results>/parameters.csv",
     log:
         "<results>/logs/score.log",
     benchmark:
@@ -20,9 +28,30 @@ rule score:
         "../../envs/deepkm.yaml"
     params:
         spec=dumps(study.score_spec()),
+        folder=lambda wildcards, output: os.path.dirname(output.scores),  # a command cannot name 10,000 files
     shell:
-        "python -m deepkm score --spec {params.spec:q} --data {input.npz:q} --results {input.results:q}"
-        " --scores {output.scores:q} --epochs {output.epochs:q} > {log:q} 2>&1"
+        "python -m deepkm score --spec {params.spec:q} --data {input.npz:q} --results {params.folder:q}"
+        " --output {output:q} > {log:q} 2>&1"
+
+
+rule statistics:
+    """Tests between methods, paired over seeds, and over data sets."""
+    input:
+        rules.score.output.scores,
+    output:
+        pairwise="<results>/statistics/pairwise.csv",
+        friedman="<results>/statistics/friedman.csv",
+        nemenyi="<results>/statistics/nemenyi.csv",
+    log:
+        "<results>/logs/statistics.log",
+    benchmark:
+        "<results>/benchmarks/statistics.jsonl"
+    conda:
+        "../../envs/deepkm.yaml"
+    params:
+        spec=dumps(study.statistics_spec()),
+    shell:
+        "python -m deepkm statistics --spec {params.spec:q} --scores {input:q} --output {output:q} > {log:q} 2>&1"
 
 
 rule tables:
