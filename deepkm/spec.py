@@ -196,6 +196,7 @@ class Study:
             "pretraining_epochs": entry["pretraining_epochs"],
             "pretraining_batch_size": entry["batch_size"],
             "pretraining_learning_rate": float(entry["learning_rate"]),
+            "precision": entry["precision"],
         }
 
     def _parameters(self, dataset, method):

@@ -41,6 +41,7 @@ class CT(DeepClustering):
     alpha: Positive = 3.0
     clustering_weight: NonNegative = 10.0  # lambda
     reinit: bool = True
+    recordable = True
 
     def init(self, z, run):
         super().init(z, run)

@@ -56,6 +56,7 @@ class DeepPowerKMeans(DeepClustering):
     clustering_weight: NonNegative = 10.0  # lambda
     decoder_decay: NonNegative = 0.01  # mu
     initial_centers: str = "uniform"
+    recordable = True
 
     def init(self, z, run):
         run.centers = draw_centers(self.initial_centers, z, self.n_clusters, seeds=run.seeds).requires_grad_()

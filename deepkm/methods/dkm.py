@@ -55,6 +55,7 @@ class DKM(DeepClustering):
     clustering_weight: NonNegative = 1.0  # lambda
     reinit: bool = False
     random_centers: bool = False
+    recordable = True
 
     def init(self, z, run):
         if self.random_centers:
