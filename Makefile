@@ -1,4 +1,4 @@
-# make run    the default study: tables in results/tables, figures in results/figures
+# make run    the default study: results/report.html
 # make test   all tests
 # Both make .venv from envs/requirements.txt when it is missing or older.
 
@@ -15,6 +15,7 @@ run: .venv/ready
 	@echo
 	@echo "Tables:  results/tables/{acc,nmi,ari}.{md,csv}; every run: results/scores.csv"
 	@echo "Figures: results/figures"
+	@echo "All on one page, for your browser: results/report.html"
 
 test: .venv/ready
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder

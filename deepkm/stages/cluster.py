@@ -8,6 +8,7 @@ from deepkm.base import check_enough_samples
 from deepkm.checkpoint import history_arrays, load_autoencoder
 from deepkm.hdf5 import read_hdf5
 from deepkm.interruption import confirm
+from deepkm.snapshots import keep_snapshots, snapshot_arrays
 from deepkm.stages._finishing import finish
 from deepkm.stages._training import add_training_arguments, follow, load_data, provenance, resumable, resume
 from deepkm.training import final_labels, train
@@ -36,6 +37,8 @@ def main(args):
         load_autoencoder({name.removeprefix("autoencoder/"): array for name, array in arrays.items()}, run.autoencoder)
     confirm(args.autoencoder or [])
     resume(run, args, optimizer_options=method.optimizer_options())
-    follow(train(method, x, run), run, args, epochs=method.epochs)
+    runs = keep_snapshots(train(method, x, run), method, epochs=spec["snapshots"])
+    follow(runs, run, args, epochs=method.epochs)
     result = {"labels": final_labels(run), "centers": run.centers.numpy(force=True)}
-    finish(args, result | history_arrays(run), {"provenance": provenance(run, args)})
+    result |= history_arrays(run) | snapshot_arrays(method, run)
+    finish(args, result, {"provenance": provenance(run, args)})

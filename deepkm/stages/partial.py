@@ -1,14 +1,13 @@
 """Make scores and tables of the results that there are, while a study runs or after jobs failed."""
 
-from argparse import Namespace
 from pathlib import Path
 
 import pandas as pd
 
-from deepkm.inventory import jobs_of
+from deepkm.inventory import FOLDERS, jobs_of
 from deepkm.report.tables import summarize, to_markdown
 from deepkm.spec import Study
-from deepkm.stages import score
+from deepkm.stages.score import write_scores
 
 
 def add_arguments(parser):
@@ -17,16 +16,20 @@ def add_arguments(parser):
 
 def main(args):
     study = Study(args.spec)
-    clusterings = [job for job in jobs_of(study) if "method" in job.spec]
-    done = [job.path for job in clusterings if job.state()[0] == "done"]
-    print(f"{len(done)} of {len(clusterings)} clustering jobs are done")
-    if not done:
+    jobs = list(jobs_of(study))
+    done = {stage: [job.path for job in jobs if job.stage == stage and job.state()[0] == "done"] for stage in FOLDERS}
+    print(f"{len(done['cluster'])} of {sum(job.stage == 'cluster' for job in jobs)} clustering jobs are done")
+    if not done["cluster"]:
         return
     folder = args.output or Path(study.config["results_dir"], "partial")
     data = [Path(study.config["data_dir"], f"{dataset}.npz") for dataset in study.datasets]
-    paths = {name: folder / f"{name}.csv" for name in ("scores", "epochs")}
-    score.compare(Namespace(data=[path for path in data if path.exists()], results=done, **paths))
-    write_tables(pd.read_csv(paths["scores"]), study, folder)
+    write_scores(
+        done["cluster"],
+        done["autoencoder"],
+        data=[path for path in data if path.exists()],
+        output=[folder / f"{name}.csv" for name in ("scores", "epochs", "runs", "parameters")],
+    )
+    write_tables(pd.read_csv(folder / "scores.csv"), study, folder)
 
 
 def write_tables(scores, study, folder):

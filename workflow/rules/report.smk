@@ -9,9 +9,17 @@ rule score:
             method=study.methods,
             block=study.blocks,
         ),
+        autoencoders=collect(
+            "<results>/autoencoders/{autoencoder}/{dataset}/{block}.h5",
+            dataset=study.datasets,
+            autoencoder=sorted(set(filter(None, map(study.autoencoder_of, study.methods)))),
+            block=study.blocks,
+        ),
     output:
-        scores="<results>/scores.csv",
+        scores=report("<results>/scores.csv", caption="../report/scores.rst", category="Scores"),
         epochs="<results>/epochs.csv",
+        runs="<results>/runs.csv",
+        parameters="<results>/parameters.csv",
     log:
         "<results>/logs/score.log",
     benchmark:
@@ -20,9 +28,30 @@ rule score:
         "../../envs/deepkm.yaml"
     params:
         spec=dumps(study.score_spec()),
+        folder=lambda wildcards, output: os.path.dirname(output.scores),  # a command cannot name 10,000 files
     shell:
-        "python -m deepkm score --spec {params.spec:q} --data {input.npz:q} --results {input.results:q}"
-        " --scores {output.scores:q} --epochs {output.epochs:q} > {log:q} 2>&1"
+        "python -m deepkm score --spec {params.spec:q} --data {input.npz:q} --results {params.folder:q}"
+        " --output {output:q} > {log:q} 2>&1"
+
+
+rule statistics:
+    """Tests between methods, paired over seeds, and over data sets."""
+    input:
+        rules.score.output.scores,
+    output:
+        pairwise="<results>/statistics/pairwise.csv",
+        friedman="<results>/statistics/friedman.csv",
+        nemenyi="<results>/statistics/nemenyi.csv",
+    log:
+        "<results>/logs/statistics.log",
+    benchmark:
+        "<results>/benchmarks/statistics.jsonl"
+    conda:
+        "../../envs/deepkm.yaml"
+    params:
+        spec=dumps(study.statistics_spec()),
+    shell:
+        "python -m deepkm statistics --spec {params.spec:q} --scores {input:q} --output {output:q} > {log:q} 2>&1"
 
 
 rule tables:
@@ -49,7 +78,13 @@ rule figures:
         scores=rules.score.output.scores,
         epochs=rules.score.output.epochs,
     output:
-        directory("<results>/figures"),
+        report(
+            directory("<results>/figures"),
+            patterns=["{figure}.png"],
+            labels={"figure": "{figure}"},
+            caption="../report/figures.rst",
+            category="Figures",
+        ),
     log:
         "<results>/logs/figures.log",
     benchmark:
@@ -61,6 +96,29 @@ rule figures:
     shell:
         "python -m deepkm figures --spec {params.spec:q} --scores {input.scores:q} --epochs {input.epochs:q}"
         " --output {output:q} > {log:q} 2>&1"
+
+
+rule report:
+    """One page with all tables and figures of the study, for any browser."""
+    input:
+        rules.score.output,
+        rules.statistics.output,
+        rules.tables.output,
+        rules.figures.output,
+    output:
+        report("<results>/report.html", caption="../report/page.rst", category="The study on one page"),
+    log:
+        "<results>/logs/report.log",
+    benchmark:
+        "<results>/benchmarks/report.jsonl"
+    conda:
+        "../../envs/deepkm.yaml"
+    params:
+        spec=dumps(study.page_spec()),
+        folder=lambda wildcards, output: os.path.dirname(output[0]),
+    shell:  # the environment holds what is no parameter: where it shapes a result, an input has changed
+        'python -m deepkm report --spec {params.spec:q} --results {params.folder:q} --study "$DEEPKM_STUDY"'
+        ' --options "$DEEPKM_OPTIONS" --output {output:q} > {log:q} 2>&1'
 
 
 rule partial:
