@@ -85,12 +85,12 @@ def test_a_polite_stop_saves_first(number, folder):
 
 
 def test_a_second_signal_stops_at_once(folder):
-    with slow_job(folder, study=slow_study(), pause=2) as snakemake:
+    with slow_job(folder, study=slow_study(), pause=5) as snakemake:
         job = job_of(snakemake)
         job.send_signal(signal.SIGTERM)
         wait_for(lambda: "stops after this epoch" in log(folder))
         job.send_signal(signal.SIGTERM)
-        wait_for(lambda: not job.is_running() or job.status() == psutil.STATUS_ZOMBIE, 1)
+        wait_for(lambda: not job.is_running() or job.status() == psutil.STATUS_ZOMBIE, 4)  # less than an epoch
     go_on(folder)
 
 
@@ -261,6 +261,10 @@ def test_status_of_a_running_study(folder):
         job = job_of(snakemake)
         job.suspend()
         done = run_stage("status", "--configfile", "study.yaml", folder=folder)
+        command = [sys.executable, "-m", "deepkm", "status", "--configfile", "study.yaml", "--watch", "0.1"]
+        with subprocess.Popen(command, cwd=folder, env=environment(), stdout=subprocess.PIPE, text=True) as watch:
+            assert [watch.stdout.readline() for _ in range(4)] == 2 * done.stdout.splitlines(keepends=True)
+            watch.kill()
         job.resume()
     first, second = done.stdout.splitlines()
     assert first == "1 of 3 training jobs done, 1 running, 1 missing"

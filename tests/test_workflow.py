@@ -219,16 +219,29 @@ def edit(path, old, new):
         ("methods/ct.py", '"""Centering loss:', '"""Another text:', {}),
         ("methods/ct.py", ".mean((-2, -1))", ".mean((-1, -2)) * 2", {"cluster": 4, **REPORT}),
         ("centers.py", "smallest=1e-12", "smallest=1e-11", {"cluster": 8, **REPORT}),
+        (
+            "training.py",
+            "import numpy as np",
+            "import numpy as np\n\nADDED = 1",
+            {"autoencoder": 2, "cluster": 8, **REPORT},
+        ),
         ("layers.py", "sqrt(6 /", "sqrt(5 /", {"autoencoder": 2, "cluster": 8, **REPORT}),
         ("metrics.py", "return float(table[", "return 1.0 * float(table[", REPORT),
         ("report/figures.py", '"font.size": 9', '"font.size": 8', {"figures": 1, "report": 1}),
         ("stages/cluster.py", "check_enough_samples(len(x)", "check_enough_samples(int(len(x))", {}),
     ],
-    ids=["comment", "docstring", "equation", "centers", "autoencoder", "metric", "figure", "plumbing"],
+    ids=["comment", "docstring", "equation", "centers", "training", "autoencoder", "metric", "figure", "plumbing"],
 )
 def test_a_change_of_the_code_reruns_what_it_must(checkout, file, old, new, jobs):
     edit(checkout / "deepkm" / file, old, new)
     assert planned(checkout) == jobs
+
+
+def test_the_code_of_a_conversion(checkout):
+    edit(checkout / "deepkm" / "datasets" / "sources.py", "import numpy as np", "import numpy as np\n\nADDED = 1")
+    assert planned(checkout)["dataset"] == 1
+    run_snakemake(checkout, "data")
+    assert planned(checkout) == {}  # the same numbers
 
 
 def test_a_data_set_removed(checkout):
