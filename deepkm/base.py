@@ -112,11 +112,24 @@ class DeepClustering(TransformerMixin, ClusterMixin, BaseEstimator):
 
     def assign(self, z, run):
         """Return the nearest center of each sample, (S, N)."""
-        return nearest(z, run.centers)
+        return nearest(self.embed(z, run), run.centers)
 
     def order(self, n_samples, run):
         """Return the samples of the next epoch, (S, M): each once, shuffled."""
         return permutations(run.seeds, n_samples, stream="batches", epoch=run.epoch)
+
+    # What snapshots and estimators read; training does not.
+
+    def embed(self, z, run):
+        """Return where the centers lie, (S, N, D): the code itself."""
+        return z
+
+    def membership(self, z, index, run):
+        """Return the soft memberships (S, M, K) of the samples `index` (M,) with codes z (S, M, D); None: hard ones."""
+
+    def decode_centers(self, run):
+        """Return the reconstructed centers, (S, K, F); None where the centers are no codes."""
+        return run.autoencoder.decode(run.centers)
 
     # The scikit-learn interface.
 
@@ -162,7 +175,7 @@ class DeepClustering(TransformerMixin, ClusterMixin, BaseEstimator):
 
     def transform(self, X):
         """Return the code of each sample of `X`, (n_samples, n_latent)."""
-        return self._encode(X)[0].numpy(force=True)
+        return self.embed(self._encode(X), self._run)[0].numpy(force=True)
 
     def train_runs(self, x, *, seeds):
         """Pretrain and train S = len(seeds) runs side by side on x (N, F); return them as one `Run`."""

@@ -118,13 +118,15 @@ class Study:
         """Return the spec of a clustering: S = len(seeds) runs of one method."""
         entry = self.config["methods"][method]
         module = entry["estimator"].partition(":")[0]
+        parameters = self._parameters(dataset, method)
         return {
             "method": method,
             "dataset": self._features(dataset),
             "estimator": entry["estimator"],
-            "parameters": self._parameters(dataset, method),
+            "parameters": parameters,
             "seeds": self.blocks[block],
-            "code": self._code_digest(module, "deepkm.training", "deepkm.datasets.features"),
+            "snapshots": _snapshot_epochs(self.config["snapshots"], parameters["epochs"]),
+            "code": self._code_digest(module, "deepkm.training", "deepkm.datasets.features", "deepkm.snapshots"),
         }
 
     def training_jobs(self):
@@ -256,6 +258,12 @@ def _folder_digest(folder):
 
 def _block_name(seeds):
     return f"seed{seeds[0]}" if len(seeds) == 1 else f"seed{seeds[0]}x{len(seeds)}"
+
+
+def _snapshot_epochs(count, epochs):
+    """Return `count` epochs to keep, roughly geometric: before training, the last one, and some in between."""
+    between = [round(epochs ** (i / (count - 2))) for i in range(count - 1)] if count > 2 and epochs else []
+    return sorted({0, *between, epochs}) if count > 1 else [epochs] * count
 
 
 def _plain(value, default):

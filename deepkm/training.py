@@ -35,6 +35,10 @@ class Run:
         Made at the first epoch.
     x : Tensor of shape (N, F)
         The data, while `train` runs: for hooks that must encode all of them anew.
+    z : Tensor of shape (S, N, D) or None
+        Their code as `train` last read it out, while the caller looks at the run.
+    snapshots : dict of str to list of ndarray
+        What `deepkm.snapshots` keeps.
     seconds : float
         Time trained so far, added up by the caller over interruptions.
     """
@@ -47,6 +51,8 @@ class Run:
         self.history = {}
         self.optimizer = None
         self.x = None
+        self.z = None
+        self.snapshots = {}
         self.seconds = 0.0
 
     @property
@@ -165,6 +171,7 @@ def train(method, x, run):
             _repeat_epoch(run)
             yield run
             continue
+        run.z = None
         _train_epoch(
             x,
             run,
@@ -176,7 +183,7 @@ def train(method, x, run):
         )
         _read_out(method, run.encode(x), run)
         yield run
-    run.x = None  # a fitted model does not keep the data
+    run.x = run.z = None  # a fitted model does not keep the data
 
 
 def pretrain(x, run, *, epochs, batch_size, learning_rate):
@@ -199,6 +206,7 @@ def pretrain(x, run, *, epochs, batch_size, learning_rate):
 
 @torch.no_grad()
 def _read_out(method, z, run):
+    run.z = z
     method.before_epoch(z, run)
     labels = method.assign(z, run)  # (S, N)
     run.record(labels=labels.to(torch.uint8 if method.n_clusters <= 256 else torch.int32))

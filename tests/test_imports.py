@@ -9,7 +9,7 @@ from conftest import ROOT
 
 ORDER = (
     "seeding datasets centers layers convolution autoencoder training hdf5 checkpoint base "
-    "convnet pseudo_labels methods metrics report stages"
+    "convnet pseudo_labels methods metrics snapshots report stages"
 ).split()
 BESIDE = {"__init__", "__main__", "source_code", "config", "spec", "devices", "interruption", "inventory"}
 

@@ -96,6 +96,15 @@ def test_results_hold_raw_answers_and_who_made_them(built):
     assert {"torch", "numpy", "deepkm"} <= set(attributes["provenance"]["versions"])
 
 
+def test_results_hold_snapshots(built):
+    arrays, attributes = read_hdf5(built / "results" / "clusterings" / "ct" / "blobs" / "seed1.h5")
+    assert attributes["spec"]["snapshots"] == arrays["snapshots/epoch"].tolist() == [0, 1, 2, 3]
+    codes, centers = (arrays[f"snapshots/{name}"][0] for name in ("codes", "centers"))
+    assert codes.shape == (4, 120, 3)
+    nearest = ((codes[:, :, None] - centers[:, None]) ** 2).sum(-1).argmin(-1)  # (E, M)
+    np.testing.assert_array_equal(nearest, arrays["history/labels"][0][:, arrays["snapshots/sample"]])
+
+
 def test_methods_share_their_autoencoder(built):
     shared, _ = read_hdf5(built / "results" / "clusterings" / "dkm" / "blobs" / "seed0.h5")
     other, _ = read_hdf5(built / "results" / "clusterings" / "ct" / "blobs" / "seed0.h5")

@@ -55,3 +55,6 @@ class CT(DeepClustering):
         membership = inverse_power(distance, self.alpha)
         clustering = batch.log(clustering=(membership * distance).mean((-2, -1)))  # (S,)
         return batch.reconstruction + self.clustering_weight * clustering
+
+    def membership(self, z, index, run):
+        return inverse_power(squared_distances(z, run.centers), self.alpha)

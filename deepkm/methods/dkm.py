@@ -75,6 +75,9 @@ class DKM(DeepClustering):
         clustering = batch.log(clustering=(membership * distance).sum(-1).mean(-1))  # (S,)
         return batch.reconstruction + self.clustering_weight * clustering
 
+    def membership(self, z, index, run):
+        return softmin(squared_distances(z, run.centers), self.alpha_at(max(0, run.epoch - 1)))
+
     def alpha_at(self, epoch):
         """Return the inverse temperature of an epoch, counted from 0."""
         values = min(self.n_alphas, self.epochs)  # fewer epochs than alphas skip some in between
