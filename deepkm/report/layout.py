@@ -50,6 +50,10 @@ class Table:
     notes: list = field(default_factory=list)
     n_labels: int = 1
 
+    def is_numeric(self, column):
+        """Tell whether a column holds numbers to sort by."""
+        return column >= self.n_labels and any(row[column].value is not None for row in self.rows)
+
 
 MARK = "†"
 _MARKDOWN = {character: f"\\{character}" for character in "\\`*_[]~$|"} | {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
