@@ -39,8 +39,8 @@ class Table:
     rows : list of list of Cell
     notes : list of str
         Sentences that say what the numbers are.
-    n_labels : int
-        Leading columns that hold text.
+    align : str
+        "l" or "r" for each column; "r" where it is shorter than the header.
     """
 
     name: str
@@ -48,11 +48,12 @@ class Table:
     header: list
     rows: list
     notes: list = field(default_factory=list)
-    n_labels: int = 1
+    align: str = "l"
 
-    def is_numeric(self, column):
-        """Tell whether a column holds numbers to sort by."""
-        return column >= self.n_labels and any(row[column].value is not None for row in self.rows)
+    @property
+    def columns(self):
+        """The alignment of all columns."""
+        return self.align.ljust(len(self.header), "r")
 
 
 MARK = "†"
@@ -106,7 +107,7 @@ _TABULAR = jinja2.Environment(
 def to_markdown(table):
     """Return the table in Markdown, its notes below."""
     rows = [[_markdown_cell(cell) for cell in row] for row in table.rows]
-    align = ["left"] * table.n_labels + ["right"] * (len(table.header) - table.n_labels)
+    align = [{"l": "left", "r": "right"}[side] for side in table.columns]
     header = [escape_markdown(text) for text in table.header]
     text = tabulate(rows, header, tablefmt="pipe", disable_numparse=True, colalign=align if rows else None)
     notes = "\n\n".join(escape_markdown(note) for note in table.notes)
@@ -118,7 +119,7 @@ def to_latex(table):
     return _TABULAR.render(
         name=table.name,
         caption=" ".join(escape_latex(text) for text in (f"{table.title}.", *table.notes)),
-        columns="l" * table.n_labels + "r" * (len(table.header) - table.n_labels),
+        columns=table.columns,
         header=" & ".join(escape_latex(text) for text in table.header),
         rows=[" & ".join(map(_latex_cell, row)) for row in table.rows],
     )

@@ -51,7 +51,9 @@ def runs_table(scores, method, *, datasets):
         for row in scores[scores["method"] == method].to_dict("records")
     ]
     header = ["Data set", *(RUN_COLUMNS[name] for name in columns), "Remark"]
-    return Table(f"runs-{method}", "Each run", header, rows, ["ACC, NMI and ARI in [0, 1]."])
+    return Table(
+        f"runs-{method}", "Each run", header, rows, ["ACC, NMI and ARI in [0, 1]."], "l" + "r" * len(columns) + "l"
+    )
 
 
 def method_parameters(parameters, method, *, datasets):
@@ -60,7 +62,8 @@ def method_parameters(parameters, method, *, datasets):
     table = table.dropna(axis="columns", how="all")
     found = [key for key in datasets if key in table.index]
     rows = [[Cell(name), *(Cell(number(table.at[key, name]).text) for key in found)] for name in table]
-    return Table(f"parameters-{method}", "Parameters", ["Parameter", *(datasets[key] for key in found)], rows)
+    header = ["Parameter", *(datasets[key] for key in found)]
+    return Table(f"parameters-{method}", "Parameters", header, rows, align="l" * len(header))
 
 
 def pairwise_table(pairwise, dataset, metric, *, datasets, methods):
@@ -81,7 +84,7 @@ def pairwise_table(pairwise, dataset, metric, *, datasets, methods):
     ]
     header = ["Method", "Compared with", "Difference", "95 % interval", "Effect", "p (Holm)", "Verdict", "Because"]
     title = f"{datasets[dataset]}: all pairs, {METRICS[metric]}"
-    return Table(f"pairs-{dataset}", title, header, rows, n_labels=2)
+    return Table(f"pairs-{dataset}", title, header, rows, align="llrrrrll")
 
 
 def verdict_table(pairwise, *, datasets):
@@ -96,7 +99,7 @@ def verdict_table(pairwise, *, datasets):
         cells = [Cell(str(count), count) for count in (total, differ, *others)]
         rows.append([Cell(datasets[dataset]), Cell(METRICS[metric]), *cells, Cell("; ".join(reasons))])
     header = ["Data set", "Metric", "Pairs", "Differ", "No difference found", "Cannot conclude", "Because"]
-    return Table("verdicts", "Pairs of methods, over seeds", header, rows, n_labels=2)
+    return Table("verdicts", "Pairs of methods, over seeds", header, rows, align="llrrrrl")
 
 
 def rank_table(friedman, *, methods):

@@ -130,10 +130,10 @@ def summarize_ablations(scores, pairwise, ablations, *, datasets):
     for dataset in datasets:
         for metric in METRICS:
             for pair in ablations:
-                sides = [values.get((dataset, method)) for method in pair]
-                means = [np.nan if side is None else 100 * side[metric].mean() for side in sides]
                 row = {"dataset": dataset, "metric": metric, "method": pair[0], "without": pair[1]}
-                row |= {"mean_with": means[0], "mean_without": means[1]}
+                for side, method in zip(("with", "without"), pair, strict=True):
+                    found = 100 * values.get((dataset, method), pd.DataFrame(columns=[metric]))[metric].dropna()
+                    row |= {f"mean_{side}": found.mean(), f"std_{side}": found.std(ddof=0), f"n_{side}": len(found)}
                 rows.append(row | _difference(tested, (dataset, metric), pair))
     return pd.DataFrame(rows)
 
@@ -164,13 +164,11 @@ def select_parameters(parameters, *, datasets, methods):
     for dataset in datasets:
         for key in ((dataset, method) for method in methods if (dataset, method) in found.index):
             values = found.loc[key].dropna().to_dict()
-            trains = bool(values.get("epochs") or values.get("pretraining_epochs"))
             common = {name: values.pop(name, np.nan) for name in COMMON_PARAMETERS}
-            if "autoencoder" not in values:
-                common["pretraining_epochs"] = 0
+            common["pretraining_epochs"] *= "autoencoder" in values
             if not common["epochs"]:
                 common["learning_rate"] = np.nan
-            if not trains:
+            if not (common["epochs"] or common["pretraining_epochs"]):
                 common["batch_size"] = np.nan
             skipped = {*_NOT_SHOWN, "estimator", "scaling", *(name for name in values if "pretraining_" in name)}
             others = {name: value for name, value in values.items() if name not in skipped and value != base.get(name)}

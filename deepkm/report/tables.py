@@ -28,8 +28,8 @@ def score_table(summary, metric, *, datasets, methods, n_seeds):
         [Cell(title), *(_score_cell(cells[dataset, method], counted) for dataset in datasets)]
         for method, title in methods.items()
     ]
-    title = f"{METRICS[metric]} [%]"
-    return Table(metric, title, [title, *datasets.values()], rows, _score_notes(summary, metric, datasets, n_seeds))
+    title = f"{METRICS[metric]} in %"
+    return Table(metric, title, [title, *datasets.values()], rows, _score_notes(summary, datasets, n_seeds))
 
 
 def _score_cell(row, counted):
@@ -46,11 +46,11 @@ def _spread(mean, std, n, digits=1):
     return f"{mean:.{digits}f} ± {std:.{digits}f}" if n > 1 else f"{mean:.{digits}f}"
 
 
-def _score_notes(summary, metric, datasets, n_seeds):
+def _score_notes(summary, datasets, n_seeds):
     """Return what the numbers are, and what is marked or why not."""
     many = n_seeds > 1
-    what = f"mean ± population standard deviation over {n_seeds} seeds" if many else "one seed"
-    notes = [f"{METRICS[metric]} in %, {what}; best mean of each data set in bold."]
+    what = f"Mean ± population standard deviation over {n_seeds} seeds" if many else "One seed"
+    notes = [f"{what}; best mean of each data set in bold."]
     if (summary["n_missing"] > 0).any():
         notes[0] += " (n/N): n of N seeds are there."
     if summary["n_diverged"].any():
@@ -88,13 +88,13 @@ def cost_table(summary, *, datasets, methods):
                 _count(row),
             ]
         )
-    header = ["Data set", "Method", "Seconds per run", "Epochs", "Peak memory [MB]", "Device", "Runs"]
+    header = ["Data set", "Method", "Seconds per run", "Epochs", "Peak memory, MB", "Device", "Runs"]
     note = (
         "Seconds of training alone, mean ± population standard deviation over runs; a job that trains several seeds "
         "side by side counts with its share. Pretraining is done once for all methods that share it. Peak memory is "
         "that of a job's process, on a GPU that of the GPU."
     )
-    return Table("cost", "Cost", header, rows, [note], n_labels=2)
+    return Table("cost", "Cost", header, rows, [note], align="llrrrl")
 
 
 def _count(row):
@@ -110,22 +110,23 @@ def ablation_table(summary, *, datasets, methods):
             Cell(datasets[row.dataset]),
             Cell(METRICS[row.metric]),
             Cell(methods[row.method]),
-            *(_number(value) for value in (row.mean_with, row.mean_without)),
-            _number(row.difference, "+.1f"),
-            Cell("-" if math.isnan(row.low) else f"{row.low:+.1f} to {row.high:+.1f}", row.low),
+            _side(row.mean_with, row.std_with, row.n_with),
+            _side(row.mean_without, row.std_without, row.n_without),
+            _number(row.difference, "+z.1f"),
+            Cell("-" if math.isnan(row.low) else f"{row.low:+z.1f} to {row.high:+z.1f}", row.low),
             _number(row.p, ".2g"),
             Cell(str(row.n), row.n),
         ]
         for row in summary.itertuples()
     ]
-    header = ["Data set", "Metric", "Method", "With [%]", "Without [%]", "Difference", "95 % interval", "p", "Seeds"]
+    header = ["Data set", "Metric", "Method", "With, %", "Without, %", "Difference", "95 % interval", "p", "Seeds"]
     notes = [
         "Centers re-initialised after each epoch, and not. The difference is a mean over the seeds that have both, in "
         "points; its interval is a percentile bootstrap over seeds; p is Wilcoxon's signed-rank test, not corrected."
     ]
     if len(summary) and (summary["n"] < 6).any():
         notes.append("Fewer than 6 seeds can show no difference at 5 %: no interval is given.")
-    return Table("ablation", "Re-initialised centers", header, rows, notes, n_labels=3)
+    return Table("ablation", "Re-initialised centers", header, rows, notes, align="lll")
 
 
 def parameter_table(summary, *, datasets, methods):
@@ -145,7 +146,7 @@ def parameter_table(summary, *, datasets, methods):
         "As the runs recorded them; α is the parameter alpha, λ is clustering_weight. Not listed: what methods share "
         "by default, and the autoencoder's widths."
     ]
-    return Table("parameters", "Parameters", [*header, "Others"], rows, notes, n_labels=2)
+    return Table("parameters", "Parameters", [*header, "Others"], rows, notes, align="llrrrrrrll")
 
 
 def published_table(summary, *, datasets, methods):
@@ -164,17 +165,21 @@ def published_table(summary, *, datasets, methods):
                 Cell(row.source),
                 Cell(_spread(row.mean, row.std, row.n), row.mean),
                 Cell(published, row.published),
-                _number(row.difference, "+.1f"),
-                _number(row.in_stds, "+.1f"),
+                _number(row.difference, "+z.1f"),
+                _number(row.in_stds, "+z.1f"),
                 Cell(" ".join(map(str, numbers))),
             ]
         )
-    header = ["Data set", "Method", "Metric", "Source", "Here [%]", "Published [%]", "Difference", "In std", "Remarks"]
+    header = ["Data set", "Method", "Metric", "Source", "Here, %", "Published, %", "Difference", "In std", "Remarks"]
     notes = ["Difference in points, here minus published, and in published standard deviations."]
     notes += [f"{number}: {text}." for text, number in remarks.items()]
     if not rows:
         notes = ["No figures are published for these data sets and methods."]
-    return Table("published", "Beside published figures", header, rows, notes, n_labels=4)
+    return Table("published", "Beside published figures", header, rows, notes, align="llll")
+
+
+def _side(mean, std, n):
+    return Cell(_spread(mean, std, n), mean) if n else Cell("-")
 
 
 def _number(value, form=".1f"):
