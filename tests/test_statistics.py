@@ -116,7 +116,9 @@ def test_identical_methods():
     table["copy"] = table["km"]
     row = compare_pairs(table, stream="").iloc[0]
     assert (row["p"], row["p_holm"], row["effect"], row["low"], row["high"]) == (1, 1, 0, 0, 0)
-    assert (row["verdict"], row["reason"]) == ("no difference found", "equal in all seeds")
+    assert (row["verdict"], row["reason"]) == ("no difference found", "equal in 8 seeds")
+    best = {row["method"]: row["verdict"] for row in compare_with_best(table, compare_pairs(table, stream=""))}
+    assert best == {"km": "best", "copy": "not significantly worse"}
 
 
 @pytest.mark.parametrize(("n_seeds", "least"), [(1, "1 seed: the smallest possible p is 1"), (5, "5 seeds: .* 0.062")])
