@@ -83,7 +83,7 @@ def main():
     args = parser.parse_args()
     if not args.page:
         data = {"kmeans": args.mnist, "study": args.usps}
-        for name in ("epochs", "stacked", "kmeans", "study", "scale"):
+        for name in ("epochs", "optimisations", "stacked", "kmeans", "study", "scale"):
             options = [FROM_DATA[name], data[name]] if data.get(name) else []
             subprocess.run([sys.executable, "-m", f"benchmarks.{name}", *options], cwd=ROOT, check=True)
     PAGE.write_text(fill(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
