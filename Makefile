@@ -1,4 +1,4 @@
-# make run    the default study: tables in results/tables, figures in results/figures
+# make run    the default study: results/report.html
 # make test   all tests
 # make bench  speed beside peers and limits, into docs/PERFORMANCE.md; real data by BENCH="--mnist mnist.npz --usps usps.npz"
 # make bench-gpu   the same on a CUDA GPU, where there is one
@@ -17,6 +17,7 @@ run: .venv/ready
 	@echo
 	@echo "Tables:  results/tables/{acc,nmi,ari}.{md,csv}; every run: results/scores.csv"
 	@echo "Figures: results/figures"
+	@echo "All on one page, for your browser: results/report.html"
 
 test: .venv/ready
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile

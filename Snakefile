@@ -1,6 +1,7 @@
 # A table of contents: what a study is made of stands in config.yaml, how each step is done in workflow/rules.
 import os
 import re
+import shlex
 import signal
 import sys
 
@@ -30,6 +31,7 @@ localrules:
     statistics,
     tables,
     figures,
+    report,
     partial,
     clean_checkpoints,
 
@@ -45,3 +47,4 @@ rule all:
         rules.tables.output,
         rules.statistics.output,
         rules.figures.output,
+        rules.report.output,

@@ -111,6 +111,20 @@ def foreign_files(study):
     return sorted(path for path in found - ours if path.suffix in (".h5", ".checkpoint", ".lock", ".tmp"))
 
 
+def stale_results(study, runs):
+    """Return the results that were made by other parameters or other code than the study's.
+
+    Parameters
+    ----------
+    study : Study
+    runs : DataFrame
+        ``results/runs.csv``: ``spec`` is the digest of what made each result.
+    """
+    made = {(row.stage, row.key, row.dataset, row.block): row.spec for row in runs.itertuples()}
+    jobs = {(job.stage, *job.path.with_suffix("").parts[-3:]): job for job in jobs_of(study)}
+    return [str(job.path) for key, job in jobs.items() if key in made and made[key] != digest(job.spec)]
+
+
 def differing(first, second, prefix=""):
     """Return the dotted keys in which two specs differ.
 
