@@ -72,7 +72,9 @@ def make_results(folder, n_datasets=3, n_methods=8):
         save(drawing, folder / f"figure{i}")
         files = [folder / f"figure{i}.{kind}" for kind in ("png", "svg")]
         text = {"title": f"Figure {i} {HOSTILE[1]}", "caption": HOSTILE[0], "alt": HOSTILE[1]}
-        figures.append({"id": f"figure-{i}", "group": "Curves", "methods": about, **text, **embed(*files)})
+        figures.append(
+            {"id": f"figure-{i}", "file": f"{i}.svg", "group": "Curves", "methods": about, **text, **embed(*files)}
+        )
     docstring = "Hostile <b>method</b>.\n\n    a < b\n\nReferences\n----------\nA. Nonymous. 2024."
     return StudyResults(
         datasets=datasets,

@@ -25,7 +25,8 @@ class StudyResults:
     tables : dict of str to Table
         Those of ``results/tables``, by name.
     figures : list of dict
-        ``id``, ``group``, ``title``, ``caption``, ``alt`` and ``methods``, and what `deepkm.report.page.embed` returns.
+        ``id``, ``file``, ``group``, ``title``, ``caption``, ``alt``, ``methods``, and what `deepkm.report.page.embed`
+        returns.
     docstrings : dict of str to str
         Of the methods, by key.
     options : str
@@ -79,6 +80,7 @@ def page_content(results):
         "now, and none diverged.",
         "facts": facts(results.scores, results.runs, **results.study),
         "sections": sections,
+        "figures_command": results.command("figures"),
         "methods": methods,
         "links": {method["title"]: method for method in methods},
         "commands": _commands(results),
@@ -93,23 +95,30 @@ def _lead(results):
 
 def _sections(results):
     """Return the sections between what was run and the methods; those without anything to show are left out."""
-    tables = results.tables
+    tables, command = results.tables, results.command("tables")
+    scores = [_score_table(results, name) for name in METRICS]
     sections = [
-        _section(
-            "scores",
-            "Scores",
-            results.command("tables"),
-            text=SCORES,
-            tables=[_score_table(results, name) for name in METRICS],
-        ),
-        *_figures(results),
+        _section("scores", "Scores", command, text=SCORES, tables=scores, figures=_of_group(results, "Scores")),
         _statistics(results),
-        _section("ablations", "Ablations", results.command("tables"), tables=[tables["ablation"]]),
-        _section("beside", "Beside published figures", results.command("tables"), tables=[tables["published"]]),
-        _section("costs", "Cost", results.command("tables"), tables=[tables["cost"]]),
-        _section("settings", "Parameters", results.command("tables"), text=SETTINGS, tables=[tables["parameters"]]),
+        _section("ablations", "Ablations", command, tables=[tables["ablation"]]),
+        _section("beside", "Beside published figures", command, tables=[tables["published"]]),
+        *_other_figures(results),
+        _section("costs", "Cost", command, tables=[tables["cost"]], figures=_of_group(results, "Cost")),
+        _section("settings", "Parameters", command, text=SETTINGS, tables=[tables["parameters"]]),
     ]
     return [section for section in sections if any(table.rows for table in section["tables"]) or section["figures"]]
+
+
+def _of_group(results, group):
+    """Return the figures of a group that show more than one method; those of one stand with it."""
+    return [figure for figure in results.figures if figure["group"] == group and len(figure["methods"]) != 1]
+
+
+def _other_figures(results):
+    """Yield a section for each group of figures that has no other place."""
+    groups = dict.fromkeys(figure["group"] for figure in results.figures)
+    for place, group in enumerate(group for group in groups if group not in ("Scores", "Statistics", "Cost")):
+        yield _section(f"figures-{place}", group, "", figures=_of_group(results, group))
 
 
 def _score_table(results, metric):
@@ -140,19 +149,12 @@ def _section(key, title, command, *, text="", tables=(), folded=(), figures=()):
     }
 
 
-def _figures(results):
-    shown = [figure for figure in results.figures if len(figure["methods"]) != 1]
-    for i, group in enumerate(dict.fromkeys(figure["group"] for figure in shown)):
-        figures = [figure for figure in shown if figure["group"] == group]
-        yield _section(f"figures-{i}", group, results.command("figures"), figures=figures)
-
-
 def _statistics(results):
     titles = {"datasets": results.datasets, "methods": results.methods}
     compared = [key for key in results.datasets if key in set(results.pairwise["dataset"])]
     return _section(
         "statistics",
-        "What differs",
+        "Statistics",
         results.command("statistics"),
         text=STATISTICS,
         tables=[
@@ -160,6 +162,7 @@ def _statistics(results):
             sheets.rank_table(results.friedman, methods=results.methods),
         ],
         folded=[sheets.pairwise_table(results.pairwise, dataset, "acc", **titles) for dataset in compared],
+        figures=_of_group(results, "Statistics"),
     )
 
 

@@ -5,7 +5,7 @@ import pandas as pd
 from deepkm.report.layout import Cell, Table
 from deepkm.report.summaries import METRICS
 
-NOTHING = "–"
+NOTHING = "-"
 RUN_COLUMNS = {
     "seed": "Seed",
     "acc": "ACC",
@@ -73,9 +73,9 @@ def pairwise_table(pairwise, dataset, metric, *, datasets, methods):
         [
             Cell(methods[row.method]),
             Cell(methods[row.other]),
-            number(row.mean_difference, "+.1f"),
-            Cell(NOTHING if pd.isna(row.low) else f"{row.low:+.1f} to {row.high:+.1f}".replace("-", "−")),
-            number(row.effect, "+.2f"),
+            number(row.mean_difference, "+z.1f"),
+            Cell(NOTHING if pd.isna(row.low) else f"{row.low:+z.1f} to {row.high:+z.1f}".replace("-", "−")),
+            number(row.effect, "+z.2f"),
             number(row.p_holm, ".2g"),
             Cell(row.verdict),
             Cell("" if pd.isna(row.reason) else row.reason),
@@ -121,8 +121,8 @@ def number(value, form=None):
     Examples
     --------
     >>> [number(value).text for value in (0.81234567, 1234567.0, 3, 0.0001, float("nan"), True, "relu")]
-    ['0.8123', '1234567', '3', '0.0001', '–', 'True', 'relu']
-    >>> number(-1.25, "+.1f").text
+    ['0.8123', '1234567', '3', '0.0001', '-', 'True', 'relu']
+    >>> number(-1.25, "+z.1f").text
     '−1.2'
     """
     if pd.isna(value):

@@ -58,5 +58,12 @@ def read_figures(folder):
         {"stem": path.stem, "group": "Figures", "title": path.stem, "caption": "", "alt": path.stem, "methods": []}
         for path in sorted(folder.glob("*.png"))
     ]
-    files = {figure["stem"]: [folder / f"{figure['stem']}.{kind}" for kind in ("png", "svg")] for figure in listed}
-    return [{**figure, "id": f"figure-{figure['stem']}", **embed(*files[figure["stem"]])} for figure in listed]
+    return [
+        {
+            **figure,
+            "id": f"figure-{figure['stem']}",
+            "file": f"{folder}/{figure['stem']}.svg",
+            **embed(folder / f"{figure['stem']}.png", folder / f"{figure['stem']}.svg"),
+        }
+        for figure in listed
+    ]
