@@ -7,6 +7,7 @@ from deepkm.inventory import differing
 from deepkm.report.layout import Cell, Table
 from deepkm.report.paired import compare_differences, paired_differences
 from deepkm.report.summaries import METRICS
+from deepkm.report.tables import interval_cell, number_cell
 
 # Of each method on a data set that both have, by metric. Differences are second minus first, in points.
 NUMBERS = (
@@ -83,10 +84,10 @@ def numbers_table(numbers):
     rows = [
         [
             *(Cell(text) for text in (row.dataset, row.method, METRICS[row.metric])),
-            *(_signed(value, ".1f") for value in (row.mean_first, row.mean_second)),
-            _signed(row.mean_difference, "+z.1f"),
-            Cell("-" if np.isnan(row.low) else f"{row.low:+z.1f} to {row.high:+z.1f}"),
-            _signed(row.p_holm, ".2g"),
+            *(number_cell(value) for value in (row.mean_first, row.mean_second)),
+            number_cell(row.mean_difference, "+z.1f"),
+            interval_cell(row.low, row.high),
+            number_cell(row.p_holm, ".2g"),
             Cell(str(row.n), row.n),
             Cell(f"{row.verdict}{f' ({row.reason})' if row.reason else ''}"),
         ]
@@ -98,10 +99,6 @@ def numbers_table(numbers):
         "bootstrap over seeds; p is Wilcoxon's signed-rank test with Holm's correction over the methods of a data set."
     ]
     return Table("numbers", "What it did", [*header, "Verdict on the second"], rows, notes, align="lllrrrrrrl")
-
-
-def _signed(value, form):
-    return Cell("-") if np.isnan(value) else Cell(f"{value:{form}}", value)
 
 
 def _look_up(described, dotted):
