@@ -11,6 +11,7 @@ from scipy import stats
 from deepkm.report.paired import (
     BEST,
     PAIRWISE,
+    bootstrap_intervals,
     compare_over_seeds,
     compare_pairs,
     compare_with_best,
@@ -88,6 +89,19 @@ def test_ties_and_zeros_as_in_scipy(seed):
     differences = random.integers(-3, 6, size=6 + seed % 6).astype(float)  # zeros and ties abound
     direct = stats.wilcoxon(differences)
     assert signed_rank_test(differences) == pytest.approx((direct.statistic, direct.pvalue))
+
+
+@pytest.mark.parametrize(("n_seeds", "share"), [(6, 0.85), (10, 0.91)])
+def test_coverage_of_intervals_from_few_seeds(n_seeds, share):
+    samples = np.random.default_rng(n_seeds).normal(size=(2000, n_seeds))
+    low, high = bootstrap_intervals([*samples], "coverage").T
+    assert np.mean((low < 0) & (high > 0)) == pytest.approx(share, abs=0.02)  # the deviation of a share is 0.008
+
+
+@pytest.mark.parametrize(("methods", "any_pair", "the_best"), [(2, 6, 6), (5, 9, 8), (10, 11, 9), (17, 13, 10)])
+def test_seeds_that_so_many_methods_take(methods, any_pair, the_best):
+    for seeds, comparisons in ((any_pair, methods * (methods - 1) // 2), (the_best, methods - 1)):
+        assert smallest_p(seeds, comparisons) < 0.05 <= smallest_p(seeds - 1, comparisons)
 
 
 def test_large_samples_as_in_scipy():
