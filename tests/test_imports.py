@@ -8,7 +8,7 @@ import pytest
 from conftest import ROOT
 
 ORDER = (
-    "seeding datasets centers layers convolution autoencoder training hdf5 checkpoint base "
+    "seeding datasets centers lloyd kmeans layers convolution autoencoder training hdf5 checkpoint base "
     "convnet pseudo_labels methods metrics report stages"
 ).split()
 BESIDE = {"__init__", "__main__", "source_code", "config", "spec", "devices", "interruption", "inventory"}
