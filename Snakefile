@@ -1,6 +1,7 @@
 # A table of contents: what a study is made of stands in config.yaml, how each step is done in workflow/rules.
 import os
 import re
+import shlex
 import signal
 import sys
 
@@ -27,8 +28,10 @@ localrules:
     data,
     dataset,
     score,
+    statistics,
     tables,
     figures,
+    report,
     partial,
     clean_checkpoints,
 
@@ -42,4 +45,6 @@ rule all:
     default_target: True
     input:
         rules.tables.output,
+        rules.statistics.output,
         rules.figures.output,
+        rules.report.output,

@@ -8,6 +8,7 @@ from torch.nn import functional
 
 from deepkm.convolution import ConvAutoencoder
 from deepkm.layers import StackedLinear
+from deepkm.products import perceptron
 from deepkm.seeding import generator
 
 # Numbers held at once by one layer of a pass over the whole data set: 64 MiB in float32.
@@ -23,21 +24,24 @@ class MLPAutoencoder(nn.Module):
         S, F and D.
     hidden_widths : sequence of int
         Widths of the encoder's hidden layers; the decoder mirrors them.
+    precision : str
+        As in `deepkm.products.perceptron`.
     """
 
-    def __init__(self, *, n_runs: int, n_features: int, n_latent: int, hidden_widths):
+    def __init__(self, *, n_runs: int, n_features: int, n_latent: int, hidden_widths, precision="tf32"):
         super().__init__()
+        self.precision = precision
         widths = [n_features, *hidden_widths, n_latent]
-        self.encoder = _multilayer(n_runs, widths)
-        self.decoder = _multilayer(n_runs, widths[::-1])
+        self.encoder = _layers(n_runs, widths)
+        self.decoder = _layers(n_runs, widths[::-1])
 
     def encode(self, x):
         """Return the code, (S, B, D), of x, (S, B, F)."""
-        return self.encoder(x)
+        return _pass(self.encoder, x, self.precision)
 
     def decode(self, z):
         """Return the reconstruction, (S, B, F), of z, (S, B, D)."""
-        return self.decoder(z)
+        return _pass(self.decoder, z, self.precision)
 
 
 class NoAutoencoder(nn.Module):
@@ -50,7 +54,7 @@ class NoAutoencoder(nn.Module):
         return z
 
 
-def build_autoencoder(kind, *, seeds, n_features, n_latent, hidden_widths):
+def build_autoencoder(kind, *, seeds, n_features, n_latent, hidden_widths, precision="tf32"):
     """Return freshly initialised autoencoders, one per seed.
 
     Parameters
@@ -60,14 +64,14 @@ def build_autoencoder(kind, *, seeds, n_features, n_latent, hidden_widths):
         data in [0, 1]. None is the identity.
     seeds : sequence of int, length S
         Run s draws its weights from the stream (seeds[s], "weights").
-    n_features, n_latent, hidden_widths
-        As in `MLPAutoencoder`; the widths are those of "mlp" alone.
+    n_features, n_latent, hidden_widths, precision
+        As in `MLPAutoencoder`; the widths and the precision are those of "mlp" alone.
     """
     if kind is None:
         return NoAutoencoder()
     sizes = {"n_runs": len(seeds), "n_features": n_features, "n_latent": n_latent}
     if kind == "mlp":
-        model = MLPAutoencoder(**sizes, hidden_widths=hidden_widths)
+        model = MLPAutoencoder(**sizes, hidden_widths=hidden_widths, precision=precision)
     elif kind in ("conv", "conv_sigmoid"):
         model = ConvAutoencoder(**sizes, bounded=kind == "conv_sigmoid")
     else:
@@ -95,8 +99,9 @@ def encode_all(autoencoder, x, *, n_runs: int):
     return torch.cat([autoencoder.encode(part.expand(n_runs, -1, -1)) for part in parts], dim=1)
 
 
-def _multilayer(n_runs, widths):
-    layers = []
-    for n_in, n_out in pairwise(widths):
-        layers += [StackedLinear(n_runs, n_in, n_out), nn.ReLU()]
-    return nn.Sequential(*layers[:-1])
+def _layers(n_runs, widths):
+    return nn.ModuleList(StackedLinear(n_runs, n_in, n_out) for n_in, n_out in pairwise(widths))
+
+
+def _pass(layers, x, precision):
+    return perceptron(x, [layer.weight for layer in layers], [layer.bias for layer in layers], precision=precision)

@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from deepkm.autoencoder import build_autoencoder
 from deepkm.centers import nearest
 from deepkm.kmeans import kmeans
+from deepkm.products import PRECISIONS
 from deepkm.seeding import permutations
 from deepkm.training import Run, final_labels, pretrain, train
 
@@ -60,6 +61,8 @@ class DeepClustering(TransformerMixin, ClusterMixin, BaseEstimator):
         D, the length of the code; `n_clusters` by default.
     pretraining_epochs, pretraining_batch_size, pretraining_learning_rate
         Reconstruction alone by Adam, before clustering.
+    precision : {"tf32", "float32", "bfloat16"}
+        Of the network's products on a GPU; see `deepkm.products.perceptron`.
     random_state : int, RandomState or None
         The run's seed.
     device : str, optional
@@ -92,8 +95,12 @@ class DeepClustering(TransformerMixin, ClusterMixin, BaseEstimator):
     pretraining_epochs: NonNegativeInt = 50
     pretraining_batch_size: PositiveInt = 256
     pretraining_learning_rate: Positive = 1e-3
+    precision: str = "tf32"
     random_state: object = None
     device: str | None = None
+
+    # Whether all batches of an epoch take the same operations, so that a GPU may replay them (`RecordedStep`).
+    recordable = False
 
     # The five hooks; `deepkm.training.train` says when each is called.
 
@@ -113,11 +120,24 @@ class DeepClustering(TransformerMixin, ClusterMixin, BaseEstimator):
 
     def assign(self, z, run):
         """Return the nearest center of each sample, (S, N)."""
-        return nearest(z, run.centers)
+        return nearest(self.embed(z, run), run.centers)
 
     def order(self, n_samples, run):
         """Return the samples of the next epoch, (S, M): each once, shuffled."""
         return permutations(run.seeds, n_samples, stream="batches", epoch=run.epoch)
+
+    # What snapshots and estimators read; training does not.
+
+    def embed(self, z, run):
+        """Return where the centers lie, (S, N, D): the code itself."""
+        return z
+
+    def membership(self, z, index, run):
+        """Return the soft memberships (S, M, K) of the samples `index` (M,) with codes z (S, M, D); None: hard ones."""
+
+    def decode_centers(self, run):
+        """Return the reconstructed centers, (S, K, F); None where the centers are no codes."""
+        return run.autoencoder.decode(run.centers)
 
     # The scikit-learn interface.
 
@@ -163,7 +183,7 @@ class DeepClustering(TransformerMixin, ClusterMixin, BaseEstimator):
 
     def transform(self, X):
         """Return the code of each sample of `X`, (n_samples, n_latent)."""
-        return self._encode(X)[0].numpy(force=True)
+        return self.embed(self._encode(X), self._run)[0].numpy(force=True)
 
     def train_runs(self, x, *, seeds):
         """Pretrain and train S = len(seeds) runs side by side on x (N, F); return them as one `Run`."""
@@ -183,6 +203,7 @@ class DeepClustering(TransformerMixin, ClusterMixin, BaseEstimator):
             n_features=x.shape[1],
             n_latent=self.n_latent or self.n_clusters,
             hidden_widths=self.hidden_widths,
+            precision=self.precision,
         )
         return Run(seeds, autoencoder.to(x))
 
@@ -205,6 +226,8 @@ class DeepClustering(TransformerMixin, ClusterMixin, BaseEstimator):
             _check_parameter(field.name, getattr(self, field.name), hints[field.name])
         if self.optimizer not in ("adam", "sgd"):
             raise ValueError(f"optimizer={self.optimizer!r} should be 'adam' or 'sgd'")
+        if self.precision not in PRECISIONS:
+            raise ValueError(f"precision={self.precision!r} should be one of {', '.join(PRECISIONS)}")
 
     def _encode(self, X):
         check_is_fitted(self)

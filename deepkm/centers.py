@@ -34,7 +34,12 @@ def expanded_distances(z, centers):
 
 def softmin(distance, alpha):
     """Return exp(-alpha d_k) / sum_j exp(-alpha d_j) over the last axis: memberships that sum to 1, never 0/0."""
-    return torch.softmax(-alpha * distance, dim=-1)
+    return torch.softmax(-per_run(alpha) * distance, dim=-1)
+
+
+def per_run(value):
+    """Return a parameter in a form that meets (S, N, K): a number as it is, one per run, (S,), as (S, 1, 1)."""
+    return value.view(-1, 1, 1) if torch.is_tensor(value) and value.dim() else value
 
 
 def inverse_power(distance, alpha, *, smallest=1e-12):

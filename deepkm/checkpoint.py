@@ -17,7 +17,8 @@ def save_run(path, run, *, spec, reason="its time"):
         for index, moments in run.optimizer.state_dict()["state"].items():
             arrays |= {f"optimizer/{index}/{name}": tensor for name, tensor in moments.items() if tensor is not None}
     arrays = {name: tensor.cpu().numpy() for name, tensor in arrays.items()}
-    arrays |= {f"history/{name}": np.stack(values) for name, values in run.history.items()}
+    for kind in ("history", "snapshots"):
+        arrays |= {f"{kind}/{name}": np.stack(values) for name, values in getattr(run, kind).items()}
     trained = [name for name, tensor in run.state.items() if tensor.requires_grad]
     attributes = {"spec": spec, "epoch": run.epoch, "seconds": run.seconds, "trained": trained, "reason": reason}
     write_hdf5(path, arrays=arrays, attributes=attributes)
@@ -41,7 +42,8 @@ def restore_run(path, run, *, spec, optimizer_options, device):
     run.state = {name: torch.from_numpy(array).to(device) for name, array in group.get("state", {}).items()}
     for name in attributes["trained"]:
         run.state[name].requires_grad_()
-    run.history = {name: list(values) for name, values in group.get("history", {}).items()}
+    for kind in ("history", "snapshots"):
+        setattr(run, kind, {name: list(values) for name, values in group.get(kind, {}).items()})
     run.epoch, run.seconds = attributes["epoch"], attributes["seconds"]
     if "optimizer" in group:
         run.optimizer = make_optimizer(run, **optimizer_options)

@@ -26,17 +26,20 @@ class Job:
     spec : dict
         What the study asks for now.
     log : Path
+    stage : str
+        A key of `FOLDERS`.
     """
 
     path: Path
     spec: dict
     log: Path
+    stage: str
 
     @property
     def epochs(self):
         """Epochs that it trains."""
         parameters = self.spec["parameters"]
-        return parameters["epochs" if "method" in self.spec else "pretraining_epochs"]
+        return parameters["epochs" if self.stage == "cluster" else "pretraining_epochs"]
 
     def side_file(self, suffix):
         """Return the path of its ``checkpoint`` or ``lock``."""
@@ -81,6 +84,24 @@ def jobs_of(study):
                 yield _job(study, "cluster", spec, f"{method}/{dataset}/{block}")
 
 
+def result_files(folder, jobs):
+    """Return the result files of a study's clusterings, and of the autoencoders that they build on.
+
+    Parameters
+    ----------
+    folder : path-like
+        The study's results.
+    jobs : dict
+        From `Study.training_jobs`.
+    """
+    parts = [(dataset, f"{block}.h5") for dataset in jobs["datasets"] for block in jobs["blocks"]]
+    keys = {
+        "cluster": [method for method, _ in jobs["methods"]],
+        "autoencoder": dict.fromkeys(key for _, key in jobs["methods"] if key),
+    }
+    return [[Path(folder, FOLDERS[stage], key, *part) for part in parts for key in keys[stage]] for stage in keys]
+
+
 def foreign_files(study):
     """Return results and side files that no job of the study makes."""
     jobs = list(jobs_of(study))
@@ -88,6 +109,20 @@ def foreign_files(study):
     folders = [Path(study.config["results_dir"], name) for name in FOLDERS.values()]
     found = {path for folder in folders for path in folder.rglob("*") if path.is_file()}
     return sorted(path for path in found - ours if path.suffix in (".h5", ".checkpoint", ".lock", ".tmp"))
+
+
+def stale_results(study, runs):
+    """Return the results that were made by other parameters or other code than the study's.
+
+    Parameters
+    ----------
+    study : Study
+    runs : DataFrame
+        ``results/runs.csv``: ``spec`` is the digest of what made each result.
+    """
+    made = {(row.stage, row.key, row.dataset, row.block): row.spec for row in runs.itertuples()}
+    jobs = {(job.stage, *job.path.with_suffix("").parts[-3:]): job for job in jobs_of(study)}
+    return [str(job.path) for key, job in jobs.items() if key in made and made[key] != digest(job.spec)]
 
 
 def differing(first, second, prefix=""):
@@ -142,7 +177,12 @@ def progress(log):
 
 def _job(study, stage, spec, name):
     results = Path(study.config["results_dir"])
-    return Job(path=results / FOLDERS[stage] / f"{name}.h5", spec=spec, log=results / "logs" / stage / f"{name}.log")
+    return Job(
+        path=results / FOLDERS[stage] / f"{name}.h5",
+        spec=spec,
+        log=results / "logs" / stage / f"{name}.log",
+        stage=stage,
+    )
 
 
 def _merge(config, other):

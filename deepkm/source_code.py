@@ -22,6 +22,12 @@ def code_digest(*modules: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
+def files_digest(folder) -> str:
+    """Return a digest of the files in a folder: code that is not Python."""
+    texts = [f"{path.name}\n{path.read_text(encoding='utf-8')}" for path in sorted(Path(folder).iterdir())]
+    return hashlib.sha256("\n".join(texts).encode()).hexdigest()[:16]
+
+
 def parameters_of(estimator: str) -> dict:
     """Return the fields of a dataclass, its base classes included, with their defaults.
 
@@ -55,6 +61,13 @@ def parameters_of(estimator: str) -> dict:
         if isinstance(node, ast.AnnAssign) and node.value and not ast.unparse(node.annotation).startswith("ClassVar"):
             parameters[node.target.id] = ast.literal_eval(node.value)
     return parameters
+
+
+def docstring_of(estimator: str) -> str:
+    """Return the docstring of a class, "module:class"; empty without one."""
+    module, _, name = estimator.partition(":")
+    nodes = _tree(module).body if _file(module) else []
+    return next((ast.get_docstring(node) or "" for node in nodes if getattr(node, "name", None) == name), "")
 
 
 def _imported_from(name, nodes, classes, module):

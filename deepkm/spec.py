@@ -13,8 +13,9 @@ from pathlib import Path
 from deepkm.config import ENTRY_KEYS, check_config
 from deepkm.datasets.catalogue import conversion_of, load_catalogue, raw_file_of
 from deepkm.datasets.images import image_files
-from deepkm.source_code import code_digest, parameters_of
+from deepkm.source_code import code_digest, files_digest, parameters_of
 
+TEMPLATES = Path(__file__).with_name("report") / "templates"  # of the page
 # Of the sources beside the catalogue's.
 BUNDLED_LICENCES = {"digits": "CC BY 4.0", "blobs": "none needed"}
 
@@ -118,26 +119,49 @@ class Study:
         """Return the spec of a clustering: S = len(seeds) runs of one method."""
         entry = self.config["methods"][method]
         module = entry["estimator"].partition(":")[0]
+        parameters = self._parameters(dataset, method)
         return {
             "method": method,
             "dataset": self._features(dataset),
             "estimator": entry["estimator"],
-            "parameters": self._parameters(dataset, method),
+            "parameters": parameters,
             "seeds": self.blocks[block],
-            "code": self._code_digest(module, "deepkm.training", "deepkm.datasets.features"),
+            "snapshots": _snapshot_epochs(self.config["snapshots"], parameters["epochs"]),
+            "code": self._code_digest(module, "deepkm.training", "deepkm.datasets.features", "deepkm.snapshots"),
         }
+
+    def training_jobs(self):
+        """Return which results the study is made of: blocks of each data set, and each method with its autoencoder."""
+        methods = [[method, self.autoencoder_of(method)] for method in self.methods]
+        return {"datasets": self.datasets, "methods": methods, "blocks": list(self.blocks)}
 
     def score_spec(self):
         """Return the spec of scoring: it depends on its input files and on the metrics alone."""
-        return {"code": self._code_digest("deepkm.metrics", "deepkm.stages.score")}
+        return {**self.training_jobs(), "code": self._code_digest("deepkm.metrics", "deepkm.stages.score")}
+
+    def statistics_spec(self):
+        """Return the spec of the tests between methods, in the study's order; titles do not matter."""
+        keys = {"datasets": self.datasets, "methods": self.methods}
+        return {**keys, "code": self._code_digest("deepkm.stages.statistics")}
 
     def report_spec(self, stage):
-        """Return the spec of ``tables`` or ``figures``: what is shown, in which order, under which names."""
+        """Return the spec of a stage that shows results: what is shown, in which order, under which names."""
         titles = {
             kind: [[key, self.config[kind][key].get("title", key)] for key in getattr(self, kind)]
             for kind in ("datasets", "methods")
         }
-        return {**titles, "ablations": self.ablations(), "code": self._code_digest(f"deepkm.stages.{stage}")}
+        return {
+            **titles,
+            "ablations": self.ablations(),
+            "n_seeds": sum(map(len, self.blocks.values())),
+            "origins": {key: self._origin(key) for key in self.datasets},
+            "code": self._code_digest(f"deepkm.stages.{stage}"),
+        }
+
+    def page_spec(self):
+        """Return the spec of the page: beside what is shown, how many seeds there should be, and the page's design."""
+        seeds = [seed for block in self.blocks.values() for seed in block]
+        return {**self.report_spec("report"), "seeds": seeds, "templates": files_digest(TEMPLATES)}
 
     def ablations(self):
         """Return pairs of methods, [with, without], that differ in nothing but re-initialisation."""
@@ -164,6 +188,13 @@ class Study:
             "licence": licence,
         }
 
+    def _origin(self, dataset):
+        """Return the source whose published figures a data set may be held against, and how it departs from it."""
+        entry = self.config["datasets"][dataset]
+        departs = [f"first {entry['first']} samples"] if "first" in entry else []
+        departs += ["from a file of one's own"] if "path" in entry else []
+        return {"source": entry.get("source", "file"), "departs": "; ".join(departs)}
+
     def _features(self, dataset):
         entry = self.config["datasets"][dataset]
         return {"name": dataset, "n_clusters": entry["n_clusters"], "scaling": entry.get("scaling", "none")}
@@ -178,6 +209,7 @@ class Study:
             "pretraining_epochs": entry["pretraining_epochs"],
             "pretraining_batch_size": entry["batch_size"],
             "pretraining_learning_rate": float(entry["learning_rate"]),
+            "precision": entry["precision"],
         }
 
     def _parameters(self, dataset, method):
@@ -233,6 +265,12 @@ def _folder_digest(folder):
 
 def _block_name(seeds):
     return f"seed{seeds[0]}" if len(seeds) == 1 else f"seed{seeds[0]}x{len(seeds)}"
+
+
+def _snapshot_epochs(count, epochs):
+    """Return `count` epochs to keep, roughly geometric: before training, the last one, and some in between."""
+    between = [round(epochs ** (i / (count - 2))) for i in range(count - 1)] if count > 2 and epochs else []
+    return sorted({0, *between, epochs}) if count > 1 else [epochs] * count
 
 
 def _plain(value, default):

@@ -3,13 +3,12 @@
 The caller logs, stores checkpoints, measures time and stops; a method only supplies the five hooks that `train` names.
 """
 
-from functools import cached_property
-
 import numpy as np
 import torch
 
-from deepkm.autoencoder import encode_all, reconstruction_error
+from deepkm.autoencoder import encode_all
 from deepkm.seeding import permutations
+from deepkm.steps import RecordedStep, Step, can_record
 
 
 class Run:
@@ -35,6 +34,10 @@ class Run:
         Made at the first epoch.
     x : Tensor of shape (N, F)
         The data, while `train` runs: for hooks that must encode all of them anew.
+    z : Tensor of shape (S, N, D) or None
+        Their code as `train` last read it out, while the caller looks at the run.
+    snapshots : dict of str to list of ndarray
+        What `deepkm.snapshots` keeps.
     seconds : float
         Time trained so far, added up by the caller over interruptions.
     """
@@ -47,6 +50,8 @@ class Run:
         self.history = {}
         self.optimizer = None
         self.x = None
+        self.z = None
+        self.snapshots = {}
         self.seconds = 0.0
 
     @property
@@ -80,47 +85,6 @@ class Run:
             self.history.setdefault(name, []).append(value.detach().cpu().numpy())
 
 
-class Batch:
-    """One batch of each run; what a loss asks for is computed once.
-
-    Attributes
-    ----------
-    index : Tensor of shape (S, B)
-        Which samples.
-    x : Tensor of shape (S, B, F)
-    z : Tensor of shape (S, B, D)
-    x_hat : Tensor of shape (S, B, F)
-    reconstruction : Tensor of shape (S,)
-        Squared error summed over features, mean over the batch.
-    step : int
-        Which batch of its epoch: with the epoch, it names the stream of what a loss draws at random.
-    """
-
-    def __init__(self, x, index, autoencoder, step=0):
-        self.index = index
-        self.step = step
-        self.x = x[index]
-        self._autoencoder = autoencoder
-        self.logged = {}
-
-    @cached_property
-    def z(self):
-        return self._autoencoder.encode(self.x)
-
-    @cached_property
-    def x_hat(self):
-        return self._autoencoder.decode(self.z)
-
-    @cached_property
-    def reconstruction(self):
-        return self.log(reconstruction=reconstruction_error(self.x, self.x_hat))
-
-    def log(self, **term):
-        """Note one loss term, (S,), for the history, and return it."""
-        self.logged |= term
-        return next(iter(term.values()))
-
-
 def train(method, x, run):
     """Initialise `run` and train it, yielding it after initialisation and after each epoch.
 
@@ -128,7 +92,8 @@ def train(method, x, run):
     ----------
     method : object
         Supplies ``epochs``, ``batch_size``, ``optimizer_options()``, ``order(n_samples, run)`` (the samples of the next
-        epoch, (S, M)), and five hooks, all of them for S runs at once:
+        epoch, (S, M)), ``recordable`` (whether all batches of an epoch take the same operations on the device, so that
+        a GPU may replay them), and five hooks, all of them for S runs at once:
 
         - ``init(z, run)``: set up ``run.centers`` and whatever else the method keeps, from the pretrained code;
         - ``before_epoch(z, run)``: the whole data set was just encoded anew; update what the next epoch holds constant.
@@ -165,18 +130,20 @@ def train(method, x, run):
             _repeat_epoch(run)
             yield run
             continue
+        run.z = None
         _train_epoch(
             x,
             run,
             loss=method.loss,
             after_step=method.after_step,
+            recordable=method.recordable,
             batch_size=method.batch_size,
             optimizer_options=method.optimizer_options(),
             order=method.order(len(x), run),
         )
         _read_out(method, run.encode(x), run)
         yield run
-    run.x = None  # a fitted model does not keep the data
+    run.x = run.z = None  # a fitted model does not keep the data
 
 
 def pretrain(x, run, *, epochs, batch_size, learning_rate):
@@ -190,6 +157,7 @@ def pretrain(x, run, *, epochs, batch_size, learning_rate):
             x,
             run,
             loss=lambda batch, run: batch.reconstruction,
+            recordable=True,
             batch_size=batch_size,
             optimizer_options={"learning_rate": learning_rate},
             order=permutations(run.seeds, len(x), stream="pretraining batches", epoch=run.epoch),
@@ -199,29 +167,23 @@ def pretrain(x, run, *, epochs, batch_size, learning_rate):
 
 @torch.no_grad()
 def _read_out(method, z, run):
+    run.z = z
     method.before_epoch(z, run)
     labels = method.assign(z, run)  # (S, N)
     run.record(labels=labels.to(torch.uint8 if method.n_clusters <= 256 else torch.int32))
 
 
-def _train_epoch(x, run, *, loss, batch_size, optimizer_options, order, after_step=None):
+def _train_epoch(x, run, *, loss, batch_size, optimizer_options, order, after_step=None, recordable=False):
     """Take one pass over the samples in `order`, (S, M), last short batch kept; record the mean of each logged loss."""
     if run.optimizer is None:
         run.optimizer = make_optimizer(run, **optimizer_options)
     stopped_before = run.stopped()
-    totals = {}
-    for step, index in enumerate(order.to(x.device).split(batch_size, dim=1)):
-        batch = Batch(x, index, run.autoencoder, step)
-        value = batch.log(loss=loss(batch, run))  # (S,)
-        run.optimizer.zero_grad()
-        value.sum().backward()  # run s's loss depends on run s's weights alone
-        _step(run)
-        if after_step is not None:
-            with torch.no_grad():
-                after_step(batch, run)
-        for name, term in batch.logged.items():
-            totals[name] = totals.get(name, 0) + term.detach() * index.shape[1]
-    means = {name: total / order.shape[1] for name, total in totals.items()}
+    step = full_step = Step(x, run, loss=loss, after_step=after_step)
+    for number, index in enumerate(order.to(x.device).split(batch_size, dim=1)):
+        if number == 1 and recordable and can_record(x):
+            full_step = RecordedStep(step, index) if index.shape[1] == batch_size else step
+        (full_step if index.shape[1] == batch_size else step)(index, number)
+    means = {name: total / order.shape[1] for name, total in step.totals.items()}
     for name, mean in means.items():
         for s in stopped_before:
             mean[s] = float(run.history[name][-1][s])
@@ -229,15 +191,6 @@ def _train_epoch(x, run, *, loss, batch_size, optimizer_options, order, after_st
     if "stopped" in run.state:
         run.record(stopped=run.state["stopped"].clone())
     run.epoch += 1
-
-
-def _step(run):
-    """Take one step of the optimizer; a stopped run is put back, since its momentum would still move it."""
-    stopped = run.stopped()
-    kept = [(tensor.detach(), tensor.detach()[stopped]) for tensor in run.parameters().values()] if stopped else []
-    run.optimizer.step()
-    for tensor, value in kept:
-        tensor[stopped] = value
 
 
 def _repeat_epoch(run):
@@ -255,10 +208,11 @@ def make_optimizer(run, *, learning_rate, name="adam", momentum=0.0, weight_deca
     parameters = list(run.parameters().values())
     if not parameters:
         raise ValueError("epochs should be 0 without an autoencoder or trained centers: there is nothing to train")
-    fused = parameters[0].device.type in ("cpu", "cuda")
+    device = parameters[0].device.type
+    fused = device in ("cpu", "cuda")
     if name == "sgd":
         return torch.optim.SGD(parameters, lr=learning_rate, momentum=momentum, weight_decay=weight_decay, fused=fused)
-    return torch.optim.Adam(parameters, lr=learning_rate, fused=fused)
+    return torch.optim.Adam(parameters, lr=learning_rate, fused=fused, capturable=device == "cuda")
 
 
 def final_labels(run):

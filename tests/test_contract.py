@@ -13,7 +13,8 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from deepkm.checkpoint import restore_run, save_run
 from deepkm.metrics import scores
 from deepkm.spec import Study
-from deepkm.training import Batch, Run, make_optimizer, pretrain, train
+from deepkm.steps import Batch
+from deepkm.training import Run, make_optimizer, pretrain, train
 
 CONFIG = yaml.safe_load((ROOT / "config.yaml").read_text())
 METHODS = list(CONFIG["methods"])
@@ -87,6 +88,24 @@ def test_stacked_runs_equal_single_runs(key, changes, x):
         torch.testing.assert_close(stacked.centers[s], single.centers[0], rtol=0, atol=1e-10)
         for name, tensor in single.autoencoder.state_dict().items():
             torch.testing.assert_close(stacked.autoencoder.state_dict()[name][s], tensor[0], rtol=0, atol=1e-10)
+
+
+@pytest.mark.parametrize(
+    ("key", "values"),
+    [
+        ("dkm", {"clustering_weight": [0.1, 1.0, 3.0], "alpha": [1.0, 10.0, 1000.0]}),
+        ("ct", {"clustering_weight": [0.1, 1.0, 3.0], "alpha": [2.0, 2.5, 3.0]}),
+        ("dcn", {"clustering_weight": [0.1, 1.0, 3.0]}),
+    ],
+)
+def test_a_stack_may_differ_in_its_parameters(key, values, x):
+    """A grid of weights and exponents trains at once: the parameter is a tensor, (S,)."""
+    stacked = make_method(key, **{name: torch.tensor(value, dtype=x.dtype) for name, value in values.items()})
+    runs = stacked.train_runs(x, seeds=[5, 5, 5])
+    for s in range(3):
+        single = make_method(key, **{name: value[s] for name, value in values.items()}).train_runs(x, seeds=[5])
+        torch.testing.assert_close(runs.centers[s], single.centers[0], rtol=0, atol=1e-10)
+        np.testing.assert_array_equal(runs.history["labels"][-1][s], single.history["labels"][-1][0])
 
 
 @pytest.mark.parametrize("key", METHODS)

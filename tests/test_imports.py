@@ -8,8 +8,8 @@ import pytest
 from conftest import ROOT
 
 ORDER = (
-    "seeding datasets centers lloyd kmeans layers convolution autoencoder training hdf5 checkpoint base "
-    "convnet pseudo_labels methods metrics report stages"
+    "seeding datasets centers lloyd kmeans layers convolution products autoencoder steps training hdf5 checkpoint "
+    "base convnet pseudo_labels methods metrics snapshots report stages"
 ).split()
 BESIDE = {"__init__", "__main__", "source_code", "config", "spec", "devices", "interruption", "inventory"}
 
@@ -24,7 +24,7 @@ def test_imports_run_left_to_right():
                 assert imported in BESIDE or ORDER.index(imported) <= ORDER.index(part), f"{path} imports {node.module}"
 
 
-STAGES = "download dataset describe score tables figures partial audit status clean_checkpoints"
+STAGES = "download dataset describe score statistics tables figures report partial audit status clean_checkpoints"
 LIGHT = ["spec", "interruption", "inventory", *(f"stages.{stage}" for stage in STAGES.split())]
 
 

@@ -86,12 +86,13 @@ def test_a_data_set_without_labels_is_clustered(tmp_path):
     scores = pd.read_csv(tmp_path / "results" / "scores.csv")
     assert scores["acc"].isna().all()
     assert (scores["n_clusters_used"] == 3).all()
-    assert "| -" in (tmp_path / "results" / "tables" / "acc.md").read_text()
+    assert "| no labels" in (tmp_path / "results" / "tables" / "acc.md").read_text()
     assert {path.name for path in (tmp_path / "results" / "figures").glob("*.png")} == {"mine_losses.png"}
 
 
 def test_a_run_that_stopped_counts_the_epochs_it_trained(tmp_path):
-    spec = {"method": "dec", "dataset": {"name": "mine"}, "seeds": [0, 1, 2]}
+    spec = {"method": "dec", "dataset": {"name": "mine", "scaling": "none"}, "seeds": [0, 1, 2]}
+    spec |= {"estimator": "deepkm.methods.dec:DEC", "parameters": {"epochs": 5}}
     arrays = {
         "labels": np.zeros((3, 4), np.int32),
         "centers": np.zeros((3, 1, 2)),
@@ -100,12 +101,12 @@ def test_a_run_that_stopped_counts_the_epochs_it_trained(tmp_path):
         "history/stopped": np.arange(5) >= np.array([[2], [4], [9]]),
     }
     attributes = {"spec": spec, "provenance": {"seconds": 3.0}}
-    write_hdf5(tmp_path / "a.h5", arrays=arrays, attributes=attributes)
+    write_hdf5(tmp_path / "clusterings" / "dec" / "mine" / "a.h5", arrays=arrays, attributes=attributes)
     np.savez(tmp_path / "mine.npz", target=[0, 0, 1, 1])
-    paths = {name: tmp_path / f"{name}.csv" for name in ("scores", "epochs")}
-    arguments = [argument for name, path in paths.items() for argument in (f"--{name}", path)]
-    run_stage("score", "--spec", "{}", "--data", tmp_path / "mine.npz", "--results", tmp_path / "a.h5", *arguments)
-    scores = pd.read_csv(paths["scores"])
+    jobs = dumps({"datasets": ["mine"], "methods": [["dec", None]], "blocks": ["a"]})
+    output = tmp_path / "scores.csv"
+    run_stage("score", "--spec", jobs, "--data", tmp_path / "mine.npz", "--results", tmp_path, "--output", output)
+    scores = pd.read_csv(output)
     assert scores["epochs"].tolist() == [3, 5, 5]
     assert scores["acc"].tolist() == [0.5, 0.5, 0.5]
     assert scores["seconds"].tolist() == [1, 1, 1]

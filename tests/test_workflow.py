@@ -1,7 +1,9 @@
 """The workflow as people call it: a real tiny study, and what reruns when."""
 
+import html
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -19,7 +21,7 @@ from deepkm.datasets.features import load_features
 from deepkm.hdf5 import read_hdf5
 
 METHODS = TINY_STUDY["study"]["methods"]
-REPORT = {"score": 1, "tables": 1, "figures": 1}
+REPORT = {"score": 1, "statistics": 1, "tables": 1, "figures": 1, "report": 1}
 
 
 @pytest.fixture(scope="session")
@@ -79,9 +81,45 @@ def test_what_a_study_leaves(built):
     }
     assert not list(built.rglob("*.checkpoint"))
     assert not list(built.rglob("*.tmp"))
-    for stage in ("dataset/blobs", "cluster/ct/blobs/seed0", "score", "tables", "figures"):
+    for stage in ("dataset/blobs", "cluster/ct/blobs/seed0", "score", "statistics", "tables", "figures", "report"):
         assert (built / "results" / "logs" / f"{stage}.log").exists()
         assert (built / "results" / "benchmarks" / f"{stage}.jsonl").exists()
+
+
+def test_the_page_shows_the_study_and_commands_that_work(built):
+    text = (built / "results" / "report.html").read_text()
+    scores = pd.read_csv(built / "results" / "scores.csv")
+    mean = 100 * scores.loc[scores["method"] == "ct", "acc"].mean()
+    assert re.search(rf"CT</a></th>\s*<td[^>]*>(<strong>)?{mean:.1f} ±", text)
+    assert "8 of 8, in 10 training jobs" in text
+    assert "All 8 runs are there" in text
+    commands = [html.unescape(command) for command in re.findall("<code>(snakemake [^<]*)</code>", text)]
+    options = "--cores 1 --configfile study.yaml"
+    assert {f"snakemake {target} {options}" for target in ("tables", "figures", "report")} <= set(commands)
+    assert f"snakemake results/clusterings/ct/blobs/seed0.h5 --force {options}" in commands
+    words = shlex.split(next(command for command in commands if "ct/blobs" in command))[1:]
+    done = subprocess.run(
+        [sys.executable, "-m", "snakemake", *words, "-n", "--quiet", "host"],
+        cwd=built,
+        env=environment(built),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert re.search(r"cluster +1\n", done.stdout + done.stderr)
+
+
+def test_the_page_is_made_again_when_its_design_changes(checkout):
+    edit(checkout / "deepkm" / "report" / "templates" / "page.css", "--ground: #fff", "--ground: #eee")
+    assert planned(checkout) == {"report": 1}
+
+
+def test_snakemakes_own_report(built, tmp_path):
+    run_snakemake(built, "--report", tmp_path / "report.html")
+    text = (tmp_path / "report.html").read_text()
+    assert not re.search(r"<(script|link|img)[^>]+(src|href)=[\"']?(https?:)?//", text)
+    for shown in ("blobs_losses.png", "results/scores.csv", "Everything of the study on one page", "Means over seeds;"):
+        assert shown in text
 
 
 def test_results_hold_raw_answers_and_who_made_them(built):
@@ -96,6 +134,15 @@ def test_results_hold_raw_answers_and_who_made_them(built):
     assert {"torch", "numpy", "deepkm"} <= set(attributes["provenance"]["versions"])
 
 
+def test_results_hold_snapshots(built):
+    arrays, attributes = read_hdf5(built / "results" / "clusterings" / "ct" / "blobs" / "seed1.h5")
+    assert attributes["spec"]["snapshots"] == arrays["snapshots/epoch"].tolist() == [0, 1, 2, 3]
+    codes, centers = (arrays[f"snapshots/{name}"][0] for name in ("codes", "centers"))
+    assert codes.shape == (4, 120, 3)
+    nearest = ((codes[:, :, None] - centers[:, None]) ** 2).sum(-1).argmin(-1)  # (E, M)
+    np.testing.assert_array_equal(nearest, arrays["history/labels"][0][:, arrays["snapshots/sample"]])
+
+
 def test_methods_share_their_autoencoder(built):
     shared, _ = read_hdf5(built / "results" / "clusterings" / "dkm" / "blobs" / "seed0.h5")
     other, _ = read_hdf5(built / "results" / "clusterings" / "ct" / "blobs" / "seed0.h5")
@@ -104,7 +151,7 @@ def test_methods_share_their_autoencoder(built):
 
 def test_a_second_call_has_nothing_to_do(built):
     assert planned(built) == {}
-    for target in ("data", "tables", "figures"):
+    for target in ("data", "tables", "figures", "report"):
         assert "Nothing to be done" in run_snakemake(built, target, "-n").stdout
 
 
@@ -121,7 +168,7 @@ def test_the_pipeline_gives_what_the_estimator_gives(built):
         (changed(methods={"dkm": {"alpha": 10.0}}), {"cluster": 2, **REPORT}),
         (changed(methods={"dkm": {"alpha": 1000}}), {}),  # the value it has
         (changed(methods={"dkm": {"alpha": 1.0, "clustering_weight": 1000.0}}), {"cluster": 2, **REPORT}),  # swapped
-        (changed(methods={"dkm": {"title": "Another"}}), {"tables": 1, "figures": 1}),
+        (changed(methods={"dkm": {"title": "Another"}}), {"tables": 1, "figures": 1, "report": 1}),
         (changed(methods={"dkm_reinit": {"alpha": 10.0}}), {}),  # not in the study
         (changed(study={"seeds": [0, 1, 2]}), {"autoencoder": 1, "cluster": 4, **REPORT}),
         (changed(study={"seeds": [0]}), REPORT),
@@ -174,7 +221,7 @@ def edit(path, old, new):
         ("centers.py", "smallest=1e-12", "smallest=1e-11", {"cluster": 8, **REPORT}),
         ("layers.py", "sqrt(6 /", "sqrt(5 /", {"autoencoder": 2, "cluster": 8, **REPORT}),
         ("metrics.py", "return float(table[", "return 1.0 * float(table[", REPORT),
-        ("report/figures.py", '"font.size": 9', '"font.size": 8', {"figures": 1}),
+        ("report/figures.py", '"font.size": 9', '"font.size": 8', {"figures": 1, "report": 1}),
         ("stages/cluster.py", "check_enough_samples(len(x)", "check_enough_samples(int(len(x))", {}),
     ],
     ids=["comment", "docstring", "equation", "centers", "autoencoder", "metric", "figure", "plumbing"],

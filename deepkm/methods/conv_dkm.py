@@ -47,6 +47,7 @@ class ConvDKM(DeepClustering):
     anneal_end: PositiveInt = 200  # T2
     autoencoder: str | None = "conv_sigmoid"
     pretraining_epochs: NonNegativeInt = 0
+    recordable = True
 
     def check_parameters(self):
         super().check_parameters()

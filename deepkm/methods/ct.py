@@ -42,6 +42,7 @@ class CT(DeepClustering):
     alpha: Positive = 3.0
     clustering_weight: NonNegative = 10.0  # lambda
     reinit: bool = True
+    recordable = True
 
     def init(self, z, run):
         super().init(z, run)
@@ -56,3 +57,6 @@ class CT(DeepClustering):
         membership = inverse_power(distance, self.alpha)
         clustering = batch.log(clustering=(membership * distance).mean((-2, -1)))  # (S,)
         return batch.reconstruction + self.clustering_weight * clustering
+
+    def membership(self, z, index, run):
+        return inverse_power(squared_distances(z, run.centers), self.alpha)

@@ -44,6 +44,7 @@ class DCN(DeepClustering):
 
     clustering_weight: NonNegative = 1.0  # lambda
     initial_count: Positive = 100.0
+    recordable = True
 
     def init(self, z, run):
         super().init(z, run)
@@ -62,7 +63,7 @@ class DCN(DeepClustering):
         member = functional.one_hot(assigned, self.n_clusters).to(z)  # (S, B, K)
         counts, added = run.state["counts"], member.sum(1).unsqueeze(-1)  # (S, K, 1)
         run.centers = (counts * run.centers + member.mT @ z) / (counts + added)
-        run.state["counts"] = counts + added
+        counts += added
 
 
 def _pick(centers, label):

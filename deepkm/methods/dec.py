@@ -59,6 +59,9 @@ class DEC(DeepClustering):
     def after_step(self, batch, run):
         count_step(self, run)
 
+    def membership(self, z, index, run):
+        return memberships(z, run.centers, self.alpha)
+
 
 def target_distribution(q):
     """Return p for memberships q, both (S, N, K): q sharpened, and divided by each cluster's size."""

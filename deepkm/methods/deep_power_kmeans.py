@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from deepkm.base import AtLeastOne, DeepClustering, Negative, NonNegative, NonNegativeInt, PositiveInt
-from deepkm.centers import log_power_mean, squared_distances
+from deepkm.centers import inverse_power, log_power_mean, squared_distances
 from deepkm.kmeans import draw_centers
 
 
@@ -57,17 +57,25 @@ class DeepPowerKMeans(DeepClustering):
     clustering_weight: NonNegative = 10.0  # lambda
     decoder_decay: NonNegative = 0.01  # mu
     initial_centers: str = "uniform"
+    recordable = True
 
     def init(self, z, run):
         run.centers = draw_centers(self.initial_centers, z, self.n_clusters, seeds=run.seeds).requires_grad_()
 
     def loss(self, batch, run):
-        step = run.epoch * self.n_exponents // self.epochs
         distance = squared_distances(batch.z, run.centers)  # (S, B, K)
-        mean = log_power_mean(distance, self.exponent * self.exponent_growth**step).exp()  # (S, B)
+        mean = log_power_mean(distance, self.exponent_at(run.epoch)).exp()  # (S, B)
         clustering = batch.log(clustering=mean.mean(-1))  # (S,)
         decay = batch.log(decay=_squared_norm(run.autoencoder, "decoder", like=clustering))
         return batch.reconstruction + self.clustering_weight * clustering + self.decoder_decay * decay
+
+    def membership(self, z, index, run):
+        """Return each center's share of the pull on a sample: proportional to d_k^(s - 1)."""
+        return inverse_power(squared_distances(z, run.centers), 1 - self.exponent_at(max(0, run.epoch - 1)))
+
+    def exponent_at(self, epoch):
+        """Return s of an epoch, counted from 0."""
+        return self.exponent * self.exponent_growth ** (epoch * self.n_exponents // max(1, self.epochs))
 
 
 def _squared_norm(autoencoder, part, *, like):

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 from deepkm.base import DeepClustering, Fraction, NonNegative, NonNegativeInt, Positive, PositiveInt
-from deepkm.centers import nearest
 from deepkm.convnet import build_convnet, dropout_mask, head_loss, new_head, random_views, step_head
 from deepkm.kmeans import kmeans
 from deepkm.pseudo_labels import agreement, cluster, draw_evenly, fit_whitening, whiten
@@ -74,11 +73,6 @@ class DeepCluster(DeepClustering):
     def optimizer_options(self):
         return {**super().optimizer_options(), "weight_decay": self.weight_decay}
 
-    def transform(self, X):
-        """Return the whitened features of each sample of `X`, (n_samples, n_components or fewer)."""
-        z = self._encode(X)
-        return whiten(z, self._run.state["mean"], self._run.state["projection"])[0].numpy(force=True)
-
     def init(self, z, run):
         """Nothing: the first clusters are found before the first epoch, like all others."""
 
@@ -107,8 +101,12 @@ class DeepCluster(DeepClustering):
         rates = {"learning_rate": self.learning_rate, "weight_decay": self.weight_decay}
         step_head(run.state["head"], batch.z, batch.label, **rates)
 
-    def assign(self, z, run):
-        return nearest(whiten(z, run.state["mean"], run.state["projection"]), run.centers)
+    def embed(self, z, run):
+        """Return the whitened features, (S, N, n_components or fewer)."""
+        return whiten(z, run.state["mean"], run.state["projection"])
+
+    def decode_centers(self, run):
+        """Return None: no image belongs to whitened features."""
 
     def _features(self, batch, run):
         x, when = batch.x, {"seeds": run.seeds, "step": batch.step, "epoch": run.epoch}

@@ -56,6 +56,7 @@ class DKM(DeepClustering):
     clustering_weight: NonNegative = 1.0  # lambda
     reinit: bool = False
     random_centers: bool = False
+    recordable = True
 
     def init(self, z, run):
         if self.random_centers:
@@ -75,6 +76,9 @@ class DKM(DeepClustering):
         membership = softmin(distance, self.alpha_at(run.epoch))
         clustering = batch.log(clustering=(membership * distance).sum(-1).mean(-1))  # (S,)
         return batch.reconstruction + self.clustering_weight * clustering
+
+    def membership(self, z, index, run):
+        return softmin(squared_distances(z, run.centers), self.alpha_at(max(0, run.epoch - 1)))
 
     def alpha_at(self, epoch):
         """Return the inverse temperature of an epoch, counted from 0."""

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from deepkm.base import DeepClustering, NonNegative, Positive, PositiveInt
-from deepkm.methods.dec import count_step, divergence, start_target
+from deepkm.methods.dec import count_step, divergence, memberships, start_target
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -55,6 +55,9 @@ class IDEC(DeepClustering):
 
     def after_step(self, batch, run):
         count_step(self, run)
+
+    def membership(self, z, index, run):
+        return memberships(z, run.centers, self.alpha)
 
     def check_parameters(self):
         super().check_parameters()

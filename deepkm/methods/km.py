@@ -29,6 +29,7 @@ class KMeans(DeepClustering):
 
     autoencoder: str | None = None
     epochs: NonNegativeInt = 0
+    recordable = True
 
     def before_epoch(self, z, run):
         if 0 < run.epoch < self.epochs:

@@ -58,3 +58,6 @@ class SoftKMeans(DeepClustering):
         distance = expanded_distances(z, run.centers)  # (S, B, K)
         membership = softmin(distance, self.alpha)
         return batch.log(clustering=(membership * distance).sum(-1).mean(-1))  # (S,)
+
+    def membership(self, z, index, run):
+        return softmin(expanded_distances(z, run.centers), self.alpha)

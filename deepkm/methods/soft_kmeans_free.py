@@ -82,6 +82,9 @@ class SoftKMeansFree(DeepClustering):
         """Return the center of largest weight of each training sample, (S, N)."""
         return run.state["logits"].argmax(-1)
 
+    def membership(self, z, index, run):
+        return torch.softmax(run.state["logits"][:, index], dim=-1)
+
     def predict(self, X):
         """Return the nearest center of each sample of `X`, (n_samples,)."""
         return nearest(self._encode(X), self._run.centers.detach())[0].numpy(force=True).astype("int32")

@@ -23,6 +23,7 @@ def main(args):
         n_features=x.shape[1],
         n_latent=parameters["n_latent"],
         hidden_widths=parameters["hidden_widths"],
+        precision=parameters["precision"],
     )
     run = Run(spec["seeds"], autoencoder.to(x.device, x.dtype))
     options = {name: parameters[f"pretraining_{name}"] for name in ("epochs", "batch_size", "learning_rate")}

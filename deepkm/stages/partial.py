@@ -3,12 +3,12 @@
 from argparse import Namespace
 from pathlib import Path
 
-import pandas as pd
-
-from deepkm.inventory import jobs_of
-from deepkm.report.tables import summarize, to_markdown
+from deepkm.inventory import FOLDERS, jobs_of
+from deepkm.report.summaries import METRICS
+from deepkm.report.tables import NAMES
 from deepkm.spec import Study
-from deepkm.stages import score
+from deepkm.stages import statistics, tables
+from deepkm.stages.score import write_scores
 
 
 def add_arguments(parser):
@@ -17,25 +17,24 @@ def add_arguments(parser):
 
 def main(args):
     study = Study(args.spec)
-    clusterings = [job for job in jobs_of(study) if "method" in job.spec]
-    done = [job.path for job in clusterings if job.state()[0] == "done"]
-    print(f"{len(done)} of {len(clusterings)} clustering jobs are done")
-    if not done:
+    jobs = list(jobs_of(study))
+    done = {stage: [job.path for job in jobs if job.stage == stage and job.state()[0] == "done"] for stage in FOLDERS}
+    print(f"{len(done['cluster'])} of {sum(job.stage == 'cluster' for job in jobs)} clustering jobs are done")
+    if not done["cluster"]:
         return
     folder = args.output or Path(study.config["results_dir"], "partial")
     data = [Path(study.config["data_dir"], f"{dataset}.npz") for dataset in study.datasets]
-    paths = {name: folder / f"{name}.csv" for name in ("scores", "epochs")}
-    score.main(Namespace(data=[path for path in data if path.exists()], results=done, **paths))
-    write_tables(pd.read_csv(paths["scores"]), study, folder)
-
-
-def write_tables(scores, study, folder):
-    """Write ``{acc,nmi,ari}.{csv,md}`` with the number of seeds in each cell."""
-    titles = {kind: dict(study.report_spec("tables")[kind]) for kind in ("datasets", "methods")}
-    n_seeds = sum(len(seeds) for seeds in study.blocks.values())
-    for metric in ("acc", "nmi", "ari"):
-        summary = summarize(scores, metric)
-        summary.to_csv(folder / f"{metric}.csv", index=False, float_format="%.4f")
-        text = to_markdown(summary, metric, **titles, n_expected=n_seeds)
-        (folder / f"{metric}.md").write_text(text, encoding="utf-8")
-        print(text)
+    files = {name: folder / f"{name}.csv" for name in ("scores", "epochs", "runs", "parameters", "pairwise", "best")}
+    write_scores(
+        done["cluster"],
+        done["autoencoder"],
+        data=[path for path in data if path.exists()],
+        output=[files[name] for name in ("scores", "epochs", "runs", "parameters")],
+    )
+    output = [files["pairwise"], files["best"]]
+    statistics.main(Namespace(spec=study.statistics_spec(), scores=files["scores"], output=output))
+    output = [folder / f"{name}{suffix}" for name in NAMES for suffix in (".csv", ".md")]
+    output = [path for path in output if path not in files.values()]
+    tables.main(Namespace(spec=study.report_spec("tables"), output=output, **files))
+    for metric in METRICS:
+        print((folder / f"{metric}.md").read_text(encoding="utf-8"))

@@ -5,39 +5,97 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from deepkm.hdf5 import read_hdf5
+from deepkm.hdf5 import read_attributes, read_hdf5
+from deepkm.inventory import result_files
 from deepkm.metrics import scores
+from deepkm.spec import digest
 
 
 def add_arguments(parser):
     parser.add_argument("--data", nargs="+", required=True, type=Path, help="data/{dataset}.npz of each data set")
-    parser.add_argument("--results", nargs="+", required=True, help="result files of the cluster stage")
-    parser.add_argument("--scores", required=True, type=Path, help="the .csv to write: a row per run")
-    parser.add_argument("--epochs", required=True, type=Path, help="the .csv to write: a row per run and epoch")
+    parser.add_argument("--results", required=True, type=Path, help="the folder of results; the spec says which")
+    parser.add_argument("--output", nargs="+", required=True, type=Path, help="{scores,epochs,runs,parameters}.csv")
 
 
 def main(args):
-    targets = {path.stem: _target(path) for path in args.data}
-    final, curves = [], []
-    for path in args.results:
+    write_scores(*result_files(args.results, args.spec), data=args.data, output=args.output)
+
+
+def write_scores(clusterings, autoencoders, *, data, output):
+    """Write the tables that everything else is made from.
+
+    Parameters
+    ----------
+    clusterings, autoencoders : list of path
+        Result files of the training stages.
+    data : list of path
+        ``{dataset}.npz`` of each data set.
+    output : list of path
+        ``scores.csv`` (a row per run), ``epochs.csv`` (a row per run and epoch), ``runs.csv`` (a row per training job)
+        and ``parameters.csv`` (a row per data set and method), in any folder.
+    """
+    targets = {path.stem: _target(path) for path in data}
+    final, curves, runs, parameters = [], [], [], {}
+    for path in autoencoders:
+        attributes = read_attributes(path)
+        runs.append(_run(path, attributes, epochs=attributes["spec"]["parameters"]["pretraining_epochs"]))
+    for path in clusterings:
         arrays, attributes = read_hdf5(path)
         spec = attributes["spec"]
-        for s, seed in enumerate(spec["seeds"]):
-            key = {"dataset": spec["dataset"]["name"], "method": spec["method"], "seed": seed}
-            target = targets[key["dataset"]]
-            rows = [{**key, **row} for row in _epochs(arrays, s, target)]
-            curves += rows
-            measured = _score(target, arrays["labels"][s])
-            cost = {
-                "epochs": _epochs_trained(arrays, s),
-                "seconds": attributes["provenance"]["seconds"] / len(spec["seeds"]),
-            }
-            diverged = not np.isfinite([rows[-1].get("loss", 0.0), *np.ravel(arrays["centers"][s])]).all()
-            final.append({**key, **measured, **cost, "diverged": diverged})
-    for path, rows in ((args.scores, final), (args.epochs, curves)):
+        scored, rows = _score_file(arrays, attributes, targets[spec["dataset"]["name"]])
+        final += scored
+        curves += rows
+        runs.append(_run(path, attributes, epochs=max(row["epochs"] for row in scored)))
+        parameters.setdefault((spec["dataset"]["name"], spec["method"]), _parameters(spec))
+    tables = {"scores": final, "epochs": curves, "runs": runs, "parameters": list(parameters.values())}
+    for path in output:
         path.parent.mkdir(parents=True, exist_ok=True)
-        pd.DataFrame(rows).to_csv(path, index=False)
+        pd.DataFrame(tables[path.stem]).to_csv(path, index=False)
     print(f"scored {len(final)} runs of {len(targets)} data sets")
+
+
+def _score_file(arrays, attributes, target):
+    """Return a row per run of one file, and a row per run and epoch."""
+    spec, final, curves = attributes["spec"], [], []
+    for s, seed in enumerate(spec["seeds"]):
+        key = {"dataset": spec["dataset"]["name"], "method": spec["method"], "seed": seed}
+        rows = [{**key, **row} for row in _epochs(arrays, s, target)]
+        curves += rows
+        cost = {
+            "epochs": _epochs_trained(arrays, s),
+            "seconds": attributes["provenance"]["seconds"] / len(spec["seeds"]),
+        }
+        diverged = not np.isfinite([rows[-1].get("loss", 0.0), *np.ravel(arrays["centers"][s])]).all()
+        final.append({**key, **_score(target, arrays["labels"][s]), **cost, "diverged": diverged})
+    return final, curves
+
+
+def _run(path, attributes, *, epochs):
+    """Return what is known of one training job: a block of seeds, clustered or pretrained."""
+    spec, made = attributes["spec"], attributes["provenance"]
+    stage = "cluster" if "method" in spec else "autoencoder"
+    return {
+        "stage": stage,
+        "key": spec["method" if stage == "cluster" else "autoencoder"],
+        "dataset": spec["dataset"]["name"],
+        "block": path.stem,
+        "seeds": " ".join(map(str, spec["seeds"])),
+        "epochs": epochs,  # of the longest of its runs
+        **{name: made.get(name) for name in ("seconds", "device", "threads", "peak_memory_bytes")},
+        **made.get("versions", {}),
+        "code": spec.get("code"),
+        "spec": digest(spec),
+    }
+
+
+def _parameters(spec):
+    """Return what one method ran with on one data set, after defaults."""
+    values = {
+        name: " ".join(map(str, value)) if isinstance(value, list) else value
+        for name, value in spec["parameters"].items()
+    }
+    key = {"dataset": spec["dataset"]["name"], "method": spec["method"], "estimator": spec["estimator"]}
+    return {**key, "scaling": spec["dataset"]["scaling"], **values}
 
 
 def _target(path):

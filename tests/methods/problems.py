@@ -5,7 +5,8 @@ import torch
 from sklearn.datasets import make_blobs
 
 from deepkm.checkpoint import restore_run, save_run
-from deepkm.training import Batch, Run, train
+from deepkm.steps import Batch
+from deepkm.training import Run, train
 
 SMALL = {"n_clusters": 3, "epochs": 4, "batch_size": 16, "hidden_widths": (8,), "n_init": 2, "pretraining_epochs": 2}
 

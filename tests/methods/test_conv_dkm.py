@@ -6,7 +6,8 @@ import torch
 from sklearn.datasets import make_blobs
 
 from deepkm import ConvDKM
-from deepkm.training import Batch, Run, train
+from deepkm.steps import Batch
+from deepkm.training import Run, train
 
 SMALL = {"n_clusters": 3, "autoencoder": "mlp", "hidden_widths": (8,), "batch_size": 32, "epochs": 4}
 SMALL |= {"anneal_start": 1, "anneal_end": 3, "clustering_weight": 0.5}

@@ -4,7 +4,7 @@ from test_dkm import check_against_loop
 
 from deepkm import CT, KMeans
 from deepkm.centers import inverse_power
-from deepkm.training import Batch
+from deepkm.steps import Batch
 
 
 def loop_loss(x, centers, *, alpha, clustering_weight):

@@ -12,7 +12,8 @@ from deepkm import DeepCluster
 from deepkm.checkpoint import restore_run, save_run
 from deepkm.convnet import ConvNet, augment, dropout_mask
 from deepkm.pseudo_labels import agreement, cluster, draw_evenly, draw_from_each, fit_whitening, split_empty, whiten
-from deepkm.training import Batch, Run, train
+from deepkm.steps import Batch
+from deepkm.training import Run, train
 
 VECTORS = {"n_clusters": 3, "autoencoder": "mlp", "hidden_widths": (8,), "n_latent": 6, "batch_size": 32}
 VECTORS |= {"epochs": 4, "n_pseudo_labels": 8, "n_init": 2}

@@ -7,7 +7,8 @@ import torch
 
 from deepkm import DKM
 from deepkm.centers import softmin
-from deepkm.training import Batch, Run
+from deepkm.steps import Batch
+from deepkm.training import Run
 
 
 class Halves(torch.nn.Module):

@@ -9,9 +9,17 @@ rule score:
             method=study.methods,
             block=study.blocks,
         ),
+        autoencoders=collect(
+            "<results>/autoencoders/{autoencoder}/{dataset}/{block}.h5",
+            dataset=study.datasets,
+            autoencoder=sorted(set(filter(None, map(study.autoencoder_of, study.methods)))),
+            block=study.blocks,
+        ),
     output:
-        scores="<results>/scores.csv",
+        scores=report("<results>/scores.csv", caption="../report/scores.rst", category="Scores"),
         epochs="<results>/epochs.csv",
+        runs="<results>/runs.csv",
+        parameters="<results>/parameters.csv",
     log:
         "<results>/logs/score.log",
     benchmark:
@@ -20,17 +28,47 @@ rule score:
         "../../envs/deepkm.yaml"
     params:
         spec=dumps(study.score_spec()),
+        folder=lambda wildcards, output: os.path.dirname(output.scores),  # a command cannot name 10,000 files
     shell:
-        "python -m deepkm score --spec {params.spec:q} --data {input.npz:q} --results {input.results:q}"
-        " --scores {output.scores:q} --epochs {output.epochs:q} > {log:q} 2>&1"
+        "python -m deepkm score --spec {params.spec:q} --data {input.npz:q} --results {params.folder:q}"
+        " --output {output:q} > {log:q} 2>&1"
 
 
-rule tables:
-    """Means and standard deviations over seeds, as CSV and Markdown."""
+rule statistics:
+    """Tests between methods, paired over seeds, and over data sets."""
     input:
         rules.score.output.scores,
     output:
-        collect("<results>/tables/{metric}.{format}", metric=["acc", "nmi", "ari"], format=["csv", "md"]),
+        pairwise="<results>/statistics/pairwise.csv",
+        best="<results>/statistics/best.csv",
+        friedman="<results>/statistics/friedman.csv",
+        nemenyi="<results>/statistics/nemenyi.csv",
+    log:
+        "<results>/logs/statistics.log",
+    benchmark:
+        "<results>/benchmarks/statistics.jsonl"
+    conda:
+        "../../envs/deepkm.yaml"
+    params:
+        spec=dumps(study.statistics_spec()),
+    shell:
+        "python -m deepkm statistics --spec {params.spec:q} --scores {input:q} --output {output:q} > {log:q} 2>&1"
+
+
+rule tables:
+    """Scores, cost, ablations, parameters and published figures, as CSV, Markdown and LaTeX."""
+    input:
+        scores=rules.score.output.scores,
+        runs=rules.score.output.runs,
+        parameters=rules.score.output.parameters,
+        pairwise=rules.statistics.output.pairwise,
+        best=rules.statistics.output.best,
+    output:
+        collect(
+            "<results>/tables/{table}.{format}",
+            table=["acc", "nmi", "ari", "cost", "ablation", "parameters", "published"],
+            format=["csv", "md", "tex"],
+        ),
     log:
         "<results>/logs/tables.log",
     benchmark:
@@ -40,7 +78,9 @@ rule tables:
     params:
         spec=dumps(study.report_spec("tables")),
     shell:
-        "python -m deepkm tables --spec {params.spec:q} --scores {input:q} --output {output:q} > {log:q} 2>&1"
+        "python -m deepkm tables --spec {params.spec:q} --scores {input.scores:q} --runs {input.runs:q}"
+        " --parameters {input.parameters:q} --pairwise {input.pairwise:q} --best {input.best:q} --output {output:q}"
+        " > {log:q} 2>&1"
 
 
 rule figures:
@@ -49,7 +89,13 @@ rule figures:
         scores=rules.score.output.scores,
         epochs=rules.score.output.epochs,
     output:
-        directory("<results>/figures"),
+        report(
+            directory("<results>/figures"),
+            patterns=["{figure}.png"],
+            labels={"figure": "{figure}"},
+            caption="../report/figures.rst",
+            category="Figures",
+        ),
     log:
         "<results>/logs/figures.log",
     benchmark:
@@ -61,6 +107,29 @@ rule figures:
     shell:
         "python -m deepkm figures --spec {params.spec:q} --scores {input.scores:q} --epochs {input.epochs:q}"
         " --output {output:q} > {log:q} 2>&1"
+
+
+rule report:
+    """One page with all tables and figures of the study, for any browser."""
+    input:
+        rules.score.output,
+        rules.statistics.output,
+        rules.tables.output,
+        rules.figures.output,
+    output:
+        report("<results>/report.html", caption="../report/page.rst", category="The study on one page"),
+    log:
+        "<results>/logs/report.log",
+    benchmark:
+        "<results>/benchmarks/report.jsonl"
+    conda:
+        "../../envs/deepkm.yaml"
+    params:
+        spec=dumps(study.page_spec()),
+        folder=lambda wildcards, output: os.path.dirname(output[0]),
+    shell:  # the environment holds what is no parameter: where it shapes a result, an input has changed
+        'python -m deepkm report --spec {params.spec:q} --results {params.folder:q} --study "$DEEPKM_STUDY"'
+        ' --options "$DEEPKM_OPTIONS" --output {output:q} > {log:q} 2>&1'
 
 
 rule partial:

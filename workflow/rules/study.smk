@@ -16,6 +16,21 @@ except ValueError as error:
     raise WorkflowError(f"config: {error}") from None
 
 
+def options_of(workflow):
+    """Return what Snakemake was called with for this study, beside targets: the page shows commands."""
+    files, values = workflow.overwrite_configfiles, workflow.config_settings.config
+    given = {
+        "--cores": ["1"],
+        "-s": [] if os.path.exists("Snakefile") else [os.path.relpath(workflow.main_snakefile)],
+        "--configfile": [os.path.relpath(path) for path in files],
+        "--config": [f"{key}={value if isinstance(value, str) else dumps(value)}" for key, value in values.items()],
+    }
+    return shlex.join(part for option, values in given.items() if values for part in (option, *values))
+
+
+os.environ |= {"DEEPKM_STUDY": dumps(study.config), "DEEPKM_OPTIONS": options_of(workflow)}  # for the page
+
+
 def pretrained(wildcards):
     """Return the autoencoders that a method builds on; none in input space."""
     key = study.autoencoder_of(wildcards.method)

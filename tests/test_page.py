@@ -1,0 +1,326 @@
+"""The page in a real browser: Debian's Chromium without a head, driven by Playwright."""
+
+import re
+import shutil
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from matplotlib.figure import Figure
+from playwright.sync_api import sync_playwright
+
+from deepkm.report.content import StudyResults, page_content
+from deepkm.report.figures import save
+from deepkm.report.layout import Cell
+from deepkm.report.overview import warnings
+from deepkm.report.page import embed, render
+from deepkm.report.paired import compare_over_seeds
+from deepkm.report.ranks import compare_over_datasets
+from deepkm.stages.tables import make_tables
+
+CHROMIUM = shutil.which("chromium")
+in_browser = pytest.mark.skipif(not CHROMIUM, reason="chromium is not installed: apt-get install chromium")
+
+# Names as no one should choose them; each would do something where it is not escaped.
+HOSTILE = (
+    "<script>window.harm = 1</script>",
+    '"><img src=x onerror="window.harm = 1">',
+    r"$\alpha_1$ & 100 % \textbf{x} | **y** | _z_",
+    "{{ 7 * 7 }}{% include 'page.css' %}`code`",
+    "]]></style><style>* { display: none }</style>",
+)
+SEEDS = range(10)
+
+
+def title_of(i, plain):
+    return HOSTILE[i] if i < len(HOSTILE) else f"{plain} {i}"
+
+
+def make_results(folder, n_datasets=3, n_methods=8):
+    """Return a study of made-up numbers, with two figures; one run diverged and one seed is missing."""
+    random = np.random.default_rng(0)
+    datasets = {f"data{i}": title_of(i, "Data") for i in range(n_datasets)}
+    methods = {f"method{i}": title_of(i, "Method") for i in range(n_methods)}
+    keys = pd.MultiIndex.from_product([datasets, methods, SEEDS], names=["dataset", "method", "seed"])
+    scores = pd.DataFrame(random.uniform(size=(len(keys), 3)), index=keys, columns=["acc", "nmi", "ari"]).reset_index()
+    scores = scores.assign(n_clusters_used=3, epochs=7, seconds=1.5, diverged=False)
+    scores.loc[:9, "acc"] = 1.0  # 100.0 sorts after 9.9
+    scores.loc[10:19, "acc"] = 0.05
+    scores.loc[25, "diverged"] = True
+    scores = scores.drop(index=scores.index[-1])
+    runs = scores[["dataset", "method", "seed", "epochs", "seconds"]].rename(columns={"method": "key", "seed": "seeds"})
+    runs = runs.assign(stage="cluster", block="seed0", device="CPU (x)", threads=1, peak_memory_bytes=10**9, deepkm="1")
+    parameters = scores[["dataset", "method"]].drop_duplicates()
+    parameters = parameters.assign(estimator="mine:<b>", scaling="unit", alpha=1000.0, epochs=7, weight="<b>1</b>")
+    keys = {"datasets": list(datasets), "methods": list(methods)}
+    pairwise, best = compare_over_seeds(scores, **keys)
+    spec = {
+        "datasets": datasets.items(),
+        "methods": methods.items(),
+        "ablations": [["method0", "method1"]],
+        "n_seeds": len(SEEDS),
+        "origins": {key: {"source": "file", "departs": ""} for key in datasets},
+    }
+    frames = {"scores": scores, "runs": runs, "parameters": parameters}
+    made = make_tables(spec, **frames, pairwise=pairwise, best=best)
+    figures = []
+    for i, about in enumerate([list(methods), ["method1"]]):
+        drawing = Figure(figsize=(3, 2))
+        drawing.subplots().plot(random.uniform(size=30))
+        save(drawing, folder / f"figure{i}")
+        files = [folder / f"figure{i}.{kind}" for kind in ("png", "svg")]
+        text = {"title": f"Figure {i} {HOSTILE[1]}", "caption": HOSTILE[0], "alt": HOSTILE[1]}
+        figures.append(
+            {"id": f"figure-{i}", "file": f"{i}.svg", "group": "Curves", "methods": about, **text, **embed(*files)}
+        )
+    docstring = "Hostile <b>method</b>.\n\n    a < b\n\nReferences\n----------\nA. Nonymous. 2024."
+    return StudyResults(
+        datasets=datasets,
+        methods=methods,
+        seeds=list(SEEDS),
+        **frames,
+        pairwise=pairwise,
+        friedman=compare_over_datasets(scores, **keys)[0],
+        tables={name: table for name, (_, table) in made.items()},
+        figures=figures,
+        docstrings=dict.fromkeys(methods, docstring),
+        options="--cores 1 --config 'x=<i>'",
+    )
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    return make_results(tmp_path_factory.mktemp("figures"))
+
+
+@pytest.fixture(scope="module")
+def page_file(study, tmp_path_factory):
+    path = tmp_path_factory.mktemp("page") / "report.html"
+    path.write_text(render(**page_content(study)), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def opened(browser, page_file):
+    """Return a function that opens the page and notes on it what went wrong and what was asked for."""
+    contexts = []
+
+    def open_page(width=1280, scheme="light", file=page_file):
+        contexts.append(browser.new_context(viewport={"width": width, "height": 800}, color_scheme=scheme))
+        page = contexts[-1].new_page()
+        page.trouble, page.requests = [], []
+        page.on("console", lambda message: page.trouble.append(message.text))
+        page.on("pageerror", lambda error: page.trouble.append(str(error)))
+        page.on("request", lambda request: page.requests.append(request.url))
+        page.goto(file.as_uri())
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+
+
+def column(page, key, number):
+    """Return the texts of one column of a table, from the top."""
+    return page.locator(f"#table-{key} tbody tr > :nth-child({number})").all_inner_texts()
+
+
+@in_browser
+def test_it_loads_without_trouble_and_asks_for_nothing(opened, page_file):
+    page = opened()
+    page.wait_for_load_state("networkidle")
+    assert page.trouble == []
+    assert [url for url in page.requests if not url.startswith("data:")] == [page_file.as_uri()]
+    assert page.locator("html").get_attribute("lang") == "en"
+
+
+@in_browser
+def test_all_figures_show_and_say_what_they_are(opened):
+    sizes = opened().evaluate(
+        "Promise.all([...document.images].map((i) => i.decode().then(() => [i.naturalWidth, i.alt.length])))"
+    )
+    assert len(sizes) == 2
+    assert all(width > 100 and alt > 0 for width, alt in sizes)
+
+
+@in_browser
+def test_names_do_nothing(opened, study):
+    page = opened()
+    assert page.evaluate("window.harm") is None
+    assert page.locator("script").count() == 1
+    assert [text.strip() for text in column(page, "acc", 1)] == list(study.methods.values())
+    heads = page.locator("#table-acc thead th").all_inner_texts()
+    assert [text.strip() for text in heads[1:]] == list(study.datasets.values())
+    assert page.locator("#method-method0 > h3").inner_text() == HOSTILE[0]
+
+
+@in_browser
+def test_a_script_that_got_in_would_not_run(opened):
+    page = opened()
+    page.evaluate(
+        "document.body.append(Object.assign(document.createElement('script'), {textContent: 'window.harm=1'}))"
+    )
+    page.evaluate("document.body.append(Object.assign(new Image(), {src: 'http://127.0.0.1:9/x.png'}))")
+    page.wait_for_timeout(100)
+    assert page.evaluate("window.harm") is None
+    assert len([text for text in page.trouble if "Content Security Policy" in text]) == 2
+
+
+@in_browser
+def test_cells_hold_the_means_of_the_scores(opened, study):
+    cells = column(opened(), "nmi", 3)
+    scores = study.scores[study.scores["dataset"] == "data1"]
+    for method, cell in zip(study.methods, cells, strict=True):
+        values = 100 * scores.loc[scores["method"] == method, "nmi"].to_numpy()
+        expected = f"{values.sum() / 10:.1f} ± {((values - values.mean()) ** 2).mean() ** 0.5:.1f} (10/10)"
+        assert cell.strip().removesuffix("†").strip() == expected
+
+
+def test_missing_seeds_stand_in_their_cell(study):
+    text = render(**page_content(study))
+    assert text.count("(9/10)<") == 3 + 3  # of ACC, NMI and ARI: in their tables and in the method's
+
+
+@in_browser
+@pytest.mark.parametrize("press", ["mouse", "Enter", "Space"])
+def test_tables_sort_as_numbers_by_mouse_and_keys(opened, press):
+    page = opened()
+    header = page.locator("#table-acc thead th").nth(1)
+    button = header.get_by_role("button")
+    before = column(page, "acc", 2)
+    numbers = [float(text.split(" ")[0]) for text in before]
+    assert {100.0, 5.0} <= set(numbers)
+    for state, order in [("descending", sorted(numbers, reverse=True)), ("ascending", sorted(numbers))]:
+        button.click() if press == "mouse" else button.press(press)
+        assert header.get_attribute("aria-sort") == state
+        assert [float(text.split(" ")[0]) for text in column(page, "acc", 2)] == order
+    button.click()
+    assert header.get_attribute("aria-sort") is None
+    assert column(page, "acc", 2) == before
+
+
+@in_browser
+def test_names_sort_and_one_table_leaves_the_others(opened):
+    page = opened()
+    other = column(page, "nmi", 1)
+    page.locator("#table-acc thead button").first.click()
+    names = [text for text in column(page, "acc", 1) if text.startswith("Method")]
+    assert names == [f"Method {i}" for i in range(5, 8)]
+    assert column(page, "nmi", 1) == other
+
+
+@in_browser
+def test_cells_without_a_number_stay_last(opened, study, tmp_path):
+    table = study.tables["acc"]
+    few = replace(table, rows=[[row[0], Cell("-"), *row[2:]] if i == 3 else row for i, row in enumerate(table.rows)])
+    file = tmp_path / "few.html"
+    results = replace(study, tables={**study.tables, "acc": few})
+    file.write_text(render(**page_content(results)), encoding="utf-8")
+    page = opened(file=file)
+    for _ in range(2):
+        page.locator("#table-acc thead button").nth(1).click()
+        assert column(page, "acc", 2)[-1] == "-"
+
+
+@in_browser
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [360, 1280])
+def test_it_is_accessible(opened, width, scheme):
+    page = opened(width, scheme)
+    page.locator("main details").evaluate_all("all => all.slice(0, 4).forEach((one) => { one.open = true })")
+    found = Axe().run(page)
+    assert found.violations_count == 0, found.generate_report()
+
+
+@in_browser
+def test_a_phone_scrolls_tables_and_not_the_page(opened):
+    page = opened(360)
+    assert page.evaluate("document.documentElement.scrollWidth") == 360
+    box = page.locator("#table-acc .scroll")
+    assert box.evaluate("(box) => box.scrollWidth > box.clientWidth")
+    assert box.get_attribute("tabindex") == "0"
+    menu = page.locator("#menu")
+    assert menu.get_attribute("open") is None
+    menu.locator("summary").click()
+    menu.get_by_role("link", name="Method 7").click()
+    assert menu.get_attribute("open") is None
+    assert page.locator("#method-method7").bounding_box()["y"] < 100
+
+
+@in_browser
+def test_dark_mode_is_dark_and_figures_stay_on_white(opened):
+    shades = [
+        opened(scheme=scheme).evaluate(
+            "['body', '.paper'].map((name) => getComputedStyle(document.querySelector(name)).backgroundColor)"
+        )
+        for scheme in ("light", "dark")
+    ]
+    brightness = [[sum(map(int, re.findall(r"\d+", shade)[:3])) / 765 for shade in pair] for pair in shades]
+    assert brightness[0] == [1, 1]
+    assert brightness[1][0] < 0.2
+    assert brightness[1][1] == 1
+
+
+@in_browser
+def test_printing_unfolds_everything_and_leaves_the_menu_out(opened):
+    page = opened()
+    closed = "document.querySelectorAll('main details:not([open])').length"
+    before = page.evaluate(closed)
+    page.evaluate(f"addEventListener('beforeprint', () => {{ window.left = {closed} }})")
+    pdf = page.pdf(format="A4")
+    assert before > 0
+    assert page.evaluate("window.left") == 0
+    assert page.evaluate(closed) == before
+    assert pdf.count(b"/Type /Page\n") > 5
+    page.emulate_media(media="print")
+    assert not page.locator("nav").is_visible()
+
+
+@in_browser
+def test_every_link_leads_somewhere_and_no_anchor_is_taken_twice(opened):
+    page = opened()
+    links = page.locator("a").evaluate_all("all => all.map((link) => link.getAttribute('href'))")
+    ids = page.locator("[id]").evaluate_all("all => all.map((one) => one.id)")
+    assert len(ids) == len(set(ids))
+    assert {link.removeprefix("#") for link in links} <= set(ids)
+
+
+@in_browser
+def test_a_large_study_stays_light(opened, tmp_path):
+    """What a browser has to read and lay out, since times depend on the machine."""
+    file = tmp_path / "large.html"
+    file.write_text(render(**page_content(make_results(tmp_path, n_datasets=5, n_methods=16))), encoding="utf-8")
+    assert len(re.sub(r'src="data:[^"]*"', "", file.read_text())) < 1_000_000
+    assert opened(file=file).evaluate("document.querySelectorAll('*').length") < 25_000
+
+
+def test_warnings_name_what_is_wrong(study):
+    runs = study.runs.assign(device=["A100 (GPU-1)", "A100 (GPU-2)"] + ["CPU (x)"] * (len(study.runs) - 2))
+    scores = study.scores.assign(n_clusters_used=[1, 1] + [3] * (len(study.scores) - 2))
+    lines = warnings(scores, runs, **study.study, stale=["a.h5"], foreign=["b.h5", "c.h5"])
+    missing, diverged, collapsed, stale, foreign, mixed = lines
+    assert f"Method 7 on {HOSTILE[2]} (9/10)" in missing
+    assert diverged.startswith(f"1 run diverged: {HOSTILE[2]} on {HOSTILE[0]}.")
+    assert collapsed.startswith("2 runs put all samples into one cluster")
+    assert stale.startswith("1 result made by other")
+    assert foreign.startswith("2 files among the results")
+    assert "different devices (A100, CPU (x))" in mixed
+
+
+def test_nothing_is_said_of_a_study_without_trouble(study):
+    whole = study.scores.query("seed < 9").assign(diverged=False)
+    assert warnings(whole, study.runs, **{**study.study, "seeds": list(range(9))}) == []
+
+
+def test_the_same_results_give_the_same_bytes(study, page_file):
+    assert render(**page_content(study)) == page_file.read_text()

@@ -1,0 +1,76 @@
+import pytest
+import torch
+
+from deepkm import products
+from deepkm.products import perceptron
+
+SIZES = (2, 7, 6), ((6, 5), (5, 9), (9, 3))  # x (S, B, F), and each layer's weight
+
+
+def network(dtype, requires_grad=True):
+    random = torch.Generator().manual_seed(0)
+    shape, layers = SIZES
+
+    def draw(*size):
+        return torch.randn(size, generator=random, dtype=dtype).requires_grad_(requires_grad)
+
+    return draw(*shape), [draw(shape[0], *layer) for layer in layers], [draw(shape[0], 1, n) for _, n in layers]
+
+
+def plain(x, weights, biases):
+    """The same by PyTorch's own layers and gradients."""
+    for weight, bias in zip(weights[:-1], biases[:-1], strict=True):
+        x = (x @ weight + bias).relu()
+    return x @ weights[-1] + biases[-1]
+
+
+def output_and_gradients(function, x, weights, biases, **options):
+    out = function(x, weights, biases, **options)
+    weight = torch.linspace(-1, 1, out.numel(), dtype=out.dtype).view_as(out)
+    return [out, *torch.autograd.grad((out * weight).sum(), [x, *weights, *biases])]
+
+
+def test_gradients_by_finite_differences():
+    x, weights, biases = network(torch.float64)
+    n = len(weights)
+    assert torch.autograd.gradcheck(lambda x, *p: perceptron(x, p[:n], p[n:]), (x, *weights, *biases))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_equals_plain_layers(dtype):
+    expected = output_and_gradients(plain, *network(dtype))
+    for found, tensor in zip(output_and_gradients(perceptron, *network(dtype)), expected, strict=True):
+        torch.testing.assert_close(found, tensor)
+
+
+def test_float32_on_the_cpu_takes_onednn():
+    if not torch.backends.mkldnn.is_available():
+        pytest.skip("this PyTorch was built without oneDNN")
+    x = torch.zeros(1, 2, 3)
+    assert products._products_for(x, "tf32") is products._by_onednn
+    assert products._products_for(x.double(), "tf32") is products._by_torch
+
+
+def test_one_run_copies_nothing():
+    x, weights, _ = network(torch.float32, requires_grad=False)
+    for run in range(2):
+        alone = products._by_onednn(x[run : run + 1], weights[0][run : run + 1])
+        torch.testing.assert_close(alone[0], x[run] @ weights[0][run])
+        assert alone.is_contiguous()
+
+
+def test_only_the_asked_gradients_are_taken():
+    x, weights, biases = network(torch.float64)
+    perceptron(x.detach(), weights, biases).sum().backward()
+    assert x.grad is None
+    assert weights[0].grad.shape == weights[0].shape
+
+
+def test_bfloat16_keeps_seven_bits(monkeypatch):
+    """A GPU's products in bfloat16, here on the CPU: sums and biases stay in float32."""
+    monkeypatch.setattr(products, "_products_for", lambda x, precision: products._by_bfloat16)
+    found, expected = (output_and_gradients(f, *network(torch.float32)) for f in (perceptron, plain))
+    assert not torch.equal(found[0], expected[0])
+    for tensor, exact in zip(found, expected, strict=True):
+        assert tensor.dtype == torch.float32
+        assert (tensor - exact).norm() < 3 * 2**-8 * exact.norm()

@@ -1,0 +1,73 @@
+"""Recorded steps: for real where there is a GPU; everywhere with a recording that only remembers the function."""
+
+import numpy as np
+import pytest
+import torch
+from test_contract import CONFIG, make_method
+
+from deepkm import steps, training
+from deepkm.methods.dkm import DKM
+from deepkm.training import train
+
+RECORDABLE = [key for key in CONFIG["methods"] if make_method(key).recordable and make_method(key).epochs]
+
+
+@pytest.fixture
+def x():
+    return torch.randn(100, 64, generator=torch.Generator().manual_seed(0))  # batches of 32, the last one shorter
+
+
+@pytest.fixture
+def replayed(monkeypatch):
+    """Let a CPU record: nothing runs then, and replaying calls the function again. What was replayed is listed."""
+    calls = []
+    monkeypatch.setattr(steps, "record", lambda function: lambda: calls.append(function()))
+    monkeypatch.setattr(training, "can_record", lambda x: True)
+    return calls
+
+
+def trained(method, x):
+    run = method.start(x, seeds=[5, 6])
+    for _ in train(method, x, run):
+        pass
+    return run
+
+
+def assert_close(found, expected, **tolerance):
+    for name, tensor in (expected.autoencoder.state_dict() | expected.state).items():
+        both = found.autoencoder.state_dict() | found.state
+        torch.testing.assert_close(both[name].detach(), tensor.detach(), **tolerance)
+    for name, values in expected.history.items():
+        np.testing.assert_allclose(np.stack(found.history[name]), np.stack(values), **tolerance)
+
+
+@pytest.mark.parametrize("key", RECORDABLE)
+def test_replayed_steps_equal_plain_ones(key, x, replayed, monkeypatch):
+    found = trained(make_method(key), x)
+    assert len(replayed) == 2 * make_method(key).epochs  # two of four batches: not the first and not the short one
+    monkeypatch.undo()
+    assert_close(found, trained(make_method(key), x), rtol=0, atol=0)
+
+
+def test_methods_that_decide_within_a_step_are_not_recorded(x, replayed):
+    trained(make_method("idec"), x)
+    assert not replayed
+
+
+def test_a_state_that_is_replaced_is_refused(x, monkeypatch):
+    class Replacing(DKM):
+        def after_step(self, batch, run):
+            run.state["age"] = run.state.get("age", torch.zeros(2)) + 1
+
+    monkeypatch.setattr(steps, "record", lambda function: function())
+    monkeypatch.setattr(training, "can_record", lambda x: True)
+    with pytest.raises(TypeError, match="state 'age' is replaced in each step"):
+        trained(Replacing(n_clusters=3, hidden_widths=(4,), batch_size=32, epochs=1), x)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
+@pytest.mark.parametrize("key", RECORDABLE)
+def test_a_gpu_replays_what_it_would_compute(key, x, monkeypatch):
+    recorded = trained(make_method(key, precision="float32"), x.cuda())
+    monkeypatch.setattr(training, "can_record", lambda x: False)
+    assert_close(recorded, trained(make_method(key, precision="float32"), x.cuda()), rtol=1e-3, atol=1e-4)
