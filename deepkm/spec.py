@@ -145,12 +145,18 @@ class Study:
         return {**keys, "code": self._code_digest("deepkm.stages.statistics")}
 
     def report_spec(self, stage):
-        """Return the spec of ``tables`` or ``figures``: what is shown, in which order, under which names."""
+        """Return the spec of a stage that shows results: what is shown, in which order, under which names."""
         titles = {
             kind: [[key, self.config[kind][key].get("title", key)] for key in getattr(self, kind)]
             for kind in ("datasets", "methods")
         }
-        return {**titles, "ablations": self.ablations(), "code": self._code_digest(f"deepkm.stages.{stage}")}
+        return {
+            **titles,
+            "ablations": self.ablations(),
+            "n_seeds": sum(map(len, self.blocks.values())),
+            "origins": {key: self._origin(key) for key in self.datasets},
+            "code": self._code_digest(f"deepkm.stages.{stage}"),
+        }
 
     def figures_spec(self):
         """Return the spec of the figures: beside what is shown, what is read and how the data were scaled."""
@@ -187,6 +193,13 @@ class Study:
             "source": Path(entry["path"]).name if "path" in entry else source,
             "licence": licence,
         }
+
+    def _origin(self, dataset):
+        """Return the source whose published figures a data set may be held against, and how it departs from it."""
+        entry = self.config["datasets"][dataset]
+        departs = [f"first {entry['first']} samples"] if "first" in entry else []
+        departs += ["from a file of one's own"] if "path" in entry else []
+        return {"source": entry.get("source", "file"), "departs": "; ".join(departs)}
 
     def _features(self, dataset):
         entry = self.config["datasets"][dataset]

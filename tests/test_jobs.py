@@ -86,7 +86,7 @@ def test_a_data_set_without_labels_is_clustered(tmp_path):
     scores = pd.read_csv(tmp_path / "results" / "scores.csv")
     assert scores["acc"].isna().all()
     assert (scores["n_clusters_used"] == 3).all()
-    assert "| -" in (tmp_path / "results" / "tables" / "acc.md").read_text()
+    assert "| no labels" in (tmp_path / "results" / "tables" / "acc.md").read_text()
     assert {path.name for path in (tmp_path / "results" / "figures").glob("*.png")} == {"mine_losses.png"}
 
 

@@ -4,7 +4,6 @@ import pytest
 
 from deepkm.report.figures import COLORS, color_of, draw_ablations, draw_losses, draw_scores, save
 from deepkm.report.samples import shown_samples
-from deepkm.report.tables import summarize, to_markdown
 
 TITLES = {"km": "k-means", "dkm": "DKM", "dkm_reinit": "DKM, re-init"}
 
@@ -32,53 +31,6 @@ def curves():
     ]
     rows.append({"dataset": "a", "method": "km", "seed": 0, "epoch": 0, "acc": 0.25, "nmi": 0.2})
     return pd.DataFrame(rows).assign(n_clusters_used=3)
-
-
-def test_mean_and_population_deviation_by_hand(scores):
-    summary = summarize(scores, "acc").set_index(["dataset", "method"])
-    assert summary.loc[("a", "dkm")].tolist() == pytest.approx([60, 10, 2, 0])
-    assert summary.loc[("a", "km")].tolist() == pytest.approx([55, 0, 2, 0])
-    assert ("b", "km") not in summary.index
-
-
-def test_markdown(scores):
-    text = to_markdown(summarize(scores, "acc"), "acc", datasets={"a": "A", "b": "B"}, methods=TITLES)
-    lines = text.splitlines()
-    assert [cell.strip() for cell in lines[2].split("|")[1:-1]] == ["k-means", "55.0 ± 0.0", "-"]
-    assert [cell.strip() for cell in lines[3].split("|")[1:-1]] == ["DKM", "**60.0 ± 10.0**", "-"]
-    assert "ACC in %, mean ± standard deviation over 2 seeds" in text
-
-
-def test_names_cannot_break_the_table(scores):
-    titles = {"km": "<script>alert(1)</script>", "dkm": "a|b*c_d"}
-    text = to_markdown(summarize(scores, "acc"), "acc", datasets={"a": "A&B"}, methods=titles)
-    assert "<script>" not in text
-    assert "a\\|b\\*c\\_d" in text
-    assert "A&amp;B" in text
-
-
-def test_missing_seeds_and_diverged_runs_are_counted_in_the_cells(scores):
-    summary = summarize(scores.assign(diverged=[True, False, False, False, True]), "acc")
-    text = to_markdown(summary, "acc", datasets={"a": "A"}, methods=TITLES, n_expected=3)
-    cells = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines()[2:5]]
-    assert cells == [
-        ["k-means", "55.0 ± 0.0 (2/3)"],
-        ["DKM", "**60.0 ± 10.0** (2/3), 1 diverged"],
-        ["DKM, re-init", "- (0/3)"],
-    ]
-
-
-def test_unequal_numbers_of_seeds_are_stated(scores):
-    text = to_markdown(summarize(scores.iloc[1:], "acc"), "acc", datasets={"a": "A"}, methods=TITLES)
-    assert "over 1 to 2 seeds" in text
-
-
-def test_one_seed_has_no_deviation(scores):
-    first = scores[scores["seed"] == 0]
-    text = to_markdown(summarize(first, "acc"), "acc", datasets={"a": "A"}, methods=TITLES)
-    assert "| **55.0** " in text
-    assert "one seed" in text
-    assert "±" not in text
 
 
 def test_loss_curves_hold_the_means_over_seeds(curves):

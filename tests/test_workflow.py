@@ -81,7 +81,7 @@ def test_what_a_study_leaves(built):
     }
     assert not list(built.rglob("*.checkpoint"))
     assert not list(built.rglob("*.tmp"))
-    for stage in ("dataset/blobs", "cluster/ct/blobs/seed0", "score", "tables", "figures", "report"):
+    for stage in ("dataset/blobs", "cluster/ct/blobs/seed0", "score", "statistics", "tables", "figures", "report"):
         assert (built / "results" / "logs" / f"{stage}.log").exists()
         assert (built / "results" / "benchmarks" / f"{stage}.jsonl").exists()
 

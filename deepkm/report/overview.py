@@ -77,7 +77,7 @@ def duration(seconds):
 
     Examples
     --------
-    >>> [duration(seconds) for seconds in (3.21, 75, 4000, 360000)]
+    >>> [duration(seconds) for seconds in (3.21, 75, 4020, 360000)]
     ['3.2 s', '1 min 15 s', '1 h 7 min', '100 h 0 min']
     """
     if seconds < 60:

@@ -1,12 +1,11 @@
-"""Tables as the page shows them: text in cells, what to sort by, what stands out."""
-
-from dataclasses import dataclass, field
+"""Tables that only the page shows: one method's, and what the tests between methods say."""
 
 import pandas as pd
 
-from deepkm.report.tables import METRICS
+from deepkm.report.layout import Cell, Table
+from deepkm.report.summaries import METRICS
 
-NOTHING = "–"
+NOTHING = "-"
 RUN_COLUMNS = {
     "seed": "Seed",
     "acc": "ACC",
@@ -15,156 +14,120 @@ RUN_COLUMNS = {
     "n_clusters_used": "Clusters used",
     "epochs": "Epochs",
     "seconds": "Seconds",
-    "diverged": "Diverged",
 }
 
 
-@dataclass(frozen=True, kw_only=True)
-class Cell:
-    """What one cell shows; `value` is what it sorts by where that cannot be read from its text."""
-
-    text: str
-    value: float | None = None
-    best: bool = False
-    mark: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Column:
-    title: str
-    numeric: bool = True
-
-
-@dataclass(frozen=True, kw_only=True)
-class Row:
-    """A row; its first cell names it, with a colour and the anchor of what it is about."""
-
-    cells: list[Cell]
-    color: str = ""
-    link: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Sheet:
-    """A table with an anchor, a title above and a note below."""
-
-    key: str
-    title: str
-    columns: list[Column]
-    rows: list[Row] = field(default_factory=list)
-    note: str = ""
-
-
-def score_sheet(summary, metric, *, datasets, methods, colors, n_expected):
-    """Return the table of one metric, methods as rows and data sets as columns.
+def method_table(score_tables, place, *, key, datasets):
+    """Return the scores of one method, data sets as rows and metrics as columns.
 
     Parameters
     ----------
-    summary : DataFrame
-        From `deepkm.report.tables.summarize`.
-    metric : str
-        A key of `METRICS`.
-    datasets, methods : dict of str to str
-        Titles by key, in the order to show.
-    colors : dict of str to str
-        By method.
-    n_expected : int
-        Seeds of the study; a cell of fewer says so.
+    score_tables : list of Table
+        From `deepkm.report.tables.score_table`: methods as rows, data sets as columns.
+    place : int
+        The method's among the rows.
+    key : str
+        The method's.
+    datasets : dict of str to str
+        Titles by key.
     """
-    found = {(row.dataset, row.method): row for row in summary.itertuples()}
-    best = summary.assign(mean=summary["mean"].round(1)).groupby("dataset")["mean"].max()
+    columns = [table.rows[place][1:] for table in score_tables]
     rows = [
-        Row(
-            cells=[
-                Cell(text=title),
-                *(_score_cell(found.get((dataset, method)), best.get(dataset), n_expected) for dataset in datasets),
-            ],
-            color=colors[method],
-            link=f"method-{method}",
-        )
-        for method, title in methods.items()
+        [Cell(title), *(Cell(column[i].text, column[i].value) for column in columns)]
+        for i, title in enumerate(datasets.values())
     ]
-    columns = [Column(title="Method", numeric=False), *(Column(title=title) for title in datasets.values())]
-    return Sheet(key=metric, title=f"{METRICS[metric]} [%]", columns=columns, rows=rows)
+    return Table(f"scores-{key}", "Scores", ["Data set", *(table.title for table in score_tables)], rows)
 
 
-def method_sheet(summaries, method, *, datasets, n_expected):
-    """Return the scores of one method, data sets as rows and metrics as columns."""
-    found = {
-        (metric, row.dataset): row
-        for metric, table in summaries.items()
-        for row in table.itertuples()
-        if row.method == method
-    }
+def runs_table(scores, method, *, datasets):
+    """Return a row per run of one method: from the columns of ``results/scores.csv`` that `RUN_COLUMNS` names."""
+    columns = [name for name in RUN_COLUMNS if name in scores]
     rows = [
-        Row(
-            cells=[
-                Cell(text=title),
-                *(_score_cell(found.get((metric, dataset)), None, n_expected) for metric in summaries),
-            ]
-        )
-        for dataset, title in datasets.items()
+        [
+            Cell(datasets[row["dataset"]]),
+            *(number(row[name], ".3f" if name in METRICS else None) for name in columns),
+            Cell("diverged" if row["diverged"] else ""),
+        ]
+        for row in scores[scores["method"] == method].to_dict("records")
     ]
-    columns = [Column(title="Data set", numeric=False), *(Column(title=f"{METRICS[m]} [%]") for m in summaries)]
-    return Sheet(key=f"scores-{method}", title="Scores", columns=columns, rows=rows)
+    header = ["Data set", *(RUN_COLUMNS[name] for name in columns), "Remark"]
+    return Table(
+        f"runs-{method}", "Each run", header, rows, ["ACC, NMI and ARI in [0, 1]."], "l" + "r" * len(columns) + "l"
+    )
 
 
-def runs_sheet(scores, method, *, datasets):
-    """Return a row per run of one method."""
-    table = scores.loc[scores["method"] == method]
-    table = table.assign(dataset=table["dataset"].map(datasets), diverged=table["diverged"].map({True: "yes"}))
-    shown = {name: title for name, title in RUN_COLUMNS.items() if name in table}
-    titled = table[["dataset", *shown]].rename(columns={"dataset": "Data set", **shown})
-    scores = titled.reindex(columns=[title for title in METRICS.values() if title in titled])
-    titled[scores.columns] = scores.map("{:.3f}".format, na_action="ignore")
-    return frame_sheet(titled, f"runs-{method}", title="Each run, scores in [0, 1]", numeric=set(titled) - {"Diverged"})
+def method_parameters(parameters, method, *, datasets):
+    """Return all parameters of one method after defaults, a column per data set, from ``results/parameters.csv``."""
+    table = parameters[parameters["method"] == method].set_index("dataset").drop(columns=["method", "estimator"])
+    table = table.dropna(axis="columns", how="all")
+    found = [key for key in datasets if key in table.index]
+    rows = [[Cell(name), *(Cell(number(table.at[key, name]).text) for key in found)] for name in table]
+    header = ["Parameter", *(datasets[key] for key in found)]
+    return Table(f"parameters-{method}", "Parameters", header, rows, align="l" * len(header))
 
 
-def parameters_sheet(parameters, method, *, datasets):
-    """Return the parameters of one method, a column per data set."""
-    table = parameters.loc[parameters["method"] == method].set_index("dataset").drop(columns=["method", "estimator"])
-    table = table.dropna(axis="columns", how="all").reindex([key for key in datasets if key in table.index]).T
-    table.columns = [datasets[key] for key in table]
-    named = table.reset_index(names="Parameter")
-    return frame_sheet(named, f"parameters-{method}", title="Parameters", numeric=())
+def pairwise_table(pairwise, dataset, metric, *, datasets, methods):
+    """Return all pairs of methods on one data set, from ``results/statistics/pairwise.csv``."""
+    shown = pairwise[(pairwise["dataset"] == dataset) & (pairwise["metric"] == metric)]
+    rows = [
+        [
+            Cell(methods[row.method]),
+            Cell(methods[row.other]),
+            number(row.mean_difference, "+z.1f"),
+            Cell(NOTHING if pd.isna(row.low) else f"{row.low:+z.1f} to {row.high:+z.1f}".replace("-", "−")),
+            number(row.effect, "+z.2f"),
+            number(row.p_holm, ".2g"),
+            Cell(row.verdict),
+            Cell("" if pd.isna(row.reason) else row.reason),
+        ]
+        for row in shown.itertuples()
+    ]
+    header = ["Method", "Compared with", "Difference", "95 % interval", "Effect", "p (Holm)", "Verdict", "Because"]
+    title = f"{datasets[dataset]}: all pairs, {METRICS[metric]}"
+    return Table(f"pairs-{dataset}", title, header, rows, align="llrrrrll")
 
 
-def frame_sheet(table, key, *, title, note="", numeric=None):
-    """Return any table as it is, its first column as the rows' names.
-
-    Parameters
-    ----------
-    table : DataFrame
-        Columns are named as they are to be shown.
-    numeric : collection of str, optional
-        The columns that are aligned and sorted as numbers; by default those of a numeric type.
-    """
-    numeric = table.select_dtypes("number").columns if numeric is None else numeric
-    kinds = [name in numeric for name in table]
-    columns = [Column(title=str(name), numeric=kind) for name, kind in zip(table, [False, *kinds[1:]], strict=True)]
-    rows = [Row(cells=[Cell(text=show(value)) for value in row]) for row in table.itertuples(index=False)]
-    return Sheet(key=key, title=title, columns=columns, rows=rows, note=note)
+def verdict_table(pairwise, *, datasets):
+    """Return how many pairs of methods differ on each data set, and how many tests could not tell."""
+    counts = pairwise.groupby(["dataset", "metric", "verdict"]).size()
+    rows = []
+    for (dataset, metric), total in pairwise.groupby(["dataset", "metric"], sort=False).size().items():
+        differ = counts.get((dataset, metric, "better"), 0) + counts.get((dataset, metric, "worse"), 0)
+        others = [counts.get((dataset, metric, verdict), 0) for verdict in ("no difference found", "cannot conclude")]
+        here = pairwise[(pairwise["dataset"] == dataset) & (pairwise["metric"] == metric)]
+        reasons = here.loc[here["verdict"] == "cannot conclude", "reason"].dropna().unique()
+        cells = [Cell(str(count), count) for count in (total, differ, *others)]
+        rows.append([Cell(datasets[dataset]), Cell(METRICS[metric]), *cells, Cell("; ".join(reasons))])
+    header = ["Data set", "Metric", "Pairs", "Differ", "No difference found", "Cannot conclude", "Because"]
+    return Table("verdicts", "Pairs of methods, over seeds", header, rows, align="llrrrrl")
 
 
-def show(value):
-    """Return a value as text: numbers with at most four significant digits, integers whole.
+def rank_table(friedman, *, methods):
+    """Return each method's average rank over data sets, from ``results/statistics/friedman.csv``."""
+    ranks = friedman.pivot(index="method", columns="metric", values="average_rank")
+    shown = [metric for metric in METRICS if metric in ranks]
+    rows = [[Cell(title), *(number(ranks.at[key, m], ".2f") for m in shown)] for key, title in methods.items()]
+    notes = [
+        f"{METRICS[row.metric]}: {row.verdict}{'' if pd.isna(row.reason) else f' ({row.reason})'}"
+        f"{'' if pd.isna(row.p) else f'; Friedman p = {row.p:.2g}, critical difference {row.critical_difference:.2f}'}."
+        for row in friedman.drop_duplicates("metric").itertuples()
+    ]
+    return Table("ranks", "Average ranks, over data sets", ["Method", *(METRICS[m] for m in shown)], rows, notes)
+
+
+def number(value, form=None):
+    """Return a cell that sorts by its value: in a format, or with at most four significant digits.
 
     Examples
     --------
-    >>> [show(value) for value in (0.81234567, 1234567.0, 3, 0.0001, float("nan"), True, "relu")]
-    ['0.8123', '1234567', '3', '0.0001', '–', 'True', 'relu']
+    >>> [number(value).text for value in (0.81234567, 1234567.0, 3, 0.0001, float("nan"), True, "relu")]
+    ['0.8123', '1234567', '3', '0.0001', '-', 'True', 'relu']
+    >>> number(-1.25, "+z.1f").text
+    '−1.2'
     """
     if pd.isna(value):
-        return NOTHING
-    if isinstance(value, float):
-        return str(int(value)) if value.is_integer() else f"{value:.4g}"
-    return str(value)
-
-
-def _score_cell(row, best, n_expected):
-    if row is None:
-        return Cell(text=NOTHING)
-    text = f"{row.mean:.1f} ± {row.std:.1f}" if row.n > 1 else f"{row.mean:.1f}"
-    if row.n < n_expected:
-        text += f" ({row.n}/{n_expected})"
-    return Cell(text=text, best=round(row.mean, 1) == best)
+        return Cell(NOTHING)
+    if isinstance(value, (str, bool)):
+        return Cell(str(value))
+    form = form or ("d" if float(value).is_integer() else ".4g")
+    return Cell(format(int(value) if form == "d" else value, form).replace("-", "−"), float(value))

@@ -1,12 +1,13 @@
 """Make scores and tables of the results that there are, while a study runs or after jobs failed."""
 
+from argparse import Namespace
 from pathlib import Path
 
-import pandas as pd
-
 from deepkm.inventory import FOLDERS, jobs_of
-from deepkm.report.tables import summarize, to_markdown
+from deepkm.report.summaries import METRICS
+from deepkm.report.tables import NAMES
 from deepkm.spec import Study
+from deepkm.stages import statistics, tables
 from deepkm.stages.score import write_scores
 
 
@@ -23,22 +24,17 @@ def main(args):
         return
     folder = args.output or Path(study.config["results_dir"], "partial")
     data = [Path(study.config["data_dir"], f"{dataset}.npz") for dataset in study.datasets]
+    files = {name: folder / f"{name}.csv" for name in ("scores", "epochs", "runs", "parameters", "pairwise", "best")}
     write_scores(
         done["cluster"],
         done["autoencoder"],
         data=[path for path in data if path.exists()],
-        output=[folder / f"{name}.csv" for name in ("scores", "epochs", "runs", "parameters")],
+        output=[files[name] for name in ("scores", "epochs", "runs", "parameters")],
     )
-    write_tables(pd.read_csv(folder / "scores.csv"), study, folder)
-
-
-def write_tables(scores, study, folder):
-    """Write ``{acc,nmi,ari}.{csv,md}`` with the number of seeds in each cell."""
-    titles = {kind: dict(study.report_spec("tables")[kind]) for kind in ("datasets", "methods")}
-    n_seeds = sum(len(seeds) for seeds in study.blocks.values())
-    for metric in ("acc", "nmi", "ari"):
-        summary = summarize(scores, metric)
-        summary.to_csv(folder / f"{metric}.csv", index=False, float_format="%.4f")
-        text = to_markdown(summary, metric, **titles, n_expected=n_seeds)
-        (folder / f"{metric}.md").write_text(text, encoding="utf-8")
-        print(text)
+    output = [files["pairwise"], files["best"]]
+    statistics.main(Namespace(spec=study.statistics_spec(), scores=files["scores"], output=output))
+    output = [folder / f"{name}{suffix}" for name in NAMES for suffix in (".csv", ".md")]
+    output = [path for path in output if path not in files.values()]
+    tables.main(Namespace(spec=study.report_spec("tables"), output=output, **files))
+    for metric in METRICS:
+        print((folder / f"{metric}.md").read_text(encoding="utf-8"))

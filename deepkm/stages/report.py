@@ -10,6 +10,7 @@ from deepkm.report.content import StudyResults, page_content
 from deepkm.report.page import embed, render
 from deepkm.source_code import docstring_of
 from deepkm.spec import Study
+from deepkm.stages.tables import make_tables
 
 
 def add_arguments(parser):
@@ -20,13 +21,18 @@ def add_arguments(parser):
 
 
 def main(args):
-    tables = read_tables(
-        args.results, **{kind: [key for key, _ in args.spec[kind]] for kind in ("datasets", "methods")}
-    )
+    tables = {name: pd.read_csv(args.results / f"{name}.csv") for name in ("scores", "runs", "parameters")}
+    tested = {
+        name: pd.read_csv(args.results / "statistics" / f"{name}.csv") for name in ("pairwise", "best", "friedman")
+    }
+    friedman = tested.pop("friedman")
     results = StudyResults(
         **{kind: dict(args.spec[kind]) for kind in ("datasets", "methods")},
         seeds=args.spec["seeds"],
         **tables,
+        pairwise=tested["pairwise"],
+        friedman=friedman,
+        tables={name: table for name, (_, table) in make_tables(args.spec, **tables, **tested).items()},
         figures=read_figures(args.results / "figures"),
         docstrings={row.method: docstring_of(row.estimator) for row in tables["parameters"].itertuples()},
         options=args.options,
@@ -36,16 +42,6 @@ def main(args):
     text = render(**page_content(results))
     args.output.write_text(text, encoding="utf-8")
     print(f"{args.output}: {len(text) / 1e6:.1f} MB with {len(results.figures)} figures")
-
-
-def read_tables(folder, *, datasets, methods):
-    """Return the tables of results, with what is to be shown of them."""
-    tables = {}
-    for name, column in {"scores": "method", "runs": "key", "parameters": "method"}.items():
-        table = pd.read_csv(folder / f"{name}.csv")
-        of_others = ~table[column].isin(methods) & (table.get("stage", "cluster") == "cluster")
-        tables[name] = table[table["dataset"].isin(datasets) & ~of_others]
-    return tables
 
 
 def audit(study, runs):
@@ -62,5 +58,12 @@ def read_figures(folder):
         {"stem": path.stem, "group": "Figures", "title": path.stem, "caption": "", "alt": path.stem, "methods": []}
         for path in sorted(folder.glob("*.png"))
     ]
-    files = {figure["stem"]: [folder / f"{figure['stem']}.{kind}" for kind in ("png", "svg")] for figure in listed}
-    return [{**figure, "id": f"figure-{figure['stem']}", **embed(*files[figure["stem"]])} for figure in listed]
+    return [
+        {
+            **figure,
+            "id": f"figure-{figure['stem']}",
+            "file": f"{folder}/{figure['stem']}.svg",
+            **embed(folder / f"{figure['stem']}.png", folder / f"{figure['stem']}.svg"),
+        }
+        for figure in listed
+    ]

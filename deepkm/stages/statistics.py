@@ -1,21 +1,23 @@
-"""Test which methods differ: results/statistics/{pairwise,friedman,nemenyi}.csv."""
+"""Test which methods differ: results/statistics/{pairwise,best,friedman,nemenyi}.csv."""
 
 from pathlib import Path
 
 import pandas as pd
 
-from deepkm.report.statistics import compare_over_datasets, compare_over_seeds
+from deepkm.report.paired import compare_over_seeds
+from deepkm.report.ranks import compare_over_datasets
 
 
 def add_arguments(parser):
     parser.add_argument("--scores", required=True, help="results/scores.csv")
-    parser.add_argument("--output", nargs="+", required=True, type=Path, help="{pairwise,friedman,nemenyi}.csv")
+    parser.add_argument("--output", nargs="+", required=True, type=Path, help="{pairwise,best,friedman,nemenyi}.csv")
 
 
 def main(args):
     scores, order = pd.read_csv(args.scores), {key: args.spec[key] for key in ("datasets", "methods")}
-    friedman, nemenyi = compare_over_datasets(scores, **order)
-    tables = {"pairwise": compare_over_seeds(scores, **order), "friedman": friedman, "nemenyi": nemenyi}
+    tables = {}
+    tables["pairwise"], tables["best"] = compare_over_seeds(scores, **order)
+    tables["friedman"], tables["nemenyi"] = compare_over_datasets(scores, **order)
     for path in args.output:
         path.parent.mkdir(parents=True, exist_ok=True)
         tables[path.stem].to_csv(path, index=False)

@@ -1,25 +1,59 @@
-"""Make the tables of a study: results/tables/{acc,nmi,ari}.{csv,md}."""
+"""Make the tables of a study: results/tables/*.{csv,md,tex}."""
 
 from pathlib import Path
 
 import pandas as pd
 
-from deepkm.report.tables import summarize, to_markdown
+from deepkm.report import summaries, tables
+from deepkm.report.layout import to_latex, to_markdown
+from deepkm.report.published import set_beside
+
+INPUTS = ("scores", "runs", "parameters", "pairwise", "best")
+FORMATS = {".md": to_markdown, ".tex": to_latex}
 
 
 def add_arguments(parser):
-    parser.add_argument("--scores", required=True, help="results/scores.csv")
+    for name in INPUTS:
+        parser.add_argument(f"--{name}", required=True, help=f"{name}.csv of the score and statistics stages")
     parser.add_argument("--output", nargs="+", required=True, type=Path, help="files to write, such as tables/acc.md")
 
 
 def main(args):
-    scores = pd.read_csv(args.scores)
-    titles = {kind: dict(args.spec[kind]) for kind in ("datasets", "methods")}
+    made = make_tables(args.spec, **{name: pd.read_csv(getattr(args, name)) for name in INPUTS})
     for path in args.output:
-        summary = summarize(scores, path.stem)
+        summary, table = made[path.stem]
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.suffix == ".csv":
-            summary.to_csv(path, index=False, float_format="%.4f")
+            summary.to_csv(path, index=False, float_format="%.6g")
         else:
-            text = to_markdown(summary, path.stem, **titles)
-            path.write_text(text, encoding="utf-8")
+            path.write_text(FORMATS[path.suffix](table), encoding="utf-8")
+
+
+def make_tables(spec, *, scores, runs, parameters, pairwise, best):
+    """Return the numbers and the table of each name in `deepkm.report.tables.NAMES`.
+
+    Parameters
+    ----------
+    spec : dict
+        From `Study.report_spec`.
+    scores, runs, parameters, pairwise, best : DataFrame
+        What the score and statistics stages have written.
+
+    Returns
+    -------
+    dict of str to (DataFrame, Table)
+    """
+    titles = {kind: dict(spec[kind]) for kind in ("datasets", "methods")}
+    study = {**titles, "n_seeds": spec["n_seeds"]}
+    by_metric = {metric: summaries.summarize(scores, metric, **study, best=best) for metric in summaries.METRICS}
+    cost = summaries.summarize_cost(scores, runs, **study)
+    ablation = summaries.summarize_ablations(scores, pairwise, spec["ablations"], datasets=titles["datasets"])
+    used = summaries.select_parameters(parameters, **titles)
+    published = set_beside(by_metric, used, spec["origins"])
+    return {
+        **{metric: (by_metric[metric], tables.score_table(by_metric[metric], metric, **study)) for metric in by_metric},
+        "cost": (cost, tables.cost_table(cost, **titles)),
+        "ablation": (ablation, tables.ablation_table(ablation, **titles)),
+        "parameters": (used, tables.parameter_table(used, **titles)),
+        "published": (published, tables.published_table(published, **titles)),
+    }

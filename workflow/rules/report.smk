@@ -40,6 +40,7 @@ rule statistics:
         rules.score.output.scores,
     output:
         pairwise="<results>/statistics/pairwise.csv",
+        best="<results>/statistics/best.csv",
         friedman="<results>/statistics/friedman.csv",
         nemenyi="<results>/statistics/nemenyi.csv",
     log:
@@ -55,11 +56,19 @@ rule statistics:
 
 
 rule tables:
-    """Means and standard deviations over seeds, as CSV and Markdown."""
+    """Scores, cost, ablations, parameters and published figures, as CSV, Markdown and LaTeX."""
     input:
-        rules.score.output.scores,
+        scores=rules.score.output.scores,
+        runs=rules.score.output.runs,
+        parameters=rules.score.output.parameters,
+        pairwise=rules.statistics.output.pairwise,
+        best=rules.statistics.output.best,
     output:
-        collect("<results>/tables/{metric}.{format}", metric=["acc", "nmi", "ari"], format=["csv", "md"]),
+        collect(
+            "<results>/tables/{table}.{format}",
+            table=["acc", "nmi", "ari", "cost", "ablation", "parameters", "published"],
+            format=["csv", "md", "tex"],
+        ),
     log:
         "<results>/logs/tables.log",
     benchmark:
@@ -69,7 +78,9 @@ rule tables:
     params:
         spec=dumps(study.report_spec("tables")),
     shell:
-        "python -m deepkm tables --spec {params.spec:q} --scores {input:q} --output {output:q} > {log:q} 2>&1"
+        "python -m deepkm tables --spec {params.spec:q} --scores {input.scores:q} --runs {input.runs:q}"
+        " --parameters {input.parameters:q} --pairwise {input.pairwise:q} --best {input.best:q} --output {output:q}"
+        " > {log:q} 2>&1"
 
 
 rule figures:

@@ -1,10 +1,7 @@
 "use strict";
 // Tables sort by their column headers. The first click shows the largest numbers or the first names, the second the
 // other end, the third the study's order again. Cells without a number stay last.
-const numberOf = (cell) => {
-  const text = (cell.dataset.value ?? cell.textContent).replace("\u2212", "-");
-  return parseFloat(text);
-};
+const numberOf = (cell) => parseFloat(cell.textContent.replace("\u2212", "-"));
 const textOf = (cell) => cell.textContent.trim();
 
 function sortBy(table, header, column, order) {

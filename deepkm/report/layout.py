@@ -1,0 +1,161 @@
+"""A table as people read it, in Markdown and in LaTeX; HTML is made of the same cells by the report's page."""
+
+from dataclasses import dataclass, field
+
+import jinja2
+from tabulate import tabulate
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What stands in one place of a table.
+
+    Attributes
+    ----------
+    text : str
+        Plain text, never markup.
+    value : float or None
+        What to sort by.
+    bold, marked : bool
+        The best of its kind; not significantly worse than the best.
+    """
+
+    text: str
+    value: float | None = None
+    bold: bool = False
+    marked: bool = False
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of cells below a header of plain text.
+
+    Attributes
+    ----------
+    name : str
+        Of its files.
+    title : str
+    header : list of str
+    rows : list of list of Cell
+    notes : list of str
+        Sentences that say what the numbers are.
+    align : str
+        "l" or "r" for each column; "r" where it is shorter than the header.
+    """
+
+    name: str
+    title: str
+    header: list
+    rows: list
+    notes: list = field(default_factory=list)
+    align: str = "l"
+
+    @property
+    def columns(self):
+        """The alignment of all columns."""
+        return self.align.ljust(len(self.header), "r")
+
+
+MARK = "†"
+_MARKDOWN = {character: f"\\{character}" for character in "\\`*_[]~$|"} | {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
+_LATEX = {character: f"\\{character}" for character in "&%$#_{}"} | {
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    '"': r"\textquotedbl{}",
+    "[": "{[}",  # after \\, [ and * would be read as its arguments
+    "*": "{*}",
+    "±": r"$\pm$",
+    "−": r"$-$",
+    "α": r"$\alpha$",
+    "λ": r"$\lambda$",
+    "–": "--",
+    MARK: r"$^\dagger$",
+}
+_TABULAR = jinja2.Environment(
+    block_start_string="<%",
+    block_end_string="%>",
+    variable_start_string="<<",
+    variable_end_string=">>",
+    trim_blocks=True,
+    lstrip_blocks=True,
+    undefined=jinja2.StrictUndefined,
+    keep_trailing_newline=True,
+).from_string(
+    r"""% \usepackage{booktabs}
+\begin{table}
+  \centering
+  \caption{<< caption >>}
+  \label{tab:<< name >>}
+  \begin{tabular}{<< columns >>}
+    \toprule
+    << header >> \\
+    \midrule
+<% for row in rows %>
+    << row >> \\
+<% endfor %>
+    \bottomrule
+  \end{tabular}
+\end{table}
+"""
+)
+
+
+def to_markdown(table):
+    """Return the table in Markdown, its notes below."""
+    rows = [[_markdown_cell(cell) for cell in row] for row in table.rows]
+    align = [{"l": "left", "r": "right"}[side] for side in table.columns]
+    header = [escape_markdown(text) for text in table.header]
+    text = tabulate(rows, header, tablefmt="pipe", disable_numparse=True, colalign=align if rows else None)
+    notes = "\n\n".join(escape_markdown(note) for note in table.notes)
+    return f"{text}\n\n{notes}\n" if notes else f"{text}\n"
+
+
+def to_latex(table):
+    """Return the table in LaTeX, for the package booktabs."""
+    return _TABULAR.render(
+        name=table.name,
+        caption=" ".join(escape_latex(text) for text in (f"{table.title}.", *table.notes)),
+        columns=table.columns,
+        header=" & ".join(escape_latex(text) for text in table.header),
+        rows=[" & ".join(map(_latex_cell, row)) for row in table.rows],
+    )
+
+
+def escape_markdown(text):
+    """Keep text from being read as Markdown or HTML.
+
+    Examples
+    --------
+    >>> print(escape_markdown("<b> a_b | 5 $"))
+    &lt;b&gt; a\\_b \\| 5 \\$
+    """
+    return _escape(text, _MARKDOWN)
+
+
+def escape_latex(text):
+    """Keep text from being read as LaTeX.
+
+    Examples
+    --------
+    >>> print(escape_latex("50% of a_b & $x$"))
+    50\\% of a\\_b \\& \\$x\\$
+    """
+    return _escape(text, _LATEX)
+
+
+def _escape(text, replacements):
+    return " ".join(str(text).translate(str.maketrans(replacements)).split())
+
+
+def _markdown_cell(cell):
+    text = escape_markdown(cell.text)
+    return f"**{text}**" if cell.bold else f"{text} {MARK}" if cell.marked else text
+
+
+def _latex_cell(cell):
+    text = escape_latex(cell.text)
+    return rf"\textbf{{{text}}}" if cell.bold else rf"{text}$^\dagger$" if cell.marked else text

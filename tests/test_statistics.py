@@ -1,0 +1,281 @@
+"""Statistics: the same as direct calls of SciPy, and what cannot be concluded."""
+
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+import pytest
+import scikit_posthocs
+from scipy import stats
+
+from deepkm.report.paired import (
+    BEST,
+    PAIRWISE,
+    compare_over_seeds,
+    compare_pairs,
+    compare_with_best,
+    rank_biserial,
+    signed_rank_test,
+    smallest_p,
+)
+from deepkm.report.ranks import FRIEDMAN, NEMENYI, compare_over_datasets, critical_difference
+
+
+def values(n_seeds=8, **shift):
+    """Return one column per method: common noise of the seed, noise of the run, and the method's shift."""
+    random = np.random.default_rng(7)
+    seeds = random.normal(60, 3, (n_seeds, 1))
+    runs = seeds + random.normal(0, 0.5, (n_seeds, len(shift))) + np.array([*shift.values()])
+    return pd.DataFrame(runs, columns=list(shift))
+
+
+def scores_of(tables):
+    """Return rows of scores.csv from one table of points per data set."""
+    long = [
+        table.rename_axis("seed")
+        .reset_index()
+        .melt("seed", var_name="method", value_name="acc")
+        .assign(dataset=dataset)
+        for dataset, table in tables.items()
+    ]
+    scores = pd.concat(long, ignore_index=True)
+    scores["acc"] /= 100
+    return scores.assign(nmi=scores["acc"] / 2, ari=scores["acc"] / 3)
+
+
+def holm(p):
+    """Return Holm's correction, worked out by hand."""
+    order, corrected, largest = np.argsort(p), np.empty(len(p)), 0.0
+    for place, i in enumerate(order):
+        largest = max(largest, min(1.0, (len(p) - place) * p[i]))
+        corrected[i] = largest
+    return corrected
+
+
+def test_pairs_are_what_scipy_says():
+    table = values(km=0, dkm=1.0, ct=1.2, dec=-2)
+    found = compare_pairs(table, stream="a/acc")
+    assert [tuple(pair) for pair in found[["method", "other"]].to_numpy()] == list(combinations(table.columns, 2))
+    direct = [stats.wilcoxon(table[a], table[b]) for a, b in combinations(table.columns, 2)]
+    assert found["p"].tolist() == pytest.approx([test.pvalue for test in direct])
+    assert found["statistic"].tolist() == pytest.approx([test.statistic for test in direct])
+    assert found["p_holm"].tolist() == pytest.approx(holm(found["p"].to_numpy()))
+    for row in found.itertuples():
+        difference = table[row.method] - table[row.other]
+        assert row.mean_difference == pytest.approx(difference.mean())
+        wins = stats.wilcoxon(difference, alternative="greater").statistic
+        assert row.effect == pytest.approx((2 * wins - 36) / 36)  # 36 = 1 + ... + 8
+    assert found.set_index(["method", "other"]).loc[("km", "dec"), "verdict"] == "better"
+    assert found.set_index(["method", "other"]).loc[("ct", "dec"), "verdict"] == "better"
+
+
+def test_intervals_are_scipys_bootstrap_from_a_named_stream():
+    table = values(km=0, dkm=1.0, ct=1.2)
+    found = compare_pairs(table, stream="a/acc")
+    for row in found.itertuples():
+        difference = np.round((table[row.method] - table[row.other]).to_numpy(), 9)
+        rng = np.random.default_rng(list(b"bootstrap/a/acc"))
+        direct = stats.bootstrap((difference,), np.mean, batch=500, method="percentile", rng=rng).confidence_interval
+        assert (row.low, row.high) == pytest.approx((direct.low, direct.high), abs=1e-9)
+        assert row.low < row.mean_difference < row.high
+    alone = compare_pairs(table[["dkm", "ct"]], stream="a/acc")
+    np.testing.assert_allclose(alone[["low", "high"]], found.loc[2:, ["low", "high"]])  # whoever is beside them
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_ties_and_zeros_as_in_scipy(seed):
+    random = np.random.default_rng(seed)
+    differences = random.integers(-3, 6, size=6 + seed % 6).astype(float)  # zeros and ties abound
+    direct = stats.wilcoxon(differences)
+    assert signed_rank_test(differences) == pytest.approx((direct.statistic, direct.pvalue))
+
+
+def test_large_samples_as_in_scipy():
+    for n in (20, 60):
+        differences = np.random.default_rng(n).normal(0.3, 1, n)
+        direct = stats.wilcoxon(differences)
+        assert signed_rank_test(differences) == pytest.approx((direct.statistic, direct.pvalue))
+
+
+def test_equal_accuracies_are_equal_whatever_floating_point_makes_of_them():
+    first = pd.Series(100 * np.array([0.3, 0.7, 0.1 + 0.2, 0.6]))
+    table = pd.DataFrame({"a": first, "b": 100 * np.array([0.1 + 0.2, 0.7, 0.3, 0.2 * 3])})
+    found = compare_pairs(table, stream="").iloc[0]
+    assert (found["p"], found["effect"], found["mean_difference"]) == (1, 0, 0)
+
+
+def test_effect_sizes_by_hand():
+    assert rank_biserial(np.array([1.0, 2.0, 3.0])) == 1
+    assert rank_biserial(np.array([-1.0, -2.0, 3.0])) == 0
+    assert rank_biserial(np.array([2.0, -2.0, 2.0, 0.0])) == pytest.approx(1 / 3)
+    assert rank_biserial(np.zeros(3)) == 0
+
+
+def test_identical_methods():
+    table = values(km=0, copy=0)
+    table["copy"] = table["km"]
+    row = compare_pairs(table, stream="").iloc[0]
+    assert (row["p"], row["p_holm"], row["effect"], row["low"], row["high"]) == (1, 1, 0, 0, 0)
+    assert (row["verdict"], row["reason"]) == ("no difference found", "equal in all seeds")
+
+
+@pytest.mark.parametrize(("n_seeds", "least"), [(1, "1 seed: the smallest possible p is 1"), (5, "5 seeds: .* 0.062")])
+def test_few_seeds_conclude_nothing(n_seeds, least):
+    table = values(n_seeds, km=0, dkm=50)
+    row = compare_pairs(table, stream="").iloc[0]
+    assert row["verdict"] == "cannot conclude"
+    assert np.isnan(row["low"])
+    assert pd.Series([row["reason"]]).str.match(least).all()
+    assert row["p"] == pytest.approx(stats.wilcoxon(table["km"], table["dkm"]).pvalue)
+
+
+def test_smallest_p_is_reached_by_scipy_and_not_undercut():
+    for n in (5, 6, 10):
+        p = stats.wilcoxon(np.arange(1.0, n + 1)).pvalue
+        assert p == pytest.approx(smallest_p(n))
+        assert (p < 0.05) == (n >= 6)
+
+
+def test_too_many_methods_for_the_seeds():
+    table = values(6, **{f"m{i}": 10.0 * i for i in range(4)})  # six pairs: the least is 6 * 2 / 64
+    found = compare_pairs(table, stream="")
+    assert (found["p"] < 0.05).all()
+    assert set(found["verdict"]) == {"cannot conclude"}
+    assert set(found["reason"]) == {"6 seeds, 6 comparisons: the smallest possible corrected p is 0.19"}
+
+
+def test_missing_runs_are_paired_where_both_are_there():
+    table = values(9, km=0, dkm=5, ct=4)
+    table.loc[2, "dkm"] = np.nan
+    table.loc[:, "ct"] = np.nan
+    found = compare_pairs(table, stream="").set_index(["method", "other"])
+    both = table.drop(index=2)
+    assert found.loc[("km", "dkm"), "n"] == 8
+    assert found.loc[("km", "dkm"), "p"] == pytest.approx(stats.wilcoxon(both["km"], both["dkm"]).pvalue)
+    assert found.loc[("km", "dkm"), ["verdict", "reason"]].tolist() == ["worse", "8 of 9 seeds have both"]
+    assert found.loc[("km", "ct"), ["n", "verdict", "reason"]].tolist() == [0, "cannot conclude", "no seed has both"]
+    assert np.isnan(found.loc[("km", "ct"), "p_holm"])
+
+
+def test_no_labels():
+    table = values(8, km=0, dkm=5) * np.nan
+    pairs = compare_pairs(table, stream="")
+    assert pairs[["verdict", "reason"]].iloc[0].tolist() == ["cannot conclude", "no labels"]
+    rows = list(compare_with_best(table, pairs))
+    assert [(row["verdict"], row["reason"]) for row in rows] == [("cannot conclude", "no labels")] * 2
+
+
+def test_diverged_runs_are_mentioned():
+    found = compare_pairs(values(8, km=0, dkm=5, ct=6), stream="", n_diverged={"dkm": 2, "ct": 1})
+    assert [row.count("diverged") for row in found["reason"]] == [1, 1, 1]
+    assert found["reason"].iloc[2] == "3 diverged, counted as they ended"
+
+
+def test_comparison_with_the_best():
+    table = values(10, km=0, dkm=8.0, ct=8.2, dec=7.9)
+    rows = {row["method"]: row for row in compare_with_best(table, compare_pairs(table, stream=""))}
+    best = table.mean().idxmax()
+    assert rows[best]["verdict"] == "best"
+    assert rows["km"]["verdict"] == "worse"
+    for method in set(table) - {best}:
+        p = stats.wilcoxon(table[method], table[best]).pvalue
+        assert rows[method]["p_corrected"] == pytest.approx(min(1, 3 * p))
+        assert rows[method]["verdict"] == ("worse" if 3 * p < 0.05 else "not significantly worse")
+    few = table.head(6)  # three comparisons: the least is 3 * 2 / 64
+    rows = list(compare_with_best(few, compare_pairs(few, stream="")))
+    assert sorted({row["verdict"] for row in rows}) == ["best", "cannot conclude"]
+
+
+def test_the_best_by_its_mean_alone_makes_nobody_worse():
+    table = pd.DataFrame({"steady": np.arange(10.0), "lucky": np.arange(10.0) - 1.0})
+    table.loc[9, "lucky"] = 100.0  # the higher mean by one seed, behind in all others
+    rows = {row["method"]: row for row in compare_with_best(table, compare_pairs(table, stream=""))}
+    assert rows["lucky"]["verdict"] == "best"
+    assert rows["steady"]["verdict"] == "not significantly worse"
+
+
+def test_tables_over_all_data_sets_and_metrics():
+    scores = scores_of({"a": values(8, km=0, dkm=5), "b": values(8, km=1, dkm=0)})
+    pairwise, best = compare_over_seeds(scores, datasets=["b", "a", "absent"], methods=["dkm", "km"])
+    assert list(pairwise.columns) == PAIRWISE
+    assert list(best.columns) == BEST
+    assert pairwise["dataset"].tolist() == 3 * ["b"] + 3 * ["a"]
+    assert pairwise["metric"].tolist() == 2 * ["acc", "nmi", "ari"]
+    assert (pairwise["method"] == "dkm").all()
+    assert len(best) == 12
+    for columns, table in ((PAIRWISE, compare_over_seeds(scores, datasets=["a"], methods=["km"])[0]),):
+        assert table.empty
+        assert list(table.columns) == columns
+
+
+def many_datasets(n, **shift):
+    return {f"d{i}": values(3, **shift) + i + np.random.default_rng(i).normal(0, 1, len(shift)) for i in range(n)}
+
+
+def test_friedman_and_nemenyi_are_what_the_libraries_say():
+    tables = many_datasets(6, km=0, dkm=3, ct=6, dec=6.2)
+    means = pd.DataFrame({name: table.mean() for name, table in tables.items()}).T
+    friedman, nemenyi = compare_over_datasets(scores_of(tables), datasets=[*tables], methods=[*means])
+    assert list(friedman.columns) == FRIEDMAN
+    assert list(nemenyi.columns) == NEMENYI
+    accuracy = friedman[friedman["metric"] == "acc"].set_index("method")
+    direct = stats.friedmanchisquare(*means.to_numpy().T)
+    assert accuracy["statistic"].tolist() == pytest.approx(4 * [direct.statistic])
+    assert accuracy["p"].tolist() == pytest.approx(4 * [direct.pvalue])
+    assert (accuracy["verdict"] == "methods differ").all()
+    by_hand = np.mean([stats.rankdata(-row) for row in means.to_numpy()], axis=0)
+    assert accuracy["average_rank"].tolist() == pytest.approx(by_hand.tolist())
+    p = scikit_posthocs.posthoc_nemenyi_friedman(means.to_numpy()).to_numpy()
+    found = nemenyi[nemenyi["metric"] == "acc"]
+    assert found["p"].tolist() == pytest.approx(p[np.triu_indices(4, 1)].tolist())
+    distance = found["rank_difference"].abs()
+    assert ((distance > accuracy["critical_difference"].iloc[0]) == (found["verdict"] != "no difference found")).all()
+    assert set(found.loc[found["method"] == "km", "verdict"]) >= {"worse"}
+
+
+def test_critical_difference_of_the_textbook():
+    assert critical_difference(4, 14) == pytest.approx(2.569 * np.sqrt(4 * 5 / (6 * 14)), abs=1e-3)  # Demsar 2006
+    assert critical_difference(10, 30) == pytest.approx(3.164 * np.sqrt(10 * 11 / (6 * 30)), abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("n_datasets", "methods", "reason"),
+    [
+        (1, {"km": 0, "dkm": 1, "ct": 2}, "1 data set and 3 methods, expected at least 2 and 3"),
+        (4, {"km": 0, "dkm": 9}, "4 data sets and 2 methods, expected at least 2 and 3"),
+        (2, {"km": 0, "dkm": 9, "ct": 20}, "2 data sets and 3 methods: the smallest possible p is 0.14"),
+    ],
+)
+def test_too_few_data_sets_or_methods(n_datasets, methods, reason):
+    tables = many_datasets(n_datasets, **methods)
+    friedman, nemenyi = compare_over_datasets(scores_of(tables), datasets=[*tables], methods=[*methods])
+    assert set(friedman["verdict"]) == {"cannot conclude"}
+    assert set(friedman["reason"]) == {reason}
+    assert friedman["average_rank"].notna().all()
+    assert set(nemenyi["verdict"]) <= {"no difference found"}
+
+
+def test_incomplete_data_sets_are_left_out_and_named():
+    tables = many_datasets(5, km=0, dkm=3, ct=6)
+    tables["d1"] *= np.nan
+    tables["d3"]["ct"] = np.nan
+    friedman, _ = compare_over_datasets(scores_of(tables), datasets=[*tables], methods=["km", "dkm", "ct", "absent"])
+    assert set(friedman["n_datasets"]) == {3}
+    assert set(friedman["reason"]) == {"left out: d1 d3"}
+    assert friedman.set_index("method").loc["absent", "average_rank"].isna().all()
+
+
+def test_methods_that_tie_everywhere():
+    tables = {name: table * 0 + 50 for name, table in many_datasets(4, km=0, dkm=3, ct=6).items()}
+    friedman, nemenyi = compare_over_datasets(scores_of(tables), datasets=[*tables], methods=["km", "dkm", "ct"])
+    assert set(friedman["average_rank"]) == {2}
+    assert set(friedman["verdict"]) == {"no difference found"}
+    assert set(nemenyi["p"]) == {1}
+
+
+def test_no_labels_anywhere():
+    tables = {name: table * np.nan for name, table in many_datasets(3, km=0, dkm=3, ct=6).items()}
+    friedman, nemenyi = compare_over_datasets(scores_of(tables), datasets=[*tables], methods=["km", "dkm", "ct"])
+    assert set(friedman["verdict"]) == {"cannot conclude"}
+    assert len(friedman) == 9
+    assert nemenyi.empty
