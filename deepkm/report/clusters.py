@@ -41,8 +41,7 @@ def draw_members(method, run, titles, *, dataset):
         remarks.append([f"{(run.labels == k).sum()} samples", *common])
         center = dataset.features[members[k]].mean(0) if run.decoded_centers is None else run.decoded_centers[k]
         mosaic.put(row, "center", 0, center)
-        n_each = min(N_MEMBERS, len(members[k]))
-        for block, samples in (("nearest", members[k][:n_each]), ("farthest", members[k][-n_each:])):
+        for block, samples in (("nearest", members[k][:N_MEMBERS]), ("farthest", members[k][-N_MEMBERS:])):
             for place, sample in enumerate(samples):
                 mosaic.put(row, block, place, dataset.features[sample], framed=sample in wrong)
     decoded = run.decoded_centers is not None
