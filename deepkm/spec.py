@@ -172,8 +172,7 @@ class Study:
     def page_spec(self):
         """Return the spec of the page: beside what is shown, how many seeds there should be, and the page's design."""
         seeds = [seed for block in self.blocks.values() for seed in block]
-        figures = self._code_digest("deepkm.stages.figures")
-        return {**self.report_spec("report"), "seeds": seeds, "templates": files_digest(TEMPLATES), "figures": figures}
+        return {**self.report_spec("report"), "seeds": seeds, "templates": files_digest(TEMPLATES)}
 
     def ablations(self):
         """Return pairs of methods, [with, without], that differ in nothing but re-initialisation."""

@@ -98,6 +98,7 @@ rule figures:
             caption="../report/figures.rst",
             category="Figures",
         ),
+        checksums="<results>/figures.sha256",
     log:
         "<results>/logs/figures.log",
     benchmark:
@@ -109,7 +110,7 @@ rule figures:
         folder=lambda wildcards, output: os.path.dirname(output[0]),
     shell:
         "python -m deepkm figures --spec {params.spec:q} --tables {input.tables:q} --data {input.npz:q}"
-        " --results {params.folder:q} --output {output:q} > {log:q} 2>&1"
+        " --results {params.folder:q} --output {output[0]:q} --checksums {output.checksums:q} > {log:q} 2>&1"
 
 
 rule report:
@@ -118,7 +119,7 @@ rule report:
         rules.score.output,
         rules.statistics.output,
         rules.tables.output,
-        ancient(rules.figures.output),  # of a folder Snakemake sees its age alone; the spec holds the figures' code
+        rules.figures.output.checksums,  # and not the folder, of which Snakemake sees its age alone: a copy is new
     output:
         report("<results>/report.html", caption="../report/page.rst", category="The study on one page"),
     log:
