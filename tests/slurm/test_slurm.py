@@ -124,7 +124,10 @@ def test_full_queues_and_a_failing_method(cluster, folder):
     assert done.returncode == 1
     assert "SLURM sbatch failed" in done.stdout  # the queue takes no jobs
 
-    others = [cluster.command("sbatch", "--parsable", "--gpus=1", "--wrap", "sleep 600").strip() for _ in range(2)]
+    others = [
+        cluster.command("sbatch", "--parsable", "--gpus=1", "--output=/dev/null", "--wrap", "sleep 600").strip()
+        for _ in range(2)
+    ]
     cluster.wait_for(lambda: len(cluster.jobs("running", partition="gpu")) == 2)
     with started_snakemake(folder, *words, "--retries", "0", study=study, **settings) as snakemake:
         wait_for(lambda: len(cluster.jobs("pending", partition="gpu")) == 2, 600)  # ours wait for others'
