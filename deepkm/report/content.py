@@ -201,7 +201,7 @@ def _commands(results):
         "Statistics": "statistics",
         "Figures": "figures",
         "This page": "report",
-        "Tables of an unfinished study": "partial",
+        "Tables and page of an unfinished study": "partial",
     }
     lines = [{"title": title, "command": results.command(target)} for title, target in targets.items()]
     return [*lines, {"title": "What is missing or stale", "command": "python -m deepkm audit"}]

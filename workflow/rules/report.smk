@@ -112,10 +112,8 @@ rule figures:
 rule report:
     """One page with all tables and figures of the study, for any browser."""
     input:
-        rules.score.output,
-        rules.statistics.output,
-        rules.tables.output,
-        rules.figures.output,
+        tables=[rules.score.output, rules.statistics.output],
+        figures=rules.figures.output,
     output:
         report("<results>/report.html", caption="../report/page.rst", category="The study on one page"),
     log:
@@ -126,14 +124,13 @@ rule report:
         "../../envs/deepkm.yaml"
     params:
         spec=dumps(study.page_spec()),
-        folder=lambda wildcards, output: os.path.dirname(output[0]),
     shell:  # the environment holds what is no parameter: where it shapes a result, an input has changed
-        'python -m deepkm report --spec {params.spec:q} --results {params.folder:q} --study "$DEEPKM_STUDY"'
-        ' --options "$DEEPKM_OPTIONS" --output {output:q} > {log:q} 2>&1'
+        "python -m deepkm report --spec {params.spec:q} --tables {input.tables:q} --figures {input.figures:q}"
+        ' --study "$DEEPKM_STUDY" --options "$DEEPKM_OPTIONS" --output {output:q} > {log:q} 2>&1'
 
 
 rule partial:
-    """Scores and tables of the results that there are, in results/partial; nothing is trained."""
+    """Scores, tables and a page of the results that there are, in results/partial; nothing is trained."""
     log:
         "<results>/logs/partial.log",
     conda:
