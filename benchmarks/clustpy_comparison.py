@@ -37,7 +37,7 @@ METHODS = {  # and where each keeps its own labels
 }
 
 
-def compare(x, target, *, n_clusters, seeds, pretraining_epochs, epochs, learning_rate):
+def compare(x, target, *, n_clusters, seeds, pretraining_epochs, epochs, learning_rate, hidden_widths):
     """Yield one row of scores per method, read-out and seed.
 
     Parameters
@@ -47,7 +47,7 @@ def compare(x, target, *, n_clusters, seeds, pretraining_epochs, epochs, learnin
         True classes, for the scores alone.
     """
     for seed in seeds:
-        autoencoder = FeedforwardAutoencoder([x.shape[1], 500, 500, 2000, n_clusters], random_state=seed)
+        autoencoder = FeedforwardAutoencoder([x.shape[1], *hidden_widths, n_clusters], random_state=seed)
         started = time.perf_counter()
         autoencoder.fit(pretraining_epochs, {"lr": 1e-3}, batch_size=256, data=x)
         seconds = time.perf_counter() - started
@@ -80,12 +80,16 @@ def main():
     parser.add_argument("--pretraining-epochs", type=int, default=50)
     parser.add_argument("--epochs", type=int, default=100)
     parser.add_argument("--learning-rate", type=float, default=1e-4, help="of fine-tuning; ClustPy's default is 1e-4")
+    parser.add_argument("--hidden-widths", type=int, nargs="+", default=[500, 500, 2000])
     parser.add_argument("--output", default="clustpy.csv")
     args = parser.parse_args()
     with np.load(args.npz, allow_pickle=False) as file:
         x, target = file["feature"], file["target"]
     x = scale(x.reshape(len(x), -1).astype(np.float32), args.scaling)
-    training = {name: getattr(args, name) for name in ("seeds", "pretraining_epochs", "epochs", "learning_rate")}
+    training = {
+        name: getattr(args, name)
+        for name in ("seeds", "pretraining_epochs", "epochs", "learning_rate", "hidden_widths")
+    }
     rows = []
     for row in compare(x, target, n_clusters=len(np.unique(target)), **training):
         rows.append(row)

@@ -28,6 +28,7 @@ STUDY = {
     "training": {"pretraining_epochs": 40, "epochs": 60},
     "datasets": {"blobs": {"n_samples": 2000, "n_features": 4, "n_clusters": 3}},
     "autoencoders": {"mlp": {"hidden_widths": [8]}},
+    "seeds_per_job": 1,
 }
 FAULTS = ("everything killed", "Snakemake killed", "a job killed", "Ctrl-C", "SIGTERM to all")
 

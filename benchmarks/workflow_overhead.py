@@ -44,16 +44,21 @@ def main():
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "Bare").write_text(BARE.format(methods=METHODS, n_seeds=N_SEEDS))
-        study = {"study": {"methods": METHODS, "seeds": list(range(N_SEEDS))}, "training": {"pretraining_epochs": 0}}
-        (folder / "study.yaml").write_text(yaml.safe_dump(study))
-        ours = ["-s", ROOT / "Snakefile", "--configfile", "study.yaml", "--workflow-profile", ROOT / "profiles/default"]
-        bare = min(cpu_seconds(folder, "-s", "Bare", "-n", "--quiet") for _ in range(3))
-        full = min(cpu_seconds(folder, *ours, "-n", "--quiet") for _ in range(3))
+        ours = write_study(folder, n_seeds=N_SEEDS)
+        bare = min(cpu_seconds_of(folder, "-s", "Bare", "-n", "--quiet") for _ in range(3))
+        full = min(cpu_seconds_of(folder, *ours, "-n", "--quiet") for _ in range(3))
         print(f"dry run, CPU seconds: bare DAG {bare:.1f}, DeepKM {full:.1f}, {full / bare:.2f} x")
         print(f"first job starts after {first_job(folder, *ours):.1f} s")
 
 
-def cpu_seconds(folder, *arguments):
+def write_study(folder, *, n_seeds):
+    """Write a study of 8 training jobs per seed, and return Snakemake's arguments that select it."""
+    study = {"study": {"methods": METHODS, "seeds": list(range(n_seeds))}, "seeds_per_job": 1}
+    (folder / "study.yaml").write_text(yaml.safe_dump({**study, "training": {"pretraining_epochs": 0}}))
+    return ["-s", ROOT / "Snakefile", "--configfile", "study.yaml", "--workflow-profile", ROOT / "profiles/default"]
+
+
+def cpu_seconds_of(folder, *arguments):
     """Return the CPU time of one Snakemake call: unlike the clock, it hardly depends on what else runs."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run([*command(arguments), "--cores", "2"], cwd=folder, check=True, capture_output=True)

@@ -22,13 +22,14 @@ TINY_STUDY = {
     "training": {"pretraining_epochs": 2, "epochs": 3},
     "datasets": {"blobs": {"n_samples": 120, "n_features": 4, "n_clusters": 3}},
     "autoencoders": {"mlp": {"hidden_widths": [8]}},
+    "seeds_per_job": 1,
 }
 
 
 @pytest.fixture
 def config():
-    """The default configuration."""
-    return yaml.safe_load((ROOT / "config.yaml").read_text())
+    """The default configuration, a job per seed."""
+    return yaml.safe_load((ROOT / "config.yaml").read_text()) | {"seeds_per_job": 1}
 
 
 def snakemake_command(folder, *arguments, study=TINY_STUDY, profile="default"):
