@@ -55,6 +55,9 @@ rule statistics:
         "python -m deepkm statistics --spec {params.spec:q} --scores {input:q} --output {output:q} > {log:q} 2>&1"
 
 
+TABLES = ["acc", "nmi", "ari", "cost", "ablation", "parameters", "published"]
+
+
 rule tables:
     """Scores, cost, ablations, parameters and published figures, as CSV, Markdown and LaTeX."""
     input:
@@ -64,11 +67,12 @@ rule tables:
         pairwise=rules.statistics.output.pairwise,
         best=rules.statistics.output.best,
     output:
-        collect(
-            "<results>/tables/{table}.{format}",
-            table=["acc", "nmi", "ari", "cost", "ablation", "parameters", "published"],
-            format=["csv", "md", "tex"],
+        report(
+            collect("<results>/tables/{table}.csv", table=TABLES),
+            caption="../report/tables.rst",
+            category="Tables",
         ),
+        collect("<results>/tables/{table}.{format}", table=TABLES, format=["md", "tex"]),
     log:
         "<results>/logs/tables.log",
     benchmark:
