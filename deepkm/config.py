@@ -40,6 +40,8 @@ def check_config(config, schema=SCHEMA):
     for kind in ("datasets", "methods"):
         for key in config["study"][kind]:
             _check_known(f"study.{kind}", key, config[kind], what=kind[:-1])
+    for key in config["panels"]:
+        _check_known("panels", key, config["methods"], what="method")
     for key, entry in config["datasets"].items():
         _check_dataset(key, entry)
     for key, entry in config["methods"].items():

@@ -158,6 +158,12 @@ class Study:
             "code": self._code_digest(f"deepkm.stages.{stage}"),
         }
 
+    def figures_spec(self):
+        """Return the spec of the figures: beside what is shown, what is read and how the data were scaled."""
+        about = {key: self._features(key) for key in self.datasets}
+        panels, jobs = self.config["panels"], self.training_jobs()
+        return {**self.report_spec("figures"), "features": about, "panels": panels, "jobs": jobs}
+
     def page_spec(self):
         """Return the spec of the page: beside what is shown, how many seeds there should be, and the page's design."""
         seeds = [seed for block in self.blocks.values() for seed in block]

@@ -53,7 +53,7 @@ def shown_samples(target, n_samples):
     return np.array(picked[:N_SHOWN])
 
 
-@mpl.rc_context({**STYLE, "figure.constrained_layout.use": False})
+@mpl.rc_context(STYLE)
 def draw_samples(rows):
     """Draw a row of samples per data set: images as such, other features as a line over their numbers.
 

@@ -1,29 +1,38 @@
-"""Draw the figures of a study: results/figures/*.{png,svg}."""
+"""Draw the figures of a study: results/figures/*.{png,svg}, and figures.json, which says what each one shows."""
 
+import json
 from pathlib import Path
 
 import pandas as pd
 
-from deepkm.report.figures import draw_ablations, draw_losses, draw_scores, save
+from deepkm.inventory import result_files
+from deepkm.report.figures import save
+from deepkm.report.gallery import Tables, draw_study
+from deepkm.report.results import Dataset
 
 
 def add_arguments(parser):
-    parser.add_argument("--epochs", required=True, help="results/epochs.csv")
-    parser.add_argument("--scores", required=True, help="results/scores.csv")
+    parser.add_argument("--tables", nargs="+", required=True, type=Path, help="the .csv of scores and of statistics")
+    parser.add_argument("--data", nargs="+", required=True, type=Path, help="data/{dataset}.npz of each data set")
+    parser.add_argument("--results", required=True, type=Path, help="the folder of results; the spec says which")
     parser.add_argument("--output", required=True, type=Path, help="the folder to write to")
 
 
 def main(args):
-    titles, ablations = dict(args.spec["methods"]), args.spec["ablations"]
-    curves, scores = pd.read_csv(args.epochs), pd.read_csv(args.scores)
+    spec, data = args.spec, {path.stem: path for path in args.data}
+    tables = Tables(**{path.stem: pd.read_csv(path) for path in args.tables if path.stem in Tables.__annotations__})
+    files = {}
+    for path in result_files(args.results, spec["jobs"])[0]:
+        found = files.setdefault((path.parent.name, path.parent.parent.name), [])
+        found += [path] if path.exists() else []
+
+    def load(key):
+        return Dataset(data[key], key=key, title=dict(spec["datasets"])[key], scaling=spec["features"][key]["scaling"])
+
     args.output.mkdir(parents=True, exist_ok=True)
-    for dataset, title in args.spec["datasets"]:
-        curve, score = (table[table["dataset"] == dataset] for table in (curves, scores))
-        drawings = {
-            "losses": draw_losses(curve, titles, title=title),
-            "scores_over_epochs": draw_scores(curve, titles, title=title),
-            "ablation": draw_ablations(score, titles, ablations, title=title),
-        }
-        for name, figure in drawings.items():
-            if figure is not None:
-                save(figure, args.output / f"{dataset}_{name}")
+    index = []
+    for drawing in draw_study(tables, spec, files=files, load=load):
+        save(drawing.figure, args.output / drawing.stem)
+        index.append(drawing.about())
+        print(f"{drawing.stem}: {drawing.title}", flush=True)
+    (args.output / "figures.json").write_text(json.dumps(index, indent=1) + "\n", encoding="utf-8")

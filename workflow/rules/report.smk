@@ -88,10 +88,12 @@ rule tables:
 
 
 rule figures:
-    """Losses and scores over epochs, and ablations, as PNG and SVG."""
+    """All drawings of the study, as PNG and SVG, and figures.json that says what each one shows."""
     input:
-        scores=rules.score.output.scores,
-        epochs=rules.score.output.epochs,
+        tables=[rules.score.output, rules.statistics.output],
+        meta=rules.score.input.meta,
+        npz=rules.score.input.npz,
+        results=rules.score.input.results,
     output:
         report(
             directory("<results>/figures"),
@@ -107,10 +109,11 @@ rule figures:
     conda:
         "../../envs/deepkm.yaml"
     params:
-        spec=dumps(study.report_spec("figures")),
+        spec=dumps(study.figures_spec()),
+        folder=lambda wildcards, output: os.path.dirname(output[0]),
     shell:
-        "python -m deepkm figures --spec {params.spec:q} --scores {input.scores:q} --epochs {input.epochs:q}"
-        " --output {output:q} > {log:q} 2>&1"
+        "python -m deepkm figures --spec {params.spec:q} --tables {input.tables:q} --data {input.npz:q}"
+        " --results {params.folder:q} --output {output:q} > {log:q} 2>&1"
 
 
 rule report:
