@@ -118,7 +118,13 @@ def test_snakemakes_own_report(built, tmp_path):
     run_snakemake(built, "--report", tmp_path / "report.html")
     text = (tmp_path / "report.html").read_text()
     assert not re.search(r"<(script|link|img)[^>]+(src|href)=[\"']?(https?:)?//", text)
-    for shown in ("blobs_losses.png", "results/scores.csv", "results/tables/acc.csv", "Everything of the study on one page", "Means over seeds;"):
+    for shown in (
+        "blobs_losses.png",
+        "results/scores.csv",
+        "results/tables/acc.csv",
+        "Everything of the study on one page",
+        "Means over seeds;",
+    ):
         assert shown in text
 
 

@@ -46,16 +46,9 @@ def main(args):
 
 def read_figures(folder):
     """Return the figures in the order to show, each with an address that holds it."""
-    listed = [
-        {"stem": path.stem, "group": "Figures", "title": path.stem, "caption": "", "alt": path.stem, "methods": []}
-        for path in sorted(folder.glob("*.png"))
-    ]
+    listed = json.loads((folder / "figures.json").read_text(encoding="utf-8"))
+    files = [[folder / f"{figure['stem']}{suffix}" for suffix in (".png", ".svg")] for figure in listed]
     return [
-        {
-            **figure,
-            "id": f"figure-{figure['stem']}",
-            "file": f"{folder}/{figure['stem']}.svg",
-            **embed(folder / f"{figure['stem']}.png", folder / f"{figure['stem']}.svg"),
-        }
-        for figure in listed
+        {**figure, "id": f"figure-{figure['stem']}", "file": str(svg), **embed(png, svg)}
+        for figure, (png, svg) in zip(listed, files, strict=True)
     ]
