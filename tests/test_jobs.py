@@ -87,7 +87,9 @@ def test_a_data_set_without_labels_is_clustered(tmp_path):
     assert scores["acc"].isna().all()
     assert (scores["n_clusters_used"] == 3).all()
     assert "| no labels" in (tmp_path / "results" / "tables" / "acc.md").read_text()
-    assert {path.name for path in (tmp_path / "results" / "figures").glob("*.png")} == {"mine_losses.png"}
+    assert {path.name for path in (tmp_path / "results" / "figures").glob("*.png")} == {
+        f"mine_{name}.png" for name in ("losses", "memberships", "tsne")
+    }
 
 
 def test_a_run_that_stopped_counts_the_epochs_it_trained(tmp_path):

@@ -1,6 +1,7 @@
 """The workflow as people call it: a real tiny study, and what reruns when."""
 
 import html
+import json
 import os
 import re
 import shlex
@@ -75,15 +76,24 @@ def test_what_a_study_leaves(built):
         table = pd.read_csv(built / "results" / "tables" / f"{metric}.csv").set_index("method")
         mean = 100 * scores[scores["method"] == "ct"][metric].mean()
         assert table.loc["ct", "mean"] == pytest.approx(mean, abs=1e-3)
-    figures = {path.name for path in (built / "results" / "figures").glob("*.*g")}
-    assert figures == {
-        f"blobs_{name}.{suffix}" for name in ("losses", "scores_over_epochs", "ablation") for suffix in ("png", "svg")
-    }
     assert not list(built.rglob("*.checkpoint"))
     assert not list(built.rglob("*.tmp"))
     for stage in ("dataset/blobs", "cluster/ct/blobs/seed0", "score", "statistics", "tables", "figures", "report"):
         assert (built / "results" / "logs" / f"{stage}.log").exists()
         assert (built / "results" / "benchmarks" / f"{stage}.jsonl").exists()
+
+
+def test_figures_and_what_is_said_of_them(built):
+    folder = built / "results" / "figures"
+    index = json.loads((folder / "figures.json").read_text())
+    names = "scores_over_epochs losses ablation cost tsne memberships contingency".split()
+    assert [figure["stem"] for figure in index] == ["ranks", *(f"blobs_{name}" for name in names)]
+    files = {f"{figure['stem']}.{suffix}" for figure in index for suffix in ("png", "svg")}
+    assert {path.name for path in folder.iterdir()} == {*files, "figures.json"}
+    for figure in index:
+        assert {"group", "title", "caption", "alt", "datasets", "methods"} < figure.keys()
+        assert "Look" in figure["caption"]
+        assert not re.search(r"nan|None|[{}]", figure["caption"] + figure["alt"])
 
 
 def test_the_page_shows_the_study_and_commands_that_work(built):
@@ -227,7 +237,7 @@ def edit(path, old, new):
         ("centers.py", "smallest=1e-12", "smallest=1e-11", {"cluster": 8, **REPORT}),
         ("layers.py", "sqrt(6 /", "sqrt(5 /", {"autoencoder": 2, "cluster": 8, **REPORT}),
         ("metrics.py", "return float(table[", "return 1.0 * float(table[", REPORT),
-        ("report/figures.py", '"font.size": 9', '"font.size": 8', {"figures": 1, "report": 1}),
+        ("report/figures.py", '"font.size": 8', '"font.size": 9', {"figures": 1, "report": 1}),
         ("stages/cluster.py", "check_enough_samples(len(x)", "check_enough_samples(int(len(x))", {}),
     ],
     ids=["comment", "docstring", "equation", "centers", "autoencoder", "metric", "figure", "plumbing"],

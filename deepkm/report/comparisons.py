@@ -15,8 +15,7 @@ from deepkm.report.figures import (
     new_figure,
     styled,
 )
-
-METRICS = {"acc": "ACC", "nmi": "NMI", "ari": "ARI"}
+from deepkm.report.summaries import METRICS
 
 
 @styled
@@ -221,14 +220,16 @@ def draw_critical_difference(friedman, nemenyi, titles, *, metric):
     axis, unique = figure.subplots(), {method: f"{titles[method]}" for method in ranks.index}
     if len(set(unique.values())) < len(unique):
         unique = {method: f"{title} ({method})" for method, title in unique.items()}
-    critical_difference_diagram(
+    drawn = critical_difference_diagram(
         ranks.rename(unique),
         p.rename(index=unique, columns=unique),
         ax=axis,
         color_palette={unique[method]: color_of(method, titles) for method in ranks.index},
-        label_props={"color": "black", "fontsize": 7},
+        label_props={"fontsize": 7},
         text_h_margin=0.05,
     )
+    for label in drawn["labels"]:
+        label.set_color("black")
     first, n_datasets = rows.iloc[0], int(rows["n_datasets"].max())
     distance = f"Ranks that differ by less than {first.critical_difference:.2f} are joined by a bar"
     return Drawing(

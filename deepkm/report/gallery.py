@@ -55,8 +55,9 @@ def draw_study(tables, spec, *, files, load):
         yield from filter(None, _draw_tables(tables.of(key), spec, titles, dataset=(key, title)))
         if paths:
             yield from filter(None, _draw_runs(tables.of(key), spec, titles, paths=paths, dataset=load(key)))
-    if any(estimator.endswith(":PowerKMeans") for estimator in tables.parameters["estimator"]):
-        yield draw_landscapes(titles)
+    rows = tables.parameters
+    for method in rows.loc[rows["estimator"].str.endswith(":PowerKMeans"), "method"].head(1):
+        yield draw_landscapes(titles, method=method)
 
 
 def chosen_methods(methods, panels):

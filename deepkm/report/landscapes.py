@@ -12,13 +12,15 @@ N_GRID = 101
 
 
 @styled
-def draw_landscapes(titles):
+def draw_landscapes(titles, *, method):
     """Draw the objective of power k-means over two centers, and the paths of k-means and of power k-means.
 
     Parameters
     ----------
     titles : dict of str to str
-        Titles of the methods; ``power_kmeans`` and ``km`` give the paths their colours.
+        Titles of the methods.
+    method : str
+        Power k-means' key.
 
     References
     ----------
@@ -37,7 +39,7 @@ def draw_landscapes(titles):
         axis.set_title("s → -∞: k-means" if np.isinf(exponent) else f"s = {exponent:g}")
         axis.set(xlabel="Center 1", aspect="equal", xticks=[0, 4, 8], yticks=[0, 4, 8])
     figure.axes[0].set_ylabel("Center 2")
-    for key, first in (("km", -np.inf), ("power_kmeans", EXPONENTS[0])):
+    for key, first in (("km", -np.inf), (method, EXPONENTS[0])):
         path = descend(x, START, first)
         axis.plot(*path.T, color=color_of(key, titles), lw=1.5, label=key)
         axis.text(*path[-1] + (0.6, -0.6), titles.get(key, "k-means"), color="white", fontsize=7, va="top")
@@ -51,7 +53,7 @@ def draw_landscapes(titles):
         + ", ".join(f"{n} at s = {s:g}" for n, s in zip(counts, EXPONENTS, strict=True))
         + ".",
         datasets=(),
-        methods=("power_kmeans",),
+        methods=(method,),
     )
 
 
