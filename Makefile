@@ -15,7 +15,7 @@ run: .venv/ready
 	@echo
 	@cat results/tables/acc.md
 	@echo
-	@echo "Tables:  results/tables/{acc,nmi,ari}.{md,csv}; every run: results/scores.csv"
+	@echo "Tables:  results/tables/*.{md,tex,csv}; every run: results/scores.csv"
 	@echo "Figures: results/figures"
 	@echo "All on one page, for your browser: results/report.html"
 

@@ -24,7 +24,9 @@ def test_imports_run_left_to_right():
                 assert imported in BESIDE or ORDER.index(imported) <= ORDER.index(part), f"{path} imports {node.module}"
 
 
-STAGES = "download dataset describe score statistics tables figures report partial audit status clean_checkpoints"
+STAGES = (
+    "download dataset describe score statistics compare tables figures report partial audit status clean_checkpoints"
+)
 LIGHT = ["spec", "interruption", "inventory", *(f"stages.{stage}" for stage in STAGES.split())]
 
 

@@ -11,6 +11,7 @@ from scipy import stats
 from deepkm.report.paired import (
     BEST,
     PAIRWISE,
+    bootstrap_intervals,
     compare_over_seeds,
     compare_pairs,
     compare_with_best,
@@ -90,6 +91,19 @@ def test_ties_and_zeros_as_in_scipy(seed):
     assert signed_rank_test(differences) == pytest.approx((direct.statistic, direct.pvalue))
 
 
+@pytest.mark.parametrize(("n_seeds", "share"), [(6, 0.85), (10, 0.91)])
+def test_coverage_of_intervals_from_few_seeds(n_seeds, share):
+    samples = np.random.default_rng(n_seeds).normal(size=(2000, n_seeds))
+    low, high = bootstrap_intervals([*samples], "coverage").T
+    assert np.mean((low < 0) & (high > 0)) == pytest.approx(share, abs=0.02)  # the deviation of a share is 0.008
+
+
+@pytest.mark.parametrize(("methods", "any_pair", "the_best"), [(2, 6, 6), (5, 9, 8), (10, 11, 9), (17, 13, 10)])
+def test_seeds_that_so_many_methods_take(methods, any_pair, the_best):
+    for seeds, comparisons in ((any_pair, methods * (methods - 1) // 2), (the_best, methods - 1)):
+        assert smallest_p(seeds, comparisons) < 0.05 <= smallest_p(seeds - 1, comparisons)
+
+
 def test_large_samples_as_in_scipy():
     for n in (20, 60):
         differences = np.random.default_rng(n).normal(0.3, 1, n)
@@ -116,7 +130,9 @@ def test_identical_methods():
     table["copy"] = table["km"]
     row = compare_pairs(table, stream="").iloc[0]
     assert (row["p"], row["p_holm"], row["effect"], row["low"], row["high"]) == (1, 1, 0, 0, 0)
-    assert (row["verdict"], row["reason"]) == ("no difference found", "equal in all seeds")
+    assert (row["verdict"], row["reason"]) == ("no difference found", "equal in 8 seeds")
+    best = {row["method"]: row["verdict"] for row in compare_with_best(table, compare_pairs(table, stream=""))}
+    assert best == {"km": "best", "copy": "not significantly worse"}
 
 
 @pytest.mark.parametrize(("n_seeds", "least"), [(1, "1 seed: the smallest possible p is 1"), (5, "5 seeds: .* 0.062")])

@@ -252,7 +252,7 @@ def assert_latex_is_sound(text):
         assert depth >= 0
     assert depth == 0
     assert re.findall(r"\\begin\{(\w+)\}", text) == re.findall(r"\\end\{(\w+)\}", text)[::-1]
-    columns = len(re.search(r"\\begin\{tabular\}\{([lr]+)\}", text)[1])
+    columns = len(re.search(r"\\begin\{(?:tabular|longtable)\}\{([lr]+)\}", text)[1])
     caption = re.search(r"\\caption\{(.*)\}\n", text)[1]
     assert not set('<>|"~^[*') & set(caption.replace("{[}", "").replace("{*}", ""))
     for line in text.partition("\\toprule\n")[2].partition("\\bottomrule")[0].splitlines():
@@ -321,6 +321,15 @@ def test_marks_follow_the_tests():
     table = shown(scores, n_seeds=1, best=doubtful)
     assert not any(row[1].marked for row in table.rows)
     assert any("cannot be concluded (1 seed" in note for note in table.notes)
+
+
+def test_long_tables_break_over_pages():
+    table = Table("x", "X", ["a_b", "c"], [[Cell(str(row)), Cell("1")] for row in range(100)], align="ll")
+    text = to_latex(table)
+    assert_latex_is_sound(text)
+    assert text.count("\\\\\n") == 103  # rows, the header twice, and the caption
+    assert "\\begin{longtable}{ll}" in text
+    assert "tabular" not in text
 
 
 def test_an_empty_table_is_a_table():

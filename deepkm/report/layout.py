@@ -57,6 +57,7 @@ class Table:
 
 
 MARK = "†"
+LONGEST = 40  # rows that fit on a printed page; longer tables are broken over pages
 _MARKDOWN = {character: f"\\{character}" for character in "\\`*_[]~$|"} | {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 _LATEX = {character: f"\\{character}" for character in "&%$#_{}"} | {
     "\\": r"\textbackslash{}",
@@ -85,21 +86,39 @@ _TABULAR = jinja2.Environment(
     undefined=jinja2.StrictUndefined,
     keep_trailing_newline=True,
 ).from_string(
-    r"""% \usepackage{booktabs}
+    r"""<% if is_long %>
+% \usepackage{booktabs,longtable}
+\begin{longtable}{<< columns >>}
+  \caption{<< caption >>}
+  \label{tab:<< name >>} \\
+<% else %>
+% \usepackage{booktabs}
 \begin{table}
   \centering
   \caption{<< caption >>}
   \label{tab:<< name >>}
   \begin{tabular}{<< columns >>}
+<% endif %>
     \toprule
     << header >> \\
     \midrule
+<% if is_long %>
+    \endfirsthead
+    \toprule
+    << header >> \\
+    \midrule
+    \endhead
+<% endif %>
 <% for row in rows %>
     << row >> \\
 <% endfor %>
     \bottomrule
+<% if is_long %>
+\end{longtable}
+<% else %>
   \end{tabular}
 \end{table}
+<% endif %>
 """
 )
 
@@ -115,9 +134,10 @@ def to_markdown(table):
 
 
 def to_latex(table):
-    """Return the table in LaTeX, for the package booktabs."""
+    """Return the table in LaTeX, for the packages booktabs and, where it is long, longtable."""
     return _TABULAR.render(
         name=table.name,
+        is_long=len(table.rows) > LONGEST,
         caption=" ".join(escape_latex(text) for text in (f"{table.title}.", *table.notes)),
         columns=table.columns,
         header=" & ".join(escape_latex(text) for text in table.header),

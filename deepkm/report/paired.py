@@ -72,18 +72,40 @@ def compare_pairs(values, *, stream, n_diverged=None):
     """
     pairs = list(combinations(values.columns, 2))
     differences = [paired_differences(values[method], values[other]) for method, other in pairs]
-    table = pd.DataFrame(pairs, columns=["method", "other"])
-    table = table.join(pd.DataFrame([describe_differences(sample) for sample in differences]))
+    names = pd.DataFrame(pairs, columns=["method", "other"])
+    table = names.join(compare_differences(differences, stream=stream, n_seeds=len(values)))
+    if values.isna().all(axis=None):
+        table["reason"] = "no labels"
+    for row in table.itertuples() if n_diverged is not None else ():
+        if count := n_diverged.get(row.method, 0) + n_diverged.get(row.other, 0):
+            table.loc[row.Index, "reason"] += f"{'; ' if row.reason else ''}{count} diverged, counted as they ended"
+    return table
+
+
+def compare_differences(differences, *, stream, n_seeds):
+    """Test each of several samples of paired differences against zero, with Holm's correction for their number.
+
+    Parameters
+    ----------
+    differences : list of ndarray
+        In points, without NaN.
+    stream : str
+        Names the random draws of the bootstrap.
+    n_seeds : int
+        How many differences there are where no run is missing.
+
+    Returns
+    -------
+    DataFrame with the columns from ``n`` on of `PAIRWISE`
+    """
+    table = pd.DataFrame([describe_differences(sample) for sample in differences])
     table[["low", "high"]] = bootstrap_intervals(differences, stream)
     tested = table["p"].notna()
     table["p_holm"] = np.nan
     if tested.any():
         table.loc[tested, "p_holm"] = multipletests(table.loc[tested, "p"], method="holm")[1]
-    judged = [_judge(row, values, tested.sum()) for row in table.itertuples()]
+    judged = [_judge(row, n_seeds, tested.sum()) for row in table.itertuples()]
     table["verdict"], table["reason"] = zip(*judged, strict=True)
-    for row in table.itertuples() if n_diverged is not None else ():
-        if count := n_diverged.get(row.method, 0) + n_diverged.get(row.other, 0):
-            table.loc[row.Index, "reason"] += f"{'; ' if row.reason else ''}{count} diverged, counted as they ended"
     return table
 
 
@@ -201,27 +223,29 @@ def bootstrap_intervals(differences, stream):
     return intervals
 
 
-def _judge(row, values, n_comparisons):
-    """Return a verdict on one pair, and its reason."""
-    if values.isna().all(axis=None):
-        return "cannot conclude", "no labels"
-    if doubt := _cannot_conclude(row.n, len(values), n_comparisons):
+def _judge(row, n_seeds, n_comparisons):
+    """Return a verdict on one sample of differences, and its reason."""
+    if row.n and row.effect == 0 and row.statistic == 0:
+        return "no difference found", f"equal in {_seeds(row.n)}"
+    if doubt := _cannot_conclude(row.n, n_seeds, n_comparisons):
         return doubt
-    some = _share(row.n, len(values))
-    if row.p_holm < LEVEL:
-        return ("better" if row.effect > 0 else "worse"), some
-    return "no difference found", some or ("equal in all seeds" if row.effect == 0 and row.statistic == 0 else "")
+    verdict = "no difference found" if row.p_holm >= LEVEL else "better" if row.effect > 0 else "worse"
+    return verdict, _share(row.n, n_seeds)
 
 
 def _cannot_conclude(n, n_seeds, n_comparisons):
     """Return a verdict and its reason where n pairs of values cannot show anything, else None."""
     if n == 0 or smallest_p(n, n_comparisons) < LEVEL:
         return ("cannot conclude", "no seed has both") if n == 0 else None
-    seeds = _share(n, n_seeds) or f"{n} seed{'s' * (n > 1)}"
+    seeds = _share(n, n_seeds) or _seeds(n)
     corrected = "" if n < MIN_SEEDS else " corrected"
     least = smallest_p(n) if n < MIN_SEEDS else smallest_p(n, n_comparisons)
     many = "" if n < MIN_SEEDS else f", {n_comparisons} comparisons"
     return "cannot conclude", f"{seeds}{many}: the smallest possible{corrected} p is {least:.2g}"
+
+
+def _seeds(n):
+    return f"{n} seed{'s' * (n > 1)}"
 
 
 def _share(n, n_seeds):

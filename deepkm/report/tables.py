@@ -112,9 +112,9 @@ def ablation_table(summary, *, datasets, methods):
             Cell(methods[row.method]),
             _side(row.mean_with, row.std_with, row.n_with),
             _side(row.mean_without, row.std_without, row.n_without),
-            _number(row.difference, "+z.1f"),
-            Cell("-" if math.isnan(row.low) else f"{row.low:+z.1f} to {row.high:+z.1f}", row.low),
-            _number(row.p, ".2g"),
+            number_cell(row.difference, "+z.1f"),
+            interval_cell(row.low, row.high),
+            number_cell(row.p, ".2g"),
             Cell(str(row.n), row.n),
         ]
         for row in summary.itertuples()
@@ -135,7 +135,7 @@ def parameter_table(summary, *, datasets, methods):
         [
             Cell(datasets[row.dataset]),
             Cell(methods[row.method]),
-            *(_number(value, "g") for value in row[4:10]),
+            *(number_cell(value, "g") for value in row[4:10]),
             Cell(row.scaling),
             Cell(row.others),
         ]
@@ -165,9 +165,9 @@ def published_table(summary, *, datasets, methods):
                 Cell(row.source),
                 Cell(_spread(row.mean, row.std, row.n), row.mean),
                 Cell(published, row.published),
-                _number(row.difference, "+z.1f"),
-                _number(row.in_stds, "+z.1f"),
-                Cell(" ".join(map(str, numbers))),
+                number_cell(row.difference, "+z.1f"),
+                number_cell(row.in_stds, "+z.1f"),
+                Cell(" ".join(map(str, sorted(numbers)))),
             ]
         )
     header = ["Data set", "Method", "Metric", "Source", "Here, %", "Published, %", "Difference", "In std", "Remarks"]
@@ -182,5 +182,9 @@ def _side(mean, std, n):
     return Cell(_spread(mean, std, n), mean) if n else Cell("-")
 
 
-def _number(value, form=".1f"):
+def number_cell(value, form=".1f"):
     return Cell("-") if math.isnan(value) else Cell(f"{value:{form}}".replace("-", "−"), value)
+
+
+def interval_cell(low, high):
+    return Cell("-") if math.isnan(low) else Cell(f"{low:+z.1f} to {high:+z.1f}".replace("-", "−"), low)

@@ -44,13 +44,14 @@ def write_scores(clusterings, autoencoders, *, data, output):
         spec = attributes["spec"]
         scored, rows = _score_file(arrays, attributes, targets[spec["dataset"]["name"]])
         final += scored
-        curves += rows
+        curves.append(pd.DataFrame(rows))  # half the memory of its rows
         runs.append(_run(path, attributes, epochs=max(row["epochs"] for row in scored)))
         parameters.setdefault((spec["dataset"]["name"], spec["method"]), _parameters(spec))
-    tables = {"scores": final, "epochs": curves, "runs": runs, "parameters": list(parameters.values())}
+    tables = {name: pd.DataFrame(rows) for name, rows in {"scores": final, "runs": runs}.items()}
+    tables |= {"epochs": pd.concat(curves, ignore_index=True), "parameters": pd.DataFrame(parameters.values())}
     for path in output:
         path.parent.mkdir(parents=True, exist_ok=True)
-        pd.DataFrame(tables[path.stem]).to_csv(path, index=False)
+        tables[path.stem].to_csv(path, index=False)
     print(f"scored {len(final)} runs of {len(targets)} data sets")
 
 

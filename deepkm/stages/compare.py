@@ -1,0 +1,114 @@
+"""Compare two folders of results: what changed in parameters, data and code, and in the numbers."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from deepkm.hdf5 import read_hdf5
+from deepkm.inventory import FOLDERS
+from deepkm.report.comparison import changes_table, compare_jobs, compare_scores, numbers_table
+from deepkm.report.layout import to_markdown
+from deepkm.report.summaries import METRICS
+
+
+def add_arguments(parser):
+    parser.add_argument("first", type=Path, help="a folder of results, as results_dir of a study")
+    parser.add_argument("second", type=Path, help="another one; differences are this one minus the first")
+    parser.add_argument("--output", nargs="*", default=[], type=Path, help=".md: the text; .csv: the numbers")
+    parser.set_defaults(spec="{}")  # everything is read from the results
+
+
+def main(args):
+    for path in args.output:
+        if path.suffix not in (".md", ".csv"):
+            raise ValueError(f"--output: got {path}, expected a name that ends in .md or .csv; rename it")
+    folders = [args.first, args.second]
+    first, second = (read_jobs(folder) for folder in folders)
+    described, seeds = [first[0], second[0]], [first[1], second[1]]
+    changes = compare_jobs(*described)
+    numbers = compare_scores(*(read_scores(folder) for folder in folders))
+    text = "\n\n".join([*_overview(folders, described, seeds), *_tables(changes, numbers)])
+    print(text.rstrip())
+    for path in args.output:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.suffix == ".csv":
+            numbers.to_csv(path, index=False)
+        else:
+            path.write_text(text, encoding="utf-8")
+
+
+def read_jobs(folder):
+    """Return what is known of the training jobs in a folder of results, and their seeds.
+
+    Returns
+    -------
+    described : dict of (stage, key, dataset) to dict
+        Of the first job there: its spec without seeds, versions and device.
+    seeds : dict of (stage, key, dataset) to set of int
+
+    Raises
+    ------
+    ValueError
+        When there are no results.
+    """
+    described, seeds = {}, {}
+    for stage, name in FOLDERS.items():
+        for path in sorted(folder.glob(f"{name}/*/*/*.h5")):
+            arrays, attributes = read_hdf5(path, "labels")
+            spec, made = attributes["spec"], attributes["provenance"]
+            place = (stage, spec["method" if stage == "cluster" else "autoencoder"], spec["dataset"]["name"])
+            seeds.setdefault(place, set()).update(spec["seeds"])
+            known = {key: value for key, value in spec.items() if key != "seeds"}
+            if stage == "cluster":
+                known["dataset"] = {**spec["dataset"], "n_samples": arrays["labels"].shape[1]}
+            described.setdefault(place, {**known, "versions": made.get("versions", {}), "device": made.get("device")})
+    if not seeds:
+        raise ValueError(f"got {folder}, expected a folder of results with clusterings/*/*/*.h5; name a results_dir")
+    return described, seeds
+
+
+def read_scores(folder):
+    """Return the scores of a folder of results.
+
+    Raises
+    ------
+    ValueError
+        When there are none, or the table is of another kind.
+    """
+    path = folder / "scores.csv"
+    if not path.exists():
+        raise ValueError(f"got {folder} without scores.csv, expected a finished study; run `snakemake tables` there")
+    scores = pd.read_csv(path)
+    if missing := {"dataset", "method", "seed", *METRICS} - set(scores.columns):
+        raise ValueError(f"{path}: got no columns {', '.join(sorted(missing))}, expected them; make it anew")
+    return scores
+
+
+def _overview(folders, described, seeds):
+    """Return paragraphs on what is compared, and what only one of them has."""
+    names = [str(folder) for folder in folders]
+    yield f"First: {names[0]}\nSecond: {names[1]}"
+    for here, other in ((0, 1), (1, 0)):
+        lines = []
+        for place, found in seeds[here].items():
+            if missing := sorted(found - seeds[other].get(place, set())):
+                stage, key, dataset = place
+                what = key if stage == "cluster" else f"autoencoder {key}"
+                lines.append(f"- {what} on {dataset}: {'seed' if len(missing) == 1 else 'seeds'} {_listed(missing)}")
+        if lines:
+            yield f"Only in {names[here]}:\n\n" + "\n".join(lines)
+
+
+def _listed(seeds, most=12):
+    return ", ".join(map(str, seeds[:most])) + (f" and {len(seeds) - most} more" if len(seeds) > most else "")
+
+
+def _tables(changes, numbers):
+    if len(changes):
+        yield "What was changed:\n\n" + to_markdown(changes_table(changes)).rstrip()
+    else:
+        yield "Nothing was changed in parameters, data, code and versions of what both have."
+    if len(numbers):
+        yield "What it did:\n\n" + to_markdown(numbers_table(numbers))
+    else:
+        yield "No method, data set and seed is in both: there are no numbers to compare.\n"
