@@ -11,7 +11,8 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from deepkm.autoencoder import build_autoencoder
-from deepkm.centers import kmeans, nearest
+from deepkm.centers import nearest
+from deepkm.kmeans import kmeans
 from deepkm.products import PRECISIONS
 from deepkm.seeding import permutations
 from deepkm.training import Run, final_labels, pretrain, train

@@ -127,6 +127,14 @@ def picture(shape, value):
     return Image.fromarray(np.full(shape, value, np.uint8))
 
 
+def test_rows_that_are_images(tmp_path):
+    path = save(tmp_path / "my.npz", feature=np.zeros((5, 12)))
+    assert read_own(path).image_shape == ()
+    assert read_own(path, image_size=[4, 3]).image_shape == (4, 3)
+    with pytest.raises(ValueError, match=r"got image_shape \(4, 4\) for 12 features"):
+        read_own(path, image_size=[4, 4])
+
+
 def test_a_folder_of_images(tmp_path):
     for name, value in (
         ("dog/1.png", 10),

@@ -343,7 +343,7 @@ def test_images_are_sorted_by_their_distance(data):
     row = pixels[:4][:, ~np.isnan(pixels[0])]
     np.testing.assert_allclose(row[:, -4:], scale(dataset.features[farthest].reshape(4, 4), "unit"))
     assert not axis.patches  # all members are of one class
-    assert "20 samples\n100 % class" in drawing.alt
+    assert "20 samples, 100 % class" in drawing.alt
     inverted = ClusteringRun(**{**vars(run), "labels": np.zeros(60, int)})
     assert len(draw_members("dkm", inverted, TITLES, dataset=dataset).figure.axes[0].patches) > 0
     assert draw_members("dkm", run, TITLES, dataset=dataset_of(data, "unlabelled")) is None

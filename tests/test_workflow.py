@@ -89,7 +89,7 @@ def test_figures_and_what_is_said_of_them(built):
     names = "scores_over_epochs losses ablation cost tsne memberships contingency".split()
     assert [figure["stem"] for figure in index] == ["ranks", *(f"blobs_{name}" for name in names)]
     files = {f"{figure['stem']}.{suffix}" for figure in index for suffix in ("png", "svg")}
-    assert {path.name for path in folder.iterdir()} == {*files, "figures.json"}
+    assert {path.name for path in folder.glob("[!.]*")} == {*files, "figures.json"}
     for figure in index:
         assert {"group", "title", "caption", "alt", "datasets", "methods"} < figure.keys()
         assert "Look" in figure["caption"]

@@ -23,7 +23,7 @@ def read_own(path, *, image_size=None, grey=True, target_column="target"):
     ----------
     path : path-like
     image_size : (int, int), optional
-        Height and width to scale a folder's images to.
+        Height and width: what a folder's images are scaled to, or what the rows of a table are.
     grey : bool
         Turn a folder's images grey.
     target_column : str
@@ -55,7 +55,7 @@ def read_own(path, *, image_size=None, grey=True, target_column="target"):
     codes, names = (None, []) if target is None else encode_target(target, len(feature), path)
     if len(extra.get("class_names", [])) == len(names):
         names = [str(name) for name in extra.get("class_names", names)]
-    return Arrays(feature, codes, names, _image_shape(feature, extra.get("image_shape", ()), path))
+    return Arrays(feature, codes, names, _image_shape(feature, extra.get("image_shape", image_size or ()), path))
 
 
 def _image_shape(feature, shape, path):

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 from deepkm.base import DeepClustering, NonNegative, Positive
-from deepkm.centers import inverse_power, squared_distances, warm_kmeans
+from deepkm.centers import inverse_power, squared_distances
+from deepkm.kmeans import warm_kmeans
 
 
 @dataclass(kw_only=True, eq=False, repr=False)

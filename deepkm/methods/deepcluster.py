@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from deepkm.base import DeepClustering, Fraction, NonNegative, NonNegativeInt, Positive, PositiveInt
-from deepkm.centers import kmeans
 from deepkm.convnet import build_convnet, dropout_mask, head_loss, new_head, random_views, step_head
+from deepkm.kmeans import kmeans
 from deepkm.pseudo_labels import agreement, cluster, draw_evenly, fit_whitening, whiten
 from deepkm.seeding import generator
 from deepkm.training import Run

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import torch
 
 from deepkm.base import DeepClustering, NonNegative, Positive, PositiveInt
-from deepkm.centers import softmin, squared_distances, warm_kmeans
+from deepkm.centers import softmin, squared_distances
+from deepkm.kmeans import warm_kmeans
 from deepkm.seeding import generator
 
 

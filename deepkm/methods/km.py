@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from deepkm.base import DeepClustering, NonNegativeInt
-from deepkm.centers import kmeans, warm_kmeans
+from deepkm.kmeans import kmeans, warm_kmeans
 
 
 @dataclass(kw_only=True, eq=False, repr=False)

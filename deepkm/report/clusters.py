@@ -35,14 +35,13 @@ def draw_members(method, run, titles, *, dataset):
     if not shown:
         return None
     mosaic = Mosaic(dataset.image_shape, len(shown))
-    remarks = {}
+    remarks = []
     for row, k in enumerate(shown):
         common, wrong = _common_class(members[k], dataset)
-        remarks[k] = f"{(run.labels == k).sum()} samples{common}"
+        remarks.append([f"{(run.labels == k).sum()} samples", *common])
         center = dataset.features[members[k]].mean(0) if run.decoded_centers is None else run.decoded_centers[k]
         mosaic.put(row, "center", 0, center)
-        n_each = min(N_MEMBERS, len(members[k]))
-        for block, samples in (("nearest", members[k][:n_each]), ("farthest", members[k][-n_each:])):
+        for block, samples in (("nearest", members[k][:N_MEMBERS]), ("farthest", members[k][-N_MEMBERS:])):
             for place, sample in enumerate(samples):
                 mosaic.put(row, block, place, dataset.features[sample], framed=sample in wrong)
     decoded = run.decoded_centers is not None
@@ -51,7 +50,8 @@ def draw_members(method, run, titles, *, dataset):
     left = 1.35
     figure = new_figure(0.4 + (WIDTH - left) * mosaic.height / mosaic.width, title=title, layout="none")
     top = 0.36 / figure.get_figheight()
-    mosaic.draw(figure.add_axes((left / WIDTH, 0.005, 0.995 - left / WIDTH, 1 - top)), heads, list(remarks.values()))
+    axis = figure.add_axes((left / WIDTH, 0.005, 0.995 - left / WIDTH, 1 - top))
+    mosaic.draw(axis, heads, ["\n".join(remark) for remark in remarks])
     framed = (
         "; members of another class than their cluster's most common one are framed"
         if dataset.target is not None
@@ -63,7 +63,7 @@ def draw_members(method, run, titles, *, dataset):
         stem=f"{dataset.key}_members_{method}",
         title=title,
         **caption_of("members", seed=run.seed, center=what, framed=framed),
-        alt=f"Images of {len(shown)} clusters: {'; '.join(remarks.values())}.",
+        alt=f"Images of {len(shown)} clusters: {'; '.join(map(', '.join, remarks))}.",
         datasets=(dataset.key,),
         methods=(method,),
     )
@@ -146,14 +146,13 @@ def align(labels, target):
 
 
 def _common_class(members, dataset):
-    """Return what is said of the members' most common class, and the members of other ones."""
+    """Return a list of what is said of the members' most common class, and the members of other ones."""
     if dataset.target is None:
-        return "", ()
+        return [], ()
     counts = np.bincount(dataset.target[members])
     most = counts.argmax()
-    return f"\n{100 * counts[most] / counts.sum():.0f} % class {dataset.class_names[most][:12]}", members[
-        dataset.target[members] != most
-    ]
+    share = 100 * counts[most] / counts.sum()
+    return [f"{share:.0f} % class {dataset.class_names[most][:12]}"], members[dataset.target[members] != most]
 
 
 @styled

@@ -79,7 +79,9 @@ def _draw_tables(tables, spec, titles, *, dataset):
 def _draw_runs(tables, spec, titles, *, paths, dataset):
     """Yield what is drawn from the results themselves: the first seed of the chosen methods."""
     shown = chosen_methods([method for method in titles if method in paths], spec["panels"])
-    runs = {method: read_run(paths[method][0]) for method in shown}
+    blocks = [path.name for method in shown for path in paths[method]]
+    block = max(dict.fromkeys(blocks), key=blocks.count)  # one that all of them have, unless runs are missing
+    runs = {method: read_run(path) for method in shown for path in paths[method] if path.name == block}
     runs = {method: run for method, run in runs.items() if run.codes is not None or dataset.in_memory}
     yield draw_embeddings(runs, titles, tables.epochs, dataset=dataset)
     memberships = {method: read_memberships(paths[method]) for method in titles if method in paths}
