@@ -128,7 +128,13 @@ def test_snakemakes_own_report(built, tmp_path):
     run_snakemake(built, "--report", tmp_path / "report.html")
     text = (tmp_path / "report.html").read_text()
     assert not re.search(r"<(script|link|img)[^>]+(src|href)=[\"']?(https?:)?//", text)
-    for shown in ("blobs_losses.png", "results/scores.csv", "Everything of the study on one page", "Means over seeds;"):
+    for shown in (
+        "blobs_losses.png",
+        "results/scores.csv",
+        "results/tables/acc.csv",
+        "Everything of the study on one page",
+        "Means over seeds;",
+    ):
         assert shown in text
 
 
@@ -303,6 +309,9 @@ def test_audit_status_partial_tables_and_pruning(built, tmp_path):
     table = (folder / "results" / "partial" / "acc.md").read_text()
     assert re.search(r"\| CT +\| .*\(1/2\)", table)
     assert re.search(r"\| DKM +\| .*\(2/2\)", table)
+    page = (folder / "results" / "partial" / "report.html").read_text()
+    assert "Seeds are missing for k-means on Blobs (1/2), CT on Blobs (1/2)." in page
+    assert "results/clusterings/old/seed0.h5" in page
 
 
 def test_touched_files_and_fresh_copies_rerun_nothing(checkout):

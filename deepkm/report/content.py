@@ -114,6 +114,11 @@ def _of_group(results, group):
     return [figure for figure in results.figures if figure["group"] == group and len(figure["methods"]) != 1]
 
 
+def _of_some(results, figure):
+    """Tell whether a figure shows several methods, but not all."""
+    return 1 < len(figure["methods"]) < len(results.methods)
+
+
 def _other_figures(results):
     """Yield a section for each group of figures that has no other place."""
     groups = dict.fromkeys(figure["group"] for figure in results.figures)
@@ -181,7 +186,7 @@ def _method(results, place, key):
             sheets.runs_table(results.scores, key, datasets=datasets),
         ],
         "figures": [figure for figure in results.figures if figure["methods"] == [key]],
-        "seen": [figure for figure in results.figures if len(figure["methods"]) > 1 and key in figure["methods"]],
+        "seen": [figure for figure in results.figures if key in figure["methods"] and _of_some(results, figure)],
         "command": _train_again(results, key),
     }
 
@@ -201,7 +206,7 @@ def _commands(results):
         "Statistics": "statistics",
         "Figures": "figures",
         "This page": "report",
-        "Tables of an unfinished study": "partial",
+        "Tables and page of an unfinished study": "partial",
     }
     lines = [{"title": title, "command": results.command(target)} for title, target in targets.items()]
     return [*lines, {"title": "What is missing or stale", "command": "python -m deepkm audit"}]

@@ -216,7 +216,7 @@ def draw_memberships(memberships, titles, n_clusters, *, dataset):
     rows = -(-len(finite) // columns)
     figure = new_figure(
         0.6 + 1.2 * rows,
-        title=f"{dataset.title}: highest membership, before (outline) and after (filled) fine-tuning",
+        title=f"{dataset.title}: highest membership",  # its caption says what is before and after
         width=WIDTH * max(columns, 2) / 5,
     )
     axes = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)

@@ -17,6 +17,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 import deepkm
 
+SCALE = 0.7  # CSS pixels of a figure to each of its PNG, which has 200 to the inch
 TEMPLATES = files("deepkm.report") / "templates"
 
 
@@ -42,9 +43,9 @@ def embed(png, svg):
     Returns
     -------
     dict
-        ``source``, a data URI; ``width`` and ``height``, in pixels of the PNG.
+        ``source``, a data URI; ``width`` and ``height`` in CSS pixels: letters as large as those of the text.
     """
-    width, height = struct.unpack(">II", png.read_bytes()[16:24])
+    width, height = (round(SCALE * size) for size in struct.unpack(">II", png.read_bytes()[16:24]))
     smaller = min((png, svg), key=lambda path: path.stat().st_size)
     kind = {".png": "png", ".svg": "svg+xml"}[smaller.suffix]
     content = base64.b64encode(smaller.read_bytes()).decode()

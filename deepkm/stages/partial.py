@@ -1,14 +1,18 @@
-"""Make scores and tables of the results that there are, while a study runs or after jobs failed."""
+"""Make scores, tables and a page of the results that there are, while a study runs or after jobs failed."""
 
+import os
 from argparse import Namespace
 from pathlib import Path
 
 from deepkm.inventory import FOLDERS, jobs_of
 from deepkm.report.summaries import METRICS
 from deepkm.report.tables import NAMES
-from deepkm.spec import Study
-from deepkm.stages import statistics, tables
+from deepkm.spec import Study, dumps
+from deepkm.stages import report, statistics, tables
 from deepkm.stages.score import write_scores
+
+SCORED = ("scores", "epochs", "runs", "parameters")
+TESTED = ("pairwise", "best", "friedman")
 
 
 def add_arguments(parser):
@@ -24,17 +28,20 @@ def main(args):
         return
     folder = args.output or Path(study.config["results_dir"], "partial")
     data = [Path(study.config["data_dir"], f"{dataset}.npz") for dataset in study.datasets]
-    files = {name: folder / f"{name}.csv" for name in ("scores", "epochs", "runs", "parameters", "pairwise", "best")}
+    files = {name: folder / f"{name}.csv" for name in (*SCORED, *TESTED)}
     write_scores(
         done["cluster"],
         done["autoencoder"],
         data=[path for path in data if path.exists()],
-        output=[files[name] for name in ("scores", "epochs", "runs", "parameters")],
+        output=[files[name] for name in SCORED],
     )
-    output = [files["pairwise"], files["best"]]
+    output = [files[name] for name in TESTED]
     statistics.main(Namespace(spec=study.statistics_spec(), scores=files["scores"], output=output))
     output = [folder / f"{name}{suffix}" for name in NAMES for suffix in (".csv", ".md")]
     output = [path for path in output if path not in files.values()]
     tables.main(Namespace(spec=study.report_spec("tables"), output=output, **files))
+    page = {"study": dumps(args.spec), "options": os.environ.get("DEEPKM_OPTIONS", "--cores 1"), "figures": None}
+    output = folder / "report.html"
+    report.main(Namespace(spec=study.page_spec(), tables=[*files.values()], output=output, **page))
     for metric in METRICS:
         print((folder / f"{metric}.md").read_text(encoding="utf-8"))

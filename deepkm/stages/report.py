@@ -10,60 +10,45 @@ from deepkm.report.content import StudyResults, page_content
 from deepkm.report.page import embed, render
 from deepkm.source_code import docstring_of
 from deepkm.spec import Study
-from deepkm.stages.tables import make_tables
+from deepkm.stages.tables import INPUTS, make_tables
+
+FRAMES = ("scores", "runs", "parameters", "pairwise", "friedman")
 
 
 def add_arguments(parser):
-    parser.add_argument("--results", required=True, type=Path, help="the folder of the study's results")
-    parser.add_argument("--study", help="the configuration as JSON; with it, the page says what is stale or foreign")
+    parser.add_argument("--tables", nargs="+", required=True, type=Path, help="the .csv of scores and of statistics")
+    parser.add_argument("--figures", type=Path, help="the folder of figures")
+    parser.add_argument("--study", required=True, help="the configuration as JSON, to tell what is stale or foreign")
     parser.add_argument("--options", default="--cores 1", help="what Snakemake is called with for this study")
     parser.add_argument("--output", required=True, type=Path, help="the .html to write")
 
 
 def main(args):
-    tables = {name: pd.read_csv(args.results / f"{name}.csv") for name in ("scores", "runs", "parameters")}
-    tested = {
-        name: pd.read_csv(args.results / "statistics" / f"{name}.csv") for name in ("pairwise", "best", "friedman")
-    }
-    friedman = tested.pop("friedman")
+    study = Study(json.loads(args.study))
+    read = {path.stem: pd.read_csv(path) for path in args.tables if path.stem in (*FRAMES, "best")}
+    made = make_tables(args.spec, **{name: read[name] for name in INPUTS})
     results = StudyResults(
         **{kind: dict(args.spec[kind]) for kind in ("datasets", "methods")},
         seeds=args.spec["seeds"],
-        **tables,
-        pairwise=tested["pairwise"],
-        friedman=friedman,
-        tables={name: table for name, (_, table) in make_tables(args.spec, **tables, **tested).items()},
-        figures=read_figures(args.results / "figures"),
-        docstrings={row.method: docstring_of(row.estimator) for row in tables["parameters"].itertuples()},
+        **{name: read[name] for name in FRAMES},
+        tables={name: table for name, (_, table) in made.items()},
+        figures=read_figures(args.figures) if args.figures else [],
+        docstrings={row.method: docstring_of(row.estimator) for row in read["parameters"].itertuples()},
         options=args.options,
-        folder=str(args.results),
-        **audit(args.study, tables["runs"]),
+        folder=study.config["results_dir"],
+        stale=stale_results(study, read["runs"]),
+        foreign=[str(path) for path in foreign_files(study)],
     )
     text = render(**page_content(results))
     args.output.write_text(text, encoding="utf-8")
     print(f"{args.output}: {len(text) / 1e6:.1f} MB with {len(results.figures)} figures")
 
 
-def audit(study, runs):
-    """Return what of the results is stale or foreign, as far as a configuration tells."""
-    if not study:
-        return {}
-    study = Study(json.loads(study))
-    return {"stale": stale_results(study, runs), "foreign": [str(path) for path in foreign_files(study)]}
-
-
 def read_figures(folder):
     """Return the figures in the order to show, each with an address that holds it."""
-    listed = [
-        {"stem": path.stem, "group": "Figures", "title": path.stem, "caption": "", "alt": path.stem, "methods": []}
-        for path in sorted(folder.glob("*.png"))
-    ]
+    listed = json.loads((folder / "figures.json").read_text(encoding="utf-8"))
+    files = [[folder / f"{figure['stem']}{suffix}" for suffix in (".png", ".svg")] for figure in listed]
     return [
-        {
-            **figure,
-            "id": f"figure-{figure['stem']}",
-            "file": f"{folder}/{figure['stem']}.svg",
-            **embed(folder / f"{figure['stem']}.png", folder / f"{figure['stem']}.svg"),
-        }
-        for figure in listed
+        {**figure, "id": f"figure-{figure['stem']}", "file": str(svg), **embed(png, svg)}
+        for figure, (png, svg) in zip(listed, files, strict=True)
     ]

@@ -55,6 +55,9 @@ rule statistics:
         "python -m deepkm statistics --spec {params.spec:q} --scores {input:q} --output {output:q} > {log:q} 2>&1"
 
 
+TABLES = ["acc", "nmi", "ari", "cost", "ablation", "parameters", "published"]
+
+
 rule tables:
     """Scores, cost, ablations, parameters and published figures, as CSV, Markdown and LaTeX."""
     input:
@@ -64,11 +67,12 @@ rule tables:
         pairwise=rules.statistics.output.pairwise,
         best=rules.statistics.output.best,
     output:
-        collect(
-            "<results>/tables/{table}.{format}",
-            table=["acc", "nmi", "ari", "cost", "ablation", "parameters", "published"],
-            format=["csv", "md", "tex"],
+        report(
+            collect("<results>/tables/{table}.csv", table=TABLES),
+            caption="../report/tables.rst",
+            category="Tables",
         ),
+        collect("<results>/tables/{table}.{format}", table=TABLES, format=["md", "tex"]),
     log:
         "<results>/logs/tables.log",
     benchmark:
@@ -115,10 +119,8 @@ rule figures:
 rule report:
     """One page with all tables and figures of the study, for any browser."""
     input:
-        rules.score.output,
-        rules.statistics.output,
-        rules.tables.output,
-        rules.figures.output,
+        tables=[rules.score.output, rules.statistics.output],
+        figures=rules.figures.output,
     output:
         report("<results>/report.html", caption="../report/page.rst", category="The study on one page"),
     log:
@@ -129,14 +131,13 @@ rule report:
         "../../envs/deepkm.yaml"
     params:
         spec=dumps(study.page_spec()),
-        folder=lambda wildcards, output: os.path.dirname(output[0]),
     shell:  # the environment holds what is no parameter: where it shapes a result, an input has changed
-        'python -m deepkm report --spec {params.spec:q} --results {params.folder:q} --study "$DEEPKM_STUDY"'
-        ' --options "$DEEPKM_OPTIONS" --output {output:q} > {log:q} 2>&1'
+        "python -m deepkm report --spec {params.spec:q} --tables {input.tables:q} --figures {input.figures:q}"
+        ' --study "$DEEPKM_STUDY" --options "$DEEPKM_OPTIONS" --output {output:q} > {log:q} 2>&1'
 
 
 rule partial:
-    """Scores and tables of the results that there are, in results/partial; nothing is trained."""
+    """Scores, tables and a page of the results that there are, in results/partial; nothing is trained."""
     log:
         "<results>/logs/partial.log",
     conda:
