@@ -19,12 +19,13 @@ from pathlib import Path
 import numpy as np
 import psutil
 import yaml
+from tqdm import tqdm
 
 from deepkm.hdf5 import read_hdf5
 
 ROOT = Path(__file__).parents[1]
 STUDY = {
-    "study": {"datasets": ["blobs"], "methods": ["km", "dkm", "ct"], "seeds": [0, 1]},
+    "study": {"datasets": ["blobs"], "methods": ["km", "dkm", "ct"], "seeds": [0]},
     "training": {"pretraining_epochs": 40, "epochs": 60},
     "datasets": {"blobs": {"n_samples": 2000, "n_features": 4, "n_clusters": 3}},
     "autoencoders": {"mlp": {"hidden_widths": [8]}},
@@ -38,23 +39,38 @@ def main():
     parser.add_argument("--rounds", type=int, default=200)
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
-    moments = random.Random(args.seed)
-    with tempfile.TemporaryDirectory() as name:
-        whole, broken = Path(name, "whole"), Path(name, "broken")
-        started = time.monotonic()
-        finish(whole)
-        seconds = time.monotonic() - started
-        faults, studies = Counter(), 0
-        while faults.total() < args.rounds:
-            shutil.rmtree(broken, ignore_errors=True)
-            while faults.total() < args.rounds and not (broken / "results" / "scores.csv").exists():
-                if fault := strike(broken, moments, seconds):
-                    faults[fault] += 1
-            finish(broken)
-            compare(whole, broken)
-            studies += 1
-    told = ", ".join(f"{faults[fault]} x {fault}" for fault in FAULTS)
-    print(f"{faults.total()} rounds over {studies} studies of {seconds:.0f} s: {told}; all results identical")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped by SIGTERM"))
+    faults, studies = Counter(), Counter()
+    try:
+        with (
+            tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name,
+            tqdm(total=args.rounds, unit="round") as progress,
+        ):
+            torment(Path(name), args.rounds, random.Random(args.seed), faults, studies, progress)
+    finally:  # also when results differ, and when someone stops it
+        told = ", ".join(f"{faults[fault]} x {fault}" for fault in FAULTS)
+        print(
+            f"{faults.total()} rounds: {told};"
+            f" {studies['identical']} studies ended, bit-identical to an uninterrupted one"
+        )
+
+
+def torment(folder, rounds, moments, faults, studies, progress):
+    """Run studies to their ends against so many faults; count both as they come."""
+    whole, broken = folder / "whole", folder / "broken"
+    started = time.monotonic()
+    finish(whole)
+    seconds = time.monotonic() - started
+    while faults.total() < rounds:
+        shutil.rmtree(broken, ignore_errors=True)
+        while faults.total() < rounds and not (broken / "results" / "scores.csv").exists():
+            if fault := strike(broken, moments, seconds):
+                faults[fault] += 1
+                progress.set_postfix(studies=studies.total(), refresh=False)
+                progress.update()
+        finish(broken)
+        compare(whole, broken)
+        studies["identical"] += 1
 
 
 def strike(folder, moments, seconds):
@@ -62,8 +78,10 @@ def strike(folder, moments, seconds):
     fault = moments.choice(FAULTS)
     process = start(folder)
     with suppress(subprocess.TimeoutExpired):
-        process.wait(moments.uniform(0, seconds))
+        wait(process, moments.uniform(0, seconds / 3))  # several times per study
         return None  # it was done before
+    if fault == "a job killed" and not _kill_a_job(process):
+        fault = "everything killed"
     _stop(process, fault)
     process.wait()
     if fault != "Snakemake killed":  # its jobs live on and meet the next round
@@ -71,14 +89,19 @@ def strike(folder, moments, seconds):
     return fault
 
 
+def _kill_a_job(process):
+    """Kill a job of a Snakemake and return True; False where none runs, or it ends this very moment."""
+    with suppress(psutil.NoSuchProcess, StopIteration):
+        children = psutil.Process(process.pid).children(recursive=True)
+        next(child for child in children if "deepkm" in child.cmdline()).kill()
+        return True
+    return False
+
+
 def _stop(process, fault):
     if fault == "Snakemake killed":
         process.kill()
-    elif fault == "a job killed":
-        jobs = [child for child in psutil.Process(process.pid).children(recursive=True) if "deepkm" in child.cmdline()]
-        for job in jobs[:1]:
-            job.kill()
-    else:
+    elif fault != "a job killed":
         numbers = {"everything killed": signal.SIGKILL, "Ctrl-C": signal.SIGINT, "SIGTERM to all": signal.SIGTERM}
         _signal_group(process, numbers[fault])
 
@@ -91,8 +114,17 @@ def _signal_group(process, number):
 def finish(folder):
     """Run the one documented command to its end."""
     process = start(folder)
-    if process.wait() != 0:
+    if wait(process) != 0:
         sys.exit((folder / "snakemake.txt").read_text())
+
+
+def wait(process, seconds=None):
+    """Return the exit status; who stops this benchmark meanwhile stops the study too."""
+    try:
+        return process.wait(seconds)
+    except (KeyboardInterrupt, SystemExit):
+        _signal_group(process, signal.SIGKILL)
+        raise
 
 
 def start(folder):

@@ -1,14 +1,18 @@
 """What lies in a study's results folder, compared with what its configuration asks for. Needs no `.snakemake`."""
 
+import hashlib
+import json
 import re
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import yaml
 from filelock import FileLock, Timeout
 
 from deepkm.hdf5 import read_attributes
-from deepkm.spec import Study, digest
+from deepkm.spec import Study, digest, side_file
 
 CONFIG = Path(__file__).parents[1] / "config.yaml"
 FOLDERS = {"autoencoder": "autoencoders", "cluster": "clusterings"}
@@ -28,12 +32,15 @@ class Job:
     log : Path
     stage : str
         A key of `FOLDERS`.
+    data : str
+        The digest of the data that lie there now; empty where unknown.
     """
 
     path: Path
     spec: dict
     log: Path
     stage: str
+    data: str = ""
 
     @property
     def epochs(self):
@@ -43,7 +50,7 @@ class Job:
 
     def side_file(self, suffix):
         """Return the path of its ``checkpoint`` or ``lock``."""
-        return self.path.with_name(f".{self.path.stem}.{digest(self.spec)}.{suffix}")
+        return side_file(self.path, self.spec, suffix)
 
     def state(self):
         """Return one of `STATES`, and what there is to say about it."""
@@ -52,10 +59,13 @@ class Job:
         if not self.path.exists():
             return ("unfinished", "has a checkpoint") if self.side_file("checkpoint").exists() else ("missing", "")
         try:
-            found = read_attributes(self.path)["spec"]
+            found = read_attributes(self.path)
+            others = differing(found["spec"], self.spec)
         except (OSError, KeyError) as error:
             return "unreadable", str(error)
-        return ("done", "") if found == self.spec else ("stale", f"other {', '.join(differing(found, self.spec))}")
+        if self.data and found.get("inputs", {}).get("data", self.data) != self.data:
+            others.append("data")
+        return ("stale", f"other {', '.join(others)}") if others else ("done", "")
 
 
 def load_study(configfiles=()):
@@ -75,13 +85,63 @@ def load_study(configfiles=()):
 def jobs_of(study):
     """Yield each training job of a study."""
     for dataset in study.datasets:
+        data = str(_about(study, dataset).get("sha256", ""))
         for block in study.blocks:
             for key in dict.fromkeys(filter(None, map(study.autoencoder_of, study.methods))):
                 spec = study.autoencoder_spec(dataset, key, block)
-                yield _job(study, "autoencoder", spec, f"{key}/{dataset}/{block}")
+                yield _job(study, "autoencoder", spec, f"{key}/{dataset}/{block}", data)
             for method in study.methods:
                 spec = study.cluster_spec(dataset, method, block)
-                yield _job(study, "cluster", spec, f"{method}/{dataset}/{block}")
+                yield _job(study, "cluster", spec, f"{method}/{dataset}/{block}", data)
+
+
+def data_states(study):
+    """Yield [state, remark, path] of each converted data set."""
+    for dataset in study.datasets:
+        path, wanted = _data_path(study, dataset), study.dataset_spec(dataset)
+        others = differing(_about(study, dataset).get("spec", wanted), wanted)
+        state = ("stale", f"other {', '.join(others)}") if others else ("done", "")
+        yield *(state if path.exists() else ("missing", "")), path
+
+
+def check_shared_data(study):
+    """Raise a ValueError where a data folder outside this one holds a data set of another study under the same name.
+
+    In a folder of its own, Snakemake converts anew what changed; the data of others must not change under their feet.
+    """
+    if Path(study.config["data_dir"]).resolve().is_relative_to(Path.cwd()):
+        return
+    for dataset in study.datasets:
+        found, wanted = _about(study, dataset), study.dataset_spec(dataset)
+        harmless = {"code"} if wanted["source"] == "blobs" else {"code", "n_clusters"}
+        others = [key for key in differing(found.get("spec", wanted), wanted) if key not in harmless]
+        own = study.config["datasets"][dataset].get("path", "")
+        if Path(own).is_file() and "source_sha256" in found and _sha256(own) not in str(found["source_sha256"]):
+            others.append("path")
+        if others:
+            raise ValueError(
+                f"data_dir: got {_data_path(study, dataset)}, converted for another study from other data or options "
+                f"({', '.join(others)}); rename the data set or name another data_dir"
+            )
+
+
+def _data_path(study, dataset):
+    return Path(study.config["data_dir"], f"{dataset}.npz")
+
+
+def _about(study, dataset):
+    """Return what a converted data set says of itself; {} where it is missing, unreadable or not DeepKM's."""
+    try:
+        with np.load(_data_path(study, dataset), allow_pickle=False) as file:
+            found = {name: file[name] for name in ("sha256", "spec", "source_sha256") if name in file.files}
+    except (OSError, ValueError, zipfile.BadZipFile):
+        return {}
+    return found | {"spec": json.loads(str(found["spec"]))} if "spec" in found else {}
+
+
+def _sha256(path):
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def result_files(folder, jobs):
@@ -175,13 +235,14 @@ def progress(log):
     return (int(bars[-1][0]), int(bars[-1][1]), bars[-1][2]) if bars else None
 
 
-def _job(study, stage, spec, name):
+def _job(study, stage, spec, name, data):
     results = Path(study.config["results_dir"])
     return Job(
         path=results / FOLDERS[stage] / f"{name}.h5",
         spec=spec,
         log=results / "logs" / stage / f"{name}.log",
         stage=stage,
+        data=data,
     )
 
 

@@ -9,6 +9,9 @@ from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
+# These name other modules and files, or decide when a job runs: they change no result.
+NO_RESULTS = ("deepkm", "deepkm.methods", "deepkm.interruption", "deepkm.inventory", "deepkm.spec")
+
 
 def code_digest(*modules: str) -> str:
     """Return a digest of modules and of everything that they import inside their own top-level packages and `deepkm`.
@@ -93,7 +96,7 @@ def _collect(module, seen):
         else:
             continue
         for name in names:
-            if name.split(".")[0] in ours and name not in ("deepkm", "deepkm.methods"):
+            if name.split(".")[0] in ours and name not in NO_RESULTS:
                 _collect(name, seen)
 
 

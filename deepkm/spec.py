@@ -30,6 +30,11 @@ def digest(spec: dict) -> str:
     return hashlib.sha256(dumps(spec).encode()).hexdigest()[:16]
 
 
+def side_file(result, spec: dict, suffix: str) -> Path:
+    """Return the path of a result's ``checkpoint`` or ``lock``, beside it; another spec has another one."""
+    return Path(result).with_name(f".{Path(result).stem}.{digest(spec)}.{suffix}")
+
+
 class Study:
     """The jobs that a configuration asks for.
 

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from contextlib import contextmanager, suppress
 from copy import deepcopy
 from pathlib import Path
@@ -24,6 +25,12 @@ TINY_STUDY = {
     "autoencoders": {"mlp": {"hidden_widths": [8]}},
     "seeds_per_job": 1,
 }
+
+
+def pytest_collection_modifyitems(items):
+    """Let two workers end at about the same time: first the files that mostly wait for SLURM, then the long ones."""
+    sizes = Counter(item.path for item in items)
+    items.sort(key=lambda item: ("slurm" not in item.path.parts, -sizes[item.path]))
 
 
 @pytest.fixture

@@ -111,6 +111,15 @@ def test_then_no_network_is_needed(checkout, server):
     assert len(pd.read_csv(checkout / "results" / "scores.csv")) == 3
 
 
+def test_neither_addresses_nor_the_mirror_rerun_anything(checkout):
+    catalogue = checkout / "deepkm" / "datasets" / "catalogue.yaml"
+    text = catalogue.read_text()
+    catalogue.write_text(text.replace("/gone/", "/moved/"))
+    moved = {**STUDY, "data_mirror": "/another/mirror"}
+    assert "Nothing to be done" in run_snakemake(checkout, "data", "-n", study=moved).stdout
+    catalogue.write_text(text)
+
+
 def test_a_conversion_gives_the_same_bytes_again(checkout, tmp_path):
     names = STUDY["study"]["datasets"]
     for name in names:

@@ -235,16 +235,29 @@ def edit(path, old, new):
         ("methods/ct.py", '"""Centering loss:', '"""Another text:', {}),
         ("methods/ct.py", ".mean((-2, -1))", ".mean((-1, -2)) * 2", {"cluster": 4, **REPORT}),
         ("centers.py", "smallest=1e-12", "smallest=1e-11", {"cluster": 8, **REPORT}),
+        (
+            "training.py",
+            "import numpy as np",
+            "import numpy as np\n\nADDED = 1",
+            {"autoencoder": 2, "cluster": 8, **REPORT},
+        ),
         ("layers.py", "sqrt(6 /", "sqrt(5 /", {"autoencoder": 2, "cluster": 8, **REPORT}),
         ("metrics.py", "return float(table[", "return 1.0 * float(table[", REPORT),
         ("report/figures.py", '"font.size": 8', '"font.size": 9', {"figures": 1, "report": 1}),
         ("stages/cluster.py", "check_enough_samples(len(x)", "check_enough_samples(int(len(x))", {}),
     ],
-    ids=["comment", "docstring", "equation", "centers", "autoencoder", "metric", "figure", "plumbing"],
+    ids=["comment", "docstring", "equation", "centers", "training", "autoencoder", "metric", "figure", "plumbing"],
 )
 def test_a_change_of_the_code_reruns_what_it_must(checkout, file, old, new, jobs):
     edit(checkout / "deepkm" / file, old, new)
     assert planned(checkout) == jobs
+
+
+def test_the_code_of_a_conversion(checkout):
+    edit(checkout / "deepkm" / "datasets" / "sources.py", "import numpy as np", "import numpy as np\n\nADDED = 1")
+    assert planned(checkout)["dataset"] == 1
+    run_snakemake(checkout, "data")
+    assert planned(checkout) == {}  # the same numbers
 
 
 def test_a_data_set_removed(checkout):
@@ -270,9 +283,9 @@ def test_results_without_snakemakes_records_are_audited(built, tmp_path):
     assert planned(folder) == {}
     other = changed(methods={"dkm": {"alpha": 10.0}})
     assert planned(folder, other) == {}  # Snakemake cannot know: it has no record of what made the files
-    assert audit(folder, TINY_STUDY) == (0, [], "10 done")
+    assert audit(folder, TINY_STUDY) == (0, [], "11 done")
     code, lines, summary = audit(folder, other)
-    assert (code, summary) == (1, "8 done, 2 stale")
+    assert (code, summary) == (1, "9 done, 2 stale")
     assert [line.split()[2:] for line in lines] == [["(other", "parameters.alpha)"]] * 2
     for line in lines:
         (folder / line.split()[1]).unlink()
@@ -280,6 +293,22 @@ def test_results_without_snakemakes_records_are_audited(built, tmp_path):
     for name in ("tables", "figures"):
         shutil.rmtree(folder / "results" / name)
     assert planned(folder, other) == {"cluster": 2, **REPORT}
+
+
+def test_an_audit_sees_other_data(built, tmp_path):
+    """Without records, Snakemake takes any data for the study's; and results of other data for its results."""
+    folder = tmp_path / "copy"
+    shutil.copytree(built, folder, ignore=shutil.ignore_patterns(".snakemake", "figures", "tables"))
+    other = changed(datasets={"blobs": {**TINY_STUDY["datasets"]["blobs"], "n_samples": 130}})
+    code, lines, summary = audit(folder, other)
+    assert (code, summary) == (1, "10 done, 1 stale")
+    assert lines[0].split() == ["stale", "data/blobs.npz", "(other", "n_samples)"]
+    for path in (folder / "data").glob("blobs.*"):
+        path.unlink()
+    run_snakemake(folder, "data", study=other)
+    code, lines, summary = audit(folder, other)
+    assert (code, summary) == (1, "1 done, 10 stale")
+    assert all("(other data)" in line for line in lines)
 
 
 def audit(folder, study):
@@ -300,7 +329,7 @@ def test_audit_status_partial_tables_and_pruning(built, tmp_path):
     useless = clusterings / "ct" / "blobs" / ".seed0.0123456789abcdef.checkpoint"
     useless.write_bytes(b"of other parameters")
     code, lines, summary = audit(folder, TINY_STUDY)
-    assert (code, summary) == (1, "8 done, 1 unreadable, 1 missing, 2 foreign")
+    assert (code, summary) == (1, "9 done, 1 unreadable, 1 missing, 2 foreign")
     assert sorted(line.split()[0] for line in lines) == ["foreign", "foreign", "missing", "unreadable"]
     done = run_stage("status", "--configfile", "study.yaml", folder=folder)
     assert done.stdout.splitlines()[0] == "8 of 10 training jobs done, 1 unreadable, 1 missing"

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pooch
 import requests
-from filelock import FileLock
 from tqdm import tqdm
+
+from deepkm.interruption import sole_writer
 
 # Seconds to wait for a connection, and for the next piece of a body.
 TIMEOUT = (15, 60)
@@ -43,7 +44,7 @@ def fetch(path, *, urls, checksum=None, mirror=None, attempts=3, timeout=TIMEOUT
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     sources = [f"{mirror.rstrip('/')}/{path.parent.name}/{path.name}"] if mirror else []
-    with FileLock(path.with_name(f".{path.name}.lock")):
+    with sole_writer(path.with_name(f".{path.name}.lock")):
         known = checksum or _noted_checksum(path)
         if not (path.is_file() and _matches(path, known)):
             with _working_folder(path) as folder:

@@ -32,7 +32,7 @@ def fetch(path, args):
     try:
         if read_attributes(path)["spec"] != args.spec:
             return False
-        _copy(path, args.output)
+        copy(path, args.output)
     except OSError as error:
         print(f"trained anew: {error}")
         return False
@@ -45,13 +45,13 @@ def publish(path, args):
     if path is None:
         return
     try:
-        _copy(args.output, path)
+        copy(args.output, path)
         path.chmod(0o444)
     except OSError as error:
         print(f"not shared: {error}")
 
 
-def _copy(source, target):
+def copy(source, target):
     """Copy a file that appears whole or not at all, whoever else copies it at the same time."""
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(f"{target.name}.{socket.gethostname()}.{os.getpid()}.tmp")

@@ -22,7 +22,8 @@ from deepkm.datasets.features import load_features
 from deepkm.datasets.streaming import StreamedFeatures, is_streamed
 from deepkm.hdf5 import read_attributes
 from deepkm.interruption import noted_signals, sole_writer
-from deepkm.spec import digest
+from deepkm.spec import side_file
+from deepkm.stages._finishing import checkpoint_path, digest_inputs, take_finished
 
 CHECKPOINT_SHARE = 0.02  # of the time, at most
 
@@ -39,16 +40,16 @@ def add_training_arguments(parser):
 
 
 def resumable(stage):
-    """Make a training stage the only writer of its result, and drop its checkpoint when the result is there."""
+    """Make a training stage the only writer of its result, and let it end at once where all was done before."""
 
     @functools.wraps(stage)
     def main(args):
-        with sole_writer(_side_file(args, "lock")) as waited:
+        with sole_writer(side_file(args.output, args.spec, "lock")) as waited:
+            args.inputs = digest_inputs(args)
             if waited and args.output.exists() and read_attributes(args.output)["spec"] == args.spec:
                 print(f"{args.output} was made by the process waited for")
-            else:
+            elif not take_finished(args):
                 stage(args)
-            checkpoint_path(args).unlink(missing_ok=True)
 
     return main
 
@@ -65,16 +66,11 @@ def load_data(args):
     return torch.from_numpy(x).to(args.device)
 
 
-def checkpoint_path(args):
-    """Return the side file of a job; a change of its spec gives another one."""
-    return _side_file(args, "checkpoint")
-
-
 def resume(run, args, *, optimizer_options):
     """Restore `run` from the job's checkpoint, if there is a readable one."""
     path = checkpoint_path(args)
     try:
-        found = restore_run(path, run, spec=args.spec, optimizer_options=optimizer_options, device=args.device)
+        found = restore_run(path, run, spec=_identity(args), optimizer_options=optimizer_options, device=args.device)
     except OSError as error:
         print(f"starting again: {error}", flush=True)
         return
@@ -125,9 +121,14 @@ def seconds_between(seconds, cost):
 def save(run, args, reason):
     """Save a checkpoint; where that fails, say so and go on without."""
     try:
-        save_run(checkpoint_path(args), run, spec=args.spec, reason=reason)
+        save_run(checkpoint_path(args), run, spec=_identity(args), reason=reason)
     except OSError as error:
         print(f"\nno checkpoint at epoch {run.epoch}: {error}", flush=True)
+
+
+def _identity(args):
+    """Return what a checkpoint must be of to be resumed: the same parameters and the same numbers."""
+    return {**args.spec, "inputs": args.inputs}
 
 
 def provenance(run, args):
@@ -165,7 +166,3 @@ def _usable(device):
     gpu = os.environ.get("CUDA_VISIBLE_DEVICES", "")
     print(f"got GPU {gpu}, but PyTorch {torch.__version__} cannot use it: on the CPU instead", flush=True)
     return "cpu"
-
-
-def _side_file(args, suffix):
-    return args.output.with_name(f".{args.output.stem}.{digest(args.spec)}.{suffix}")

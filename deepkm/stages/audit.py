@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from deepkm.inventory import STATES, foreign_files, jobs_of, load_study
+from deepkm.inventory import STATES, data_states, foreign_files, jobs_of, load_study
 
 
 def add_arguments(parser):
@@ -11,7 +11,7 @@ def add_arguments(parser):
 
 def main(args):
     study = load_study(args.configfile)
-    rows = [(*job.state(), job.path) for job in jobs_of(study)]
+    rows = [*data_states(study), *((*job.state(), job.path) for job in jobs_of(study))]
     rows += [("foreign", "no job of this study makes it", path) for path in foreign_files(study)]
     for state, remark, path in rows:
         if state != "done":

@@ -2,7 +2,7 @@
 
 from deepkm.autoencoder import build_autoencoder
 from deepkm.checkpoint import history_arrays
-from deepkm.hdf5 import write_hdf5
+from deepkm.stages._finishing import checkpoint_path, finish
 from deepkm.stages._sharing import fetch, publish, shared_path
 from deepkm.stages._training import add_training_arguments, follow, load_data, provenance, resumable, resume
 from deepkm.training import Run, pretrain
@@ -16,6 +16,7 @@ def main(args):
     x = load_data(args)
     shared = shared_path(args, x)
     if fetch(shared, args):
+        checkpoint_path(args).unlink(missing_ok=True)
         return
     autoencoder = build_autoencoder(
         parameters["autoencoder"],
@@ -30,6 +31,5 @@ def main(args):
     resume(run, args, optimizer_options={"learning_rate": options["learning_rate"]})
     follow(pretrain(x, run, **options), run, args, epochs=options["epochs"])
     weights = {f"autoencoder/{name}": tensor.numpy(force=True) for name, tensor in autoencoder.state_dict().items()}
-    attributes = {"spec": spec, "provenance": provenance(run, args)}
-    write_hdf5(args.output, arrays=weights | history_arrays(run), attributes=attributes)
+    finish(args, weights | history_arrays(run), {"provenance": provenance(run, args)})
     publish(shared, args)

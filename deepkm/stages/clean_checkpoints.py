@@ -18,7 +18,7 @@ def main(args):
             (side_files if job.state()[0] == "done" else kept).append(checkpoint)
     for path in side_files:
         if not is_held(path.with_suffix(".lock")):
-            freed += path.stat().st_size
+            freed += path.stat().st_size * (path.stat().st_nlink == 1)  # else it is another name of a result
             path.unlink()
             print(f"deleted {path}")
     print(f"freed {freed / 2**20:.1f} MiB; kept {len(kept)} checkpoints of unfinished jobs")

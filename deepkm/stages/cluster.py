@@ -6,8 +6,10 @@ import torch
 
 from deepkm.base import check_enough_samples
 from deepkm.checkpoint import history_arrays, load_autoencoder
-from deepkm.hdf5 import read_hdf5, write_hdf5
+from deepkm.hdf5 import read_hdf5
+from deepkm.interruption import confirm
 from deepkm.snapshots import keep_snapshots, snapshot_arrays
+from deepkm.stages._finishing import finish
 from deepkm.stages._training import add_training_arguments, follow, load_data, provenance, resumable, resume
 from deepkm.training import final_labels, train
 
@@ -33,10 +35,10 @@ def main(args):
     for path in args.autoencoder or []:
         arrays, _ = read_hdf5(path, "autoencoder/")
         load_autoencoder({name.removeprefix("autoencoder/"): array for name, array in arrays.items()}, run.autoencoder)
+    confirm(args.autoencoder or [])
     resume(run, args, optimizer_options=method.optimizer_options())
     runs = keep_snapshots(train(method, x, run), method, epochs=spec["snapshots"])
     follow(runs, run, args, epochs=method.epochs)
     result = {"labels": final_labels(run), "centers": run.centers.numpy(force=True)}
     result |= history_arrays(run) | snapshot_arrays(method, run)
-    attributes = {"spec": spec, "provenance": provenance(run, args)}
-    write_hdf5(args.output, arrays=result, attributes=attributes)
+    finish(args, result, {"provenance": provenance(run, args)})

@@ -11,6 +11,7 @@ from deepkm.datasets.arrays import check_clusters
 from deepkm.datasets.images import image_files
 from deepkm.datasets.large import scan, stays_in_file
 from deepkm.datasets.sources import load_source
+from deepkm.interruption import sole_writer
 
 
 def add_arguments(parser):
@@ -20,6 +21,16 @@ def add_arguments(parser):
 
 
 def main(args):
+    """Convert, unless another study that shares the folder did so while this one waited for it."""
+    with sole_writer(args.output.with_name(f".{args.output.name}.lock")) as waited:
+        if waited and args.meta.exists() and _is_of(args.output, args):
+            print(f"{args.output} was made by the process waited for")
+        else:
+            convert(args)
+
+
+def convert(args):
+    """Write the .npz and the .meta.json."""
     spec = args.spec
     if spec["source"] == "file" and stays_in_file(args.input[0], spec.get("stream")):
         if "first" in spec:
@@ -27,13 +38,21 @@ def main(args):
         members, meta = _in_file(args.input[0])
     else:
         members, meta = _in_memory(load_source(spec, args.input))
-        members["source_sha256"] = np.array([f"{_sha256(path)}  {path.name}" for path in args.input], np.str_)
-    members["source"] = np.array(spec["source"])
+        members["source_sha256"] = np.array(_source_lines(args.input), np.str_)
+    members |= {"source": np.array(spec["source"]), "sha256": np.array(meta["sha256"]["feature"])}
+    members["spec"] = np.array(json.dumps(spec, sort_keys=True))
     check_clusters(meta["shape"][0], spec["n_clusters"], spec["name"])
     _replace(args.output, lambda file: np.savez_compressed(file, **members))
     _replace(args.meta, lambda file: file.write((json.dumps(meta, indent=2) + "\n").encode()))
     classes = "no labels" if meta["class_counts"] is None else f"{len(meta['class_counts'])} classes"
     print(f"{spec['name']}: {meta['shape'][0]} samples of shape {tuple(meta['shape'][1:])}, {classes}")
+
+
+def _is_of(path, args):
+    """Tell whether a converted file is what this job would make."""
+    with np.load(path, allow_pickle=False) as file:
+        same = json.loads(str(file["spec"])) == args.spec
+        return same and file.get("source_sha256", np.array("")).tolist() == _source_lines(args.input)
 
 
 def _in_memory(arrays):
@@ -64,6 +83,10 @@ def _meta(shape, kind, target, digests):
     """Nothing of where the data came from: the same numbers from another file rerun nothing."""
     counts = None if target is None else np.bincount(target).tolist()
     return {"shape": shape, "type": kind, "class_counts": counts, "sha256": digests}
+
+
+def _source_lines(paths):
+    return [f"{_sha256(path)}  {path.name}" for path in paths]
 
 
 def _sha256(path):

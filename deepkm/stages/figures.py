@@ -1,5 +1,6 @@
 """Draw the figures of a study: results/figures/*.{png,svg}, and figures.json, which says what each one shows."""
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -16,6 +17,7 @@ def add_arguments(parser):
     parser.add_argument("--data", nargs="+", required=True, type=Path, help="data/{dataset}.npz of each data set")
     parser.add_argument("--results", required=True, type=Path, help="the folder of results; the spec says which")
     parser.add_argument("--output", required=True, type=Path, help="the folder to write to")
+    parser.add_argument("--checksums", type=Path, help="the file to write the checksums of all figures to")
 
 
 def main(args):
@@ -36,3 +38,10 @@ def main(args):
         index.append(drawing.about())
         print(f"{drawing.stem}: {drawing.title}", flush=True)
     (args.output / "figures.json").write_text(json.dumps(index, indent=1) + "\n", encoding="utf-8")
+    if args.checksums:
+        args.checksums.write_text("".join(map(_checksum, sorted(args.output.iterdir()))), encoding="utf-8")
+
+
+def _checksum(path):
+    """Return a line as `sha256sum` writes it."""
+    return f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.parent.name}/{path.name}\n"

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from deepkm.hdf5 import read_attributes, read_hdf5
+from deepkm.interruption import confirm
 from deepkm.inventory import result_files
 from deepkm.metrics import scores
 from deepkm.spec import digest
@@ -18,7 +19,9 @@ def add_arguments(parser):
 
 
 def main(args):
-    write_scores(*result_files(args.results, args.spec), data=args.data, output=args.output)
+    clusterings, autoencoders = result_files(args.results, args.spec)
+    write_scores(clusterings, autoencoders, data=args.data, output=args.output)
+    confirm([*clusterings, *autoencoders])
 
 
 def write_scores(clusterings, autoencoders, *, data, output):

@@ -110,10 +110,10 @@ class Cluster:
 
     def command(self, *arguments):
         return subprocess.run(
-            arguments, env=self.environment, check=True, text=True, stdout=subprocess.PIPE, timeout=30
+            arguments, env=self.environment, check=True, text=True, stdout=subprocess.PIPE, timeout=120
         ).stdout
 
-    def wait_for(self, condition, seconds=60):
+    def wait_for(self, condition, seconds=300):
         deadline = time.monotonic() + seconds
         while not condition():
             if time.monotonic() > deadline:

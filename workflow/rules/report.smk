@@ -102,6 +102,7 @@ rule figures:
             caption="../report/figures.rst",
             category="Figures",
         ),
+        checksums="<results>/figures.sha256",
     log:
         "<results>/logs/figures.log",
     benchmark:
@@ -113,14 +114,14 @@ rule figures:
         folder=lambda wildcards, output: os.path.dirname(output[0]),
     shell:
         "python -m deepkm figures --spec {params.spec:q} --tables {input.tables:q} --data {input.npz:q}"
-        " --results {params.folder:q} --output {output:q} > {log:q} 2>&1"
+        " --results {params.folder:q} --output {output[0]:q} --checksums {output.checksums:q} > {log:q} 2>&1"
 
 
 rule report:
     """One page with all tables and figures of the study, for any browser."""
     input:
         tables=[rules.score.output, rules.statistics.output],
-        figures=rules.figures.output,
+        figures=rules.figures.output.checksums,  # and not the folder, of which Snakemake sees its age alone: a copy is new
     output:
         report("<results>/report.html", caption="../report/page.rst", category="The study on one page"),
     log:
@@ -131,8 +132,9 @@ rule report:
         "../../envs/deepkm.yaml"
     params:
         spec=dumps(study.page_spec()),
+        figures=lambda wildcards, output: os.path.join(os.path.dirname(output[0]), "figures"),
     shell:  # the environment holds what is no parameter: where it shapes a result, an input has changed
-        "python -m deepkm report --spec {params.spec:q} --tables {input.tables:q} --figures {input.figures:q}"
+        "python -m deepkm report --spec {params.spec:q} --tables {input.tables:q} --figures {params.figures:q}"
         ' --study "$DEEPKM_STUDY" --options "$DEEPKM_OPTIONS" --output {output:q} > {log:q} 2>&1'
 
 

@@ -4,6 +4,7 @@ sys.path[:0] = [str(workflow.basedir), os.getcwd()]  # the package, and a user's
 
 from deepkm.datasets.catalogue import load_catalogue
 from deepkm.interruption import clear_stale_locks
+from deepkm.inventory import check_shared_data
 from deepkm.spec import Study, dumps, export_package
 
 export_package()
@@ -12,6 +13,8 @@ if workflow.is_main_process:
     alive = clear_stale_locks(".snakemake")  # open, and so held, as long as this process lives
 try:
     study = Study(config)
+    if workflow.is_main_process:
+        check_shared_data(study)
 except ValueError as error:
     raise WorkflowError(f"config: {error}") from None
 
