@@ -2,7 +2,7 @@
 # make test   all tests
 # make bench  speed beside peers and limits, into docs/PERFORMANCE.md; real data by BENCH="--mnist mnist.npz --usps usps.npz"
 # make bench-gpu   the same on a CUDA GPU, where there is one
-# Both make .venv from envs/requirements.txt when it is missing or older.
+# All make .venv from envs/requirements.txt when it is missing or older.
 
 PYTHON ?= python3
 BIN := .venv/bin
