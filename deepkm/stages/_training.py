@@ -85,17 +85,17 @@ def follow(runs, run, args, *, epochs):
     before, between = run.seconds, args.checkpoint_seconds
     with noted_signals() as stops, tqdm(total=epochs, initial=max(run.epoch, 0), unit="epoch", **_BAR) as bar:
         for _ in runs:
-            now = time.monotonic()
+            now, stop = time.monotonic(), stops[:1]  # a signal during the saving counts for the next epoch
             run.seconds = before + now - started
             bar.update(run.epoch - bar.n)
-            if run.epoch < epochs and (stops or now - saved >= between):
-                reason = signal.Signals(stops[0]).name if stops else "its time"
+            if run.epoch < epochs and (stop or now - saved >= between):
+                reason = signal.Signals(stop[0]).name if stop else "its time"
                 save(run, args, reason)
                 saved = time.monotonic()
                 between = seconds_between(args.checkpoint_seconds, saved - now)
-            if run.epoch < epochs and stops:
+            if run.epoch < epochs and stop:
                 print(f"\nstopped by {reason} after epoch {run.epoch}; the same command goes on from there", flush=True)
-                raise SystemExit(128 + stops[0])
+                raise SystemExit(128 + stop[0])
 
 
 _BAR = {"mininterval": 5, "ascii": True}
