@@ -32,11 +32,15 @@ def fill(text, folder=FOLDER):
         rows = pd.read_csv(path)
         [machine], dates = rows.pop("machine").unique(), rows.pop("date")
         rows = rows.dropna(axis=1, how="all")
-        shown = rows.map(lambda value: f"{value:.3g}" if isinstance(value, float) else value).replace("nan", "")
+        shown = rows.map(lambda value: _short(value) if isinstance(value, float) else value).replace("nan", "")
         lines = shown.to_markdown(index=False, disable_numparse=True)
         return f"<!-- table: {found[1]} -->\n\n{lines}\n\n{machine}; {dates.max()}.\n\n<!-- end -->"
 
     return re.sub(r"<!-- table: (\w+) -->.*?<!-- end -->", table, text, flags=re.DOTALL)
+
+
+def _short(value):
+    return f"{value:.2f}" if abs(value) < 10 else f"{value:.0f}"
 
 
 def ratios(folder=FOLDER):
@@ -71,7 +75,7 @@ def draw(bars):
     axis.set_yticks(bars.index, bars["label"])
     axis.invert_yaxis()
     axis.set(xlabel="times faster, one core", ylim=(len(bars) - 0.4, -0.6))
-    axis.legend(frameon=False, loc="lower right")
+    axis.legend(frameon=False, loc="upper right")
     return figure
 
 

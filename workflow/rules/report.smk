@@ -95,7 +95,7 @@ rule figures:
         npz=rules.score.input.npz,
         results=rules.score.input.results,
     output:
-        report(
+        folder=report(
             directory("<results>/figures"),
             patterns=["{figure}.png"],
             labels={"figure": "{figure}"},
@@ -111,10 +111,10 @@ rule figures:
         "../../envs/deepkm.yaml"
     params:
         spec=dumps(study.figures_spec()),
-        folder=lambda wildcards, output: os.path.dirname(output[0]),
+        folder=lambda wildcards, output: os.path.dirname(output.folder),
     shell:
         "python -m deepkm figures --spec {params.spec:q} --tables {input.tables:q} --data {input.npz:q}"
-        " --results {params.folder:q} --output {output[0]:q} --checksums {output.checksums:q} > {log:q} 2>&1"
+        " --results {params.folder:q} --output {output.folder:q} --checksums {output.checksums:q} > {log:q} 2>&1"
 
 
 rule report:
@@ -123,7 +123,7 @@ rule report:
         tables=[rules.score.output, rules.statistics.output],
         figures=rules.figures.output.checksums,  # and not the folder, of which Snakemake sees its age alone: a copy is new
     output:
-        report("<results>/report.html", caption="../report/page.rst", category="The study on one page"),
+        page=report("<results>/report.html", caption="../report/page.rst", category="The study on one page"),
     log:
         "<results>/logs/report.log",
     benchmark:
@@ -132,7 +132,7 @@ rule report:
         "../../envs/deepkm.yaml"
     params:
         spec=dumps(study.page_spec()),
-        figures=lambda wildcards, output: os.path.join(os.path.dirname(output[0]), "figures"),
+        figures=lambda wildcards, output: os.path.join(os.path.dirname(output.page), "figures"),
     shell:  # the environment holds what is no parameter: where it shapes a result, an input has changed
         "python -m deepkm report --spec {params.spec:q} --tables {input.tables:q} --figures {params.figures:q}"
         ' --study "$DEEPKM_STUDY" --options "$DEEPKM_OPTIONS" --output {output:q} > {log:q} 2>&1'
