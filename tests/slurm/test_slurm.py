@@ -142,12 +142,13 @@ def test_a_job_over_its_time_limit_goes_on_by_itself(limited):
     """At the limit srun may leave the job no time to save: then its last checkpoint counts."""
     folder, snakemake = limited["SIGTERM"]
     assert snakemake.wait(900) == 0, output(folder)
-    assert "going on from epoch" in log(folder)
+    assert re.search("going on from epoch|trained before, to its end", log(folder))  # the limit may fall after training
     assert assert_uninterrupted(folder, "slow") == 1
 
 
 def test_a_job_that_is_warned_of_its_time_limit_saves(limited):
     folder, snakemake = limited["SIGUSR1"]
     assert snakemake.wait(900) == 0, output(folder)
-    assert ", saved at SIGUSR1 " in log(folder)
+    assert "stopped by SIGUSR1 after epoch" in output(folder)
+    assert re.search("going on from epoch|trained before, to its end", log(folder))
     assert assert_uninterrupted(folder, "slow") == 1
