@@ -166,7 +166,11 @@ def test_a_raw_file_downloaded_by_hand(checkout, tmp_path):
         "data_dir": str(tmp_path / "data"),
     }
     run_snakemake(checkout, "data", study=by_hand)
-    assert (tmp_path / "data" / "20news.npz").read_bytes() == (checkout / "data" / "20news.npz").read_bytes()
+    fetched, own = (np.load(folder / "data" / "20news.npz", allow_pickle=False) for folder in (checkout, tmp_path))
+    with fetched, own:
+        assert fetched.files == own.files
+        for name in set(fetched.files) - {"spec"}:  # it says that a file of one's own is not held to known checksums
+            np.testing.assert_array_equal(fetched[name], own[name], err_msg=name)
 
 
 def test_a_killed_conversion_leaves_no_wrong_file(tmp_path):

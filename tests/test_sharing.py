@@ -21,6 +21,7 @@ def pretrain(tmp_path, monkeypatch):
     config = yaml.safe_load((ROOT / "config.yaml").read_text())
     config["study"] = {"datasets": ["blobs", "digits"], "methods": ["aekm"], "seeds": [0, 1]}
     config["autoencoders"]["mlp"]["hidden_widths"] = [8]
+    config["seeds_per_job"] = 1
     study = Study(config)
 
     def call(folder, *, dataset="blobs", seed=0, data=0, **parameters):
