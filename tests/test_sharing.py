@@ -19,7 +19,7 @@ from deepkm.stages import autoencoder
 def pretrain(tmp_path, monkeypatch):
     monkeypatch.setenv("DEEPKM_CACHE", str(tmp_path / "cache"))
     config = yaml.safe_load((ROOT / "config.yaml").read_text())
-    config["study"] = {"datasets": ["blobs", "digits"], "methods": ["aekm"], "seeds": [0, 1]}
+    config |= {"study": {"datasets": ["blobs", "digits"], "methods": ["aekm"], "seeds": [0, 1]}, "seeds_per_job": 1}
     config["autoencoders"]["mlp"]["hidden_widths"] = [8]
     study = Study(config)
 
