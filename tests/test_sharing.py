@@ -19,9 +19,8 @@ from deepkm.stages import autoencoder
 def pretrain(tmp_path, monkeypatch):
     monkeypatch.setenv("DEEPKM_CACHE", str(tmp_path / "cache"))
     config = yaml.safe_load((ROOT / "config.yaml").read_text())
-    config["study"] = {"datasets": ["blobs", "digits"], "methods": ["aekm"], "seeds": [0, 1]}
+    config |= {"study": {"datasets": ["blobs", "digits"], "methods": ["aekm"], "seeds": [0, 1]}, "seeds_per_job": 1}
     config["autoencoders"]["mlp"]["hidden_widths"] = [8]
-    config["seeds_per_job"] = 1
     study = Study(config)
 
     def call(folder, *, dataset="blobs", seed=0, data=0, **parameters):

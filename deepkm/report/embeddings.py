@@ -80,7 +80,7 @@ def stratified(sample, target, size):
     Examples
     --------
     >>> stratified(np.array([4, 3, 2, 1, 0]), np.array([0, 0, 0, 1, 1]), 2).tolist()
-    [2, 3]
+    [0, 2]
     """
     if target is None:
         return np.arange(min(size, len(sample)))

@@ -158,7 +158,8 @@ class Cluster:
             files = {file.path for file in process.open_files()} | set(process.info["cmdline"] or [])
         except psutil.NoSuchProcess:
             return False
-        return any(f"spool/{node}" in str(path) or f"slurmd.{node}.log" in str(path) for path in files)
+        ours = [str(self.folder / name) for name in (f"spool/{node}", f"slurmd.{node}.log")]  # others' may run beside
+        return any(name in str(path) for path in files for name in ours)
 
 
 def _kill(pid):
