@@ -14,7 +14,7 @@ import torch
 
 from benchmarks.measure import cpu_seconds, interleaved, write_rows
 from deepkm import CT, DCN, DEC, DKM, IDEC
-from deepkm.products import _by_onednn, _by_torch
+from deepkm.products import _by_onednn
 from deepkm.training import Run, pretrain, train
 
 SHAPES = {  # N, F, hidden widths
@@ -31,7 +31,7 @@ def floor_seconds(n_samples, widths, multiply):
     """Return the CPU time of the products of one epoch."""
     total = 0.0
     for layer, (n_in, n_out) in enumerate(pairwise(widths)):
-        x, w, g = torch.randn(1, BATCH, n_in), torch.randn(1, n_in, n_out), torch.randn(1, BATCH, n_out)
+        x, w, g = torch.randn(BATCH, n_in), torch.randn(n_in, n_out), torch.randn(BATCH, n_out)
         products = [(x, w), (x.mT, g), (g, w.mT)][: 3 if layer else 2]  # the data need no gradient
         for a, b in products:
             multiply(a, b)
@@ -95,7 +95,7 @@ def measure(shape, rounds, peer):
     for name in ("pretraining", *METHODS):
         part = half if name in ENCODER_ONLY else whole
         cases = {
-            "floor": lambda part=part: floor_seconds(n_samples, part, _by_torch),
+            "floor": lambda part=part: floor_seconds(n_samples, part, torch.mm),
             "onednn": lambda part=part: floor_seconds(n_samples, part, _by_onednn),
             "ours": ours(name, torch.from_numpy(x), hidden),
         }

@@ -1,21 +1,21 @@
 """The base of every method: a scikit-learn estimator whose fields are the method's whole configuration."""
 
+import os
 from dataclasses import dataclass, fields
 from numbers import Integral, Real
 from typing import Annotated, get_args, get_type_hints
-
-import numpy as np
-import torch
-from sklearn.base import BaseEstimator, ClusterMixin, TransformerMixin
-from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_is_fitted, validate_data
 
 from deepkm.autoencoder import build_autoencoder
 from deepkm.centers import nearest
 from deepkm.kmeans import kmeans
 from deepkm.products import PRECISIONS
 from deepkm.seeding import permutations
-from deepkm.training import Run, final_labels, pretrain, train
+from deepkm.training import Run, pretrain, train
+
+if "DEEPKM_JOB" in os.environ:  # it calls hooks alone, and importing scikit-learn takes as long as importing PyTorch
+    Estimator = object
+else:
+    from deepkm.estimator import Estimator
 
 Positive = Annotated[float, "> 0"]
 Negative = Annotated[float, "< 0"]
@@ -35,7 +35,7 @@ _HOLDS = {
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class DeepClustering(TransformerMixin, ClusterMixin, BaseEstimator):
+class DeepClustering(Estimator):
     """Deep clustering with an autoencoder; a method overrides the hooks that differ.
 
     Parameters
@@ -139,51 +139,7 @@ class DeepClustering(TransformerMixin, ClusterMixin, BaseEstimator):
         """Return the reconstructed centers, (S, K, F); None where the centers are no codes."""
         return run.autoencoder.decode(run.centers)
 
-    # The scikit-learn interface.
-
-    def fit(self, X, y=None):
-        """Pretrain, train and label.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            float32 input trains in float32, everything else in float64.
-        y : ignored
-
-        Returns
-        -------
-        self
-
-        Raises
-        ------
-        ValueError, TypeError
-            When a parameter or `X` is not as documented.
-        """
-        self.check_parameters()
-        X = validate_data(self, X, dtype=[np.float64, np.float32], order="C")
-        check_enough_samples(len(X), self.n_clusters)
-        x = torch.tensor(X, device=self._device())
-        if isinstance(self.random_state, Integral):
-            seed = self.random_state
-        else:
-            seed = check_random_state(self.random_state).randint(2**31)
-        self._run = run = self.train_runs(x, seeds=[seed])
-        self.labels_ = final_labels(run)[0]
-        self.cluster_centers_ = run.centers[0].numpy(force=True)
-        self.history_ = {name: np.stack(values)[:, 0] for name, values in run.history.items()}
-        stopped = self.history_.get("stopped", np.zeros(1, dtype=bool))
-        self.n_iter_ = int(stopped.argmax()) + 1 if stopped.any() else run.epoch
-        return self
-
-    def predict(self, X):
-        """Return the label of each sample of `X`, (n_samples,)."""
-        z = self._encode(X)
-        with torch.no_grad():
-            return self.assign(z, self._run)[0].numpy(force=True).astype(np.int32)
-
-    def transform(self, X):
-        """Return the code of each sample of `X`, (n_samples, n_latent)."""
-        return self.embed(self._encode(X), self._run)[0].numpy(force=True)
+    # How an estimator and the pipeline train.
 
     def train_runs(self, x, *, seeds):
         """Pretrain and train S = len(seeds) runs side by side on x (N, F); return them as one `Run`."""
@@ -228,20 +184,6 @@ class DeepClustering(TransformerMixin, ClusterMixin, BaseEstimator):
             raise ValueError(f"optimizer={self.optimizer!r} should be 'adam' or 'sgd'")
         if self.precision not in PRECISIONS:
             raise ValueError(f"precision={self.precision!r} should be one of {', '.join(PRECISIONS)}")
-
-    def _encode(self, X):
-        check_is_fitted(self)
-        X = validate_data(self, X, dtype=self.cluster_centers_.dtype, order="C", reset=False)
-        return self._run.encode(torch.tensor(X, device=self._run.centers.device))
-
-    def _device(self):
-        return self.device or ("cuda" if torch.cuda.is_available() else "cpu")
-
-
-def check_enough_samples(n_samples, n_clusters):
-    """Raise a ValueError when there are more clusters than samples."""
-    if n_samples < n_clusters:
-        raise ValueError(f"n_samples={n_samples} should be >= n_clusters={n_clusters}; lower n_clusters")
 
 
 def _check_parameter(name, value, hint):

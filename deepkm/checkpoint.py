@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from deepkm.hdf5 import read_hdf5, write_hdf5
-from deepkm.training import make_optimizer
+from deepkm.optimizers import make_optimizer
 
 
 def save_run(path, run, *, spec, reason="its time"):
@@ -14,8 +14,8 @@ def save_run(path, run, *, spec, reason="its time"):
     arrays = {f"autoencoder/{name}": tensor for name, tensor in run.autoencoder.state_dict().items()}
     arrays |= {f"state/{name}": tensor.detach() for name, tensor in run.state.items()}
     if run.optimizer is not None:
-        for index, moments in run.optimizer.state_dict()["state"].items():
-            arrays |= {f"optimizer/{index}/{name}": tensor for name, tensor in moments.items() if tensor is not None}
+        for trained, moments in run.optimizer.moments.items():
+            arrays |= {f"optimizer/{trained}/{name}": tensor for name, tensor in moments.items()}
     arrays = {name: tensor.cpu().numpy() for name, tensor in arrays.items()}
     for kind in ("history", "snapshots"):
         arrays |= {f"{kind}/{name}": np.stack(values) for name, values in getattr(run, kind).items()}
@@ -46,12 +46,11 @@ def restore_run(path, run, *, spec, optimizer_options, device):
         setattr(run, kind, {name: list(values) for name, values in group.get(kind, {}).items()})
     run.epoch, run.seconds = attributes["epoch"], attributes["seconds"]
     if "optimizer" in group:
-        run.optimizer = make_optimizer(run, **optimizer_options)
-        moments = {}
+        run.optimizer = make_optimizer(run.parameters(), **optimizer_options)
         for name, array in group["optimizer"].items():
-            index, _, moment = name.partition("/")
-            moments.setdefault(int(index), {})[moment] = torch.from_numpy(np.asarray(array))
-        run.optimizer.load_state_dict({**run.optimizer.state_dict(), "state": moments})
+            trained, _, moment = name.partition("/")
+            tensor = torch.from_numpy(np.asarray(array)).to(device)
+            run.optimizer.moments.setdefault(trained, {})[moment] = tensor
     return True
 
 

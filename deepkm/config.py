@@ -4,7 +4,6 @@ import re
 from difflib import get_close_matches
 from pathlib import Path
 
-import jsonschema
 import yaml
 
 from deepkm.datasets.catalogue import load_catalogue
@@ -32,6 +31,8 @@ def check_config(config, schema=SCHEMA):
     ValueError
         One line: the path of the first wrong key, what was got, what was expected.
     """
+    import jsonschema  # noqa: PLC0415  each job loads this module, and none checks the configuration
+
     config = _read_scalars(config)
     validator = jsonschema.Draft202012Validator(yaml.safe_load(Path(schema).read_text()))
     error = jsonschema.exceptions.best_match(validator.iter_errors(config))

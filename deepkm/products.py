@@ -40,36 +40,61 @@ def has_onednn(x):
 
 
 class _Perceptron(torch.autograd.Function):
+    """Where a product takes one matrix, runs go through the whole network one by one: no layer copies a stack."""
+
     @staticmethod
     def forward(ctx, multiply, x, *parameters):
         n_layers = len(parameters) // 2
-        weights, biases = parameters[:n_layers], parameters[n_layers:]
-        inputs = []  # of each layer
-        for i, (weight, bias) in enumerate(zip(weights, biases, strict=True)):
-            inputs.append(x)
-            x = multiply(x, weight, bias, relu=i < n_layers - 1)
-        ctx.save_for_backward(*inputs, *weights)
-        ctx.multiply = multiply
-        return x
+        outs, inputs = [], []
+        for x_of_run, *of_run in zip(*(_parts(tensor, multiply) for tensor in (x, *parameters)), strict=True):
+            out, layers = _forward(x_of_run, of_run[:n_layers], of_run[n_layers:], multiply)
+            outs.append(out)
+            inputs += layers
+        ctx.save_for_backward(*parameters[:n_layers], *inputs)
+        ctx.multiply, ctx.n_layers = multiply, n_layers
+        return _whole(outs)
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx, gradient):
-        n_layers = len(ctx.saved_tensors) // 2
-        inputs, weights = ctx.saved_tensors[:n_layers], ctx.saved_tensors[n_layers:]
-        of_weights, of_biases = [None] * n_layers, [None] * n_layers
-        gradient = gradient.contiguous()
-        for i in reversed(range(n_layers)):
-            of_weights[i] = ctx.multiply(inputs[i].mT, gradient)
-            of_biases[i] = gradient.sum(1, keepdim=True)
-            if i > 0 or ctx.needs_input_grad[1]:
-                gradient = ctx.multiply(gradient, weights[i].mT)
-            if i > 0:  # the layer's input came through ReLU
-                gradient = torch.ops.aten.threshold_backward(gradient, inputs[i], 0)
-        return (None, gradient if ctx.needs_input_grad[1] else None, *of_weights, *of_biases)
+        weights, inputs = ctx.saved_tensors[: ctx.n_layers], ctx.saved_tensors[ctx.n_layers :]
+        stacks = (_parts(tensor, ctx.multiply) for tensor in (gradient.contiguous(), *weights))
+        of_runs = []
+        for s, (of_out, *of_run) in enumerate(zip(*stacks, strict=True)):
+            layers = inputs[s * ctx.n_layers : (s + 1) * ctx.n_layers]
+            of_runs.append(_backward(of_out, layers, of_run, ctx.multiply, of_x=ctx.needs_input_grad[1]))
+        return None, *(parts[0] if parts[0] is None else _whole(parts) for parts in zip(*of_runs, strict=True))
 
 
-# Products of stacks, (S, M, K) @ (S, K, N), plus bias (S, 1, N), through ReLU.
+def _forward(x, weights, biases, multiply):
+    """Return the output and each layer's input."""
+    inputs = []
+    for i, (weight, bias) in enumerate(zip(weights, biases, strict=True)):
+        inputs.append(x)
+        x = multiply(x, weight, bias, relu=i < len(weights) - 1)
+    return x, inputs
+
+
+def _backward(gradient, inputs, weights, multiply, *, of_x):
+    """Return the gradients of x (None where it is not asked for), of all weights and of all biases."""
+    of_weights, of_biases = [], []  # from the last layer to the first
+    for i in reversed(range(len(weights))):
+        of_weights.append(_weights_gradient(inputs[i], gradient, multiply))
+        of_biases.append(gradient.sum(-2, keepdim=True))
+        if i > 0:  # the layer's input came through ReLU
+            gradient = multiply(gradient, weights[i].mT)
+            torch.ops.aten.threshold_backward.grad_input(gradient, inputs[i], 0, grad_input=gradient)
+    return [multiply(gradient, weights[0].mT) if of_x else None, *of_weights[::-1], *of_biases[::-1]]
+
+
+def _weights_gradient(x, gradient, multiply):
+    """Return x.mT @ gradient, (in, out); one of the two is copied transposed on the way: a much narrower gradient."""
+    if x.shape[-1] > 8 * gradient.shape[-1]:
+        return multiply(gradient.mT, x).mT
+    return multiply(x.mT, gradient)
+
+
+# Products (M, K) @ (K, N), plus bias (1, N), through ReLU; all but oneDNN's take stacks of S.
 
 
 def _products_for(x, precision):
@@ -80,17 +105,26 @@ def _products_for(x, precision):
     return _by_torch
 
 
+def _parts(stack, multiply):
+    """Return what `multiply` takes of a stack (S, ...): each run alone, or all as they are."""
+    return stack.unbind() if multiply is _by_onednn else [stack]
+
+
+def _whole(parts):
+    """Return the stack of what `_parts` took apart."""
+    if parts[0].dim() == 3:
+        return parts[0]
+    return parts[0].unsqueeze(0) if len(parts) == 1 else torch.stack(parts)
+
+
 def _by_torch(a, b, bias=None, *, relu=False):
     out = torch.bmm(a, b) if bias is None else torch.baddbmm(bias, a, b)
     return out.relu_() if relu else out
 
 
 def _by_onednn(a, b, bias=None, *, relu=False):
-    """One product per run; without a stack there is nothing to copy."""
-    biases = [None] * len(a) if bias is None else bias.squeeze(1)
-    run = torch.ops.mkldnn._linear_pointwise  # a run's a @ b.mT, so that it wants b transposed
-    outs = [run(x, w.mT, c, "relu" if relu else "none", [], "") for x, w, c in zip(a, b, biases, strict=True)]
-    return outs[0].unsqueeze(0) if len(outs) == 1 else torch.stack(outs)
+    run = torch.ops.mkldnn._linear_pointwise  # a @ b.mT, so that it wants b transposed
+    return run(a, b.mT, None if bias is None else bias[0], "relu" if relu else "none", [], "")
 
 
 def _by_tf32(a, b, bias=None, *, relu=False):

@@ -9,8 +9,8 @@ from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
-# These name other modules and files, or decide when a job runs: they change no result.
-NO_RESULTS = ("deepkm", "deepkm.methods", "deepkm.interruption", "deepkm.inventory", "deepkm.spec")
+# These name other modules and files, serve who calls `fit`, or decide when a job runs: they change no result.
+NO_RESULTS = ("deepkm", "deepkm.methods", "deepkm.estimator", "deepkm.interruption", "deepkm.inventory", "deepkm.spec")
 
 
 def code_digest(*modules: str) -> str:

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from deepkm.autoencoder import encode_all
+from deepkm.optimizers import make_optimizer
 from deepkm.seeding import permutations
 from deepkm.steps import RecordedStep, Step, can_record
 
@@ -30,7 +31,7 @@ class Run:
         stopping rule keeps ``"stopped"``, (S,) bool.
     history : dict of str to list of ndarray
         Per epoch: mean losses, (S,), and ``"labels"``, (S, N).
-    optimizer : torch.optim.Optimizer or None
+    optimizer : deepkm.optimizers.Optimizer or None
         Made at the first epoch.
     x : Tensor of shape (N, F)
         The data, while `train` runs: for hooks that must encode all of them anew.
@@ -71,7 +72,7 @@ class Run:
         return self.state["stopped"].nonzero().flatten().tolist() if "stopped" in self.state else []
 
     def parameters(self):
-        """Return all trained tensors by name, in an order that a checkpoint keeps."""
+        """Return all trained tensors by name."""
         named = {f"autoencoder.{name}": tensor for name, tensor in self.autoencoder.named_parameters()}
         return named | {name: tensor for name, tensor in sorted(self.state.items()) if tensor.requires_grad}
 
@@ -176,7 +177,7 @@ def _read_out(method, z, run):
 def _train_epoch(x, run, *, loss, batch_size, optimizer_options, order, after_step=None, recordable=False):
     """Take one pass over the samples in `order`, (S, M), last short batch kept; record the mean of each logged loss."""
     if run.optimizer is None:
-        run.optimizer = make_optimizer(run, **optimizer_options)
+        run.optimizer = make_optimizer(run.parameters(), **optimizer_options)
     stopped_before = run.stopped()
     step = full_step = Step(x, run, loss=loss, after_step=after_step)
     for number, index in enumerate(order.to(x.device).split(batch_size, dim=1)):
@@ -200,21 +201,12 @@ def _repeat_epoch(run):
     run.epoch += 1
 
 
-def make_optimizer(run, *, learning_rate, name="adam", momentum=0.0, weight_decay=0.0):
-    """Return "adam" or "sgd" over the trained tensors of `run`: elementwise, so that stacked runs stay independent.
-
-    `momentum` and `weight_decay` are those of SGD.
-    """
-    parameters = list(run.parameters().values())
-    if not parameters:
-        raise ValueError("epochs should be 0 without an autoencoder or trained centers: there is nothing to train")
-    device = parameters[0].device.type
-    fused = device in ("cpu", "cuda")
-    if name == "sgd":
-        return torch.optim.SGD(parameters, lr=learning_rate, momentum=momentum, weight_decay=weight_decay, fused=fused)
-    return torch.optim.Adam(parameters, lr=learning_rate, fused=fused, capturable=device == "cuda")
-
-
 def final_labels(run):
     """Return the labels after the last epoch, (S, N)."""
     return run.history["labels"][-1].astype(np.int32)
+
+
+def check_enough_samples(n_samples, n_clusters):
+    """Raise a ValueError when there are more clusters than samples."""
+    if n_samples < n_clusters:
+        raise ValueError(f"n_samples={n_samples} should be >= n_clusters={n_clusters}; lower n_clusters")

@@ -57,7 +57,7 @@ def test_the_whole_data_set_is_encoded_in_order(monkeypatch):
     model = build([0, 1], 6, 2, (5,))
     x = torch.rand(50, 6)
     expected = model.encode(x.expand(2, -1, -1))
-    monkeypatch.setattr("deepkm.autoencoder.CHUNK_NUMEL", 100)
+    monkeypatch.setattr("deepkm.autoencoder.CACHE_NUMEL", 50)
     torch.testing.assert_close(encode_all(model, x, n_runs=2), expected)
 
 

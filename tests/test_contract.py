@@ -12,9 +12,10 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from deepkm.checkpoint import restore_run, save_run
 from deepkm.metrics import scores
+from deepkm.optimizers import make_optimizer
 from deepkm.spec import Study
 from deepkm.steps import Batch
-from deepkm.training import Run, make_optimizer, pretrain, train
+from deepkm.training import Run, pretrain, train
 
 CONFIG = yaml.safe_load((ROOT / "config.yaml").read_text())
 METHODS = list(CONFIG["methods"])
@@ -198,12 +199,12 @@ def test_two_trained_tensors_keep_their_moments_through_a_checkpoint(x, tmp_path
     """Names in another order than that of their making: the optimizer's moments must not be swapped."""
     run = make_method("dkm").start(x, seeds=[0])
     run.state = {name: torch.zeros(1, 2, dtype=x.dtype, requires_grad=True) for name in ("b", "a")}
-    optimizer = run.optimizer = make_optimizer(run, learning_rate=1.0)
+    optimizer = run.optimizer = make_optimizer(run.parameters(), learning_rate=1.0)
     (10 * run.state["b"].sum() + run.state["a"].sum()).backward()
     optimizer.step()
     save_run(tmp_path / "run.checkpoint", run, spec={})
     restored = make_method("dkm").start(x, seeds=[0])
     restore_run(tmp_path / "run.checkpoint", restored, spec={}, optimizer_options={"learning_rate": 1.0}, device="cpu")
     for name in ("a", "b"):
-        moments, expected = (r.optimizer.state[r.state[name]]["exp_avg"] for r in (restored, run))
+        moments, expected = (r.optimizer.moments[name]["exp_avg"] for r in (restored, run))
         assert torch.equal(moments, expected)

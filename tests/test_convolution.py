@@ -91,5 +91,5 @@ def test_weights_are_glorot_uniform_and_those_of_the_seed():
 def test_encoding_in_parts_changes_nothing(x, monkeypatch):
     model = build("conv", 8).double()
     whole = encode_all(model, x, n_runs=1)
-    monkeypatch.setattr("deepkm.autoencoder.CHUNK_NUMEL", 16 * 36 * 40)  # parts of 40 samples
+    monkeypatch.setattr("deepkm.autoencoder.CACHE_NUMEL", 16 * 36 * 40)  # parts of 40 samples
     torch.testing.assert_close(encode_all(model, x, n_runs=1), whole, rtol=0, atol=1e-12)

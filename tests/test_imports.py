@@ -8,8 +8,8 @@ import pytest
 from conftest import ROOT
 
 ORDER = (
-    "seeding datasets centers lloyd kmeans layers convolution products autoencoder steps training hdf5 checkpoint "
-    "base convnet pseudo_labels methods metrics snapshots report stages"
+    "seeding datasets centers lloyd kmeans layers convolution products optimizers autoencoder steps training hdf5 "
+    "checkpoint estimator base convnet pseudo_labels methods metrics snapshots report stages"
 ).split()
 BESIDE = {"__init__", "__main__", "source_code", "config", "spec", "devices", "interruption", "inventory"}
 

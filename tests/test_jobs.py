@@ -165,3 +165,12 @@ def test_a_bad_parameter_on_the_command_line_of_a_stage(tmp_path):
     assert "alpha=-1.0 should be > 0" in done.stdout
     done = run_stage("cluster", "--spec", "{", "--data", "x", "--output", "y", check=False)
     assert "got no JSON" in done.stdout
+
+
+def test_a_job_loads_only_what_it_needs(tmp_path):
+    """scikit-learn and PyTorch's compiler would each cost a job as much time as PyTorch; neither trains anything."""
+    command = [sys.executable, "-X", "importtime", "-m", "deepkm", *long_job(tmp_path, tmp_path / "a.h5", epochs=1)]
+    done = subprocess.run(list(map(str, command)), env=environment(), capture_output=True, text=True, check=True)
+    loaded = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines() if line.startswith("import time:")}
+    assert {"torch", "deepkm.base"} <= loaded
+    assert not {"sklearn", "scipy", "pandas", "torch._dynamo", "jsonschema", "matplotlib"} & loaded

@@ -51,12 +51,13 @@ def test_float32_on_the_cpu_takes_onednn():
     assert products._products_for(x.double(), "tf32") is products._by_torch
 
 
-def test_one_run_copies_nothing():
-    x, weights, _ = network(torch.float32, requires_grad=False)
-    for run in range(2):
-        alone = products._by_onednn(x[run : run + 1], weights[0][run : run + 1])
-        torch.testing.assert_close(alone[0], x[run] @ weights[0][run])
-        assert alone.is_contiguous()
+@pytest.mark.parametrize("width", [2, 50])
+def test_a_narrow_layers_gradient_is_taken_transposed(width):
+    """Which of the two matrices is copied depends on their widths; the gradient does not."""
+    x, gradient = torch.randn(7, 40), torch.randn(7, width)
+    found = products._weights_gradient(x, gradient, products._by_onednn)
+    assert found.is_contiguous() == (width == 50)
+    torch.testing.assert_close(found, x.mT @ gradient)
 
 
 def test_only_the_asked_gradients_are_taken():

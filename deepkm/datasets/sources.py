@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import pooch
-import sklearn.datasets
 
 from deepkm.datasets.arrays import Arrays, check_expected
 from deepkm.datasets.own import read_own
@@ -71,6 +70,8 @@ def check_sum(path, checksum):
 
 def load_digits():
     """Return scikit-learn's 1797 handwritten digits of 8 x 8 pixels (UCI, test part)."""
+    import sklearn.datasets  # noqa: PLC0415  a second's work, and other data sets need none of it
+
     digits = sklearn.datasets.load_digits()
     names = [str(digit) for digit in range(10)]
     return Arrays(digits.images.astype(np.uint8), digits.target.astype(np.int64), names)
@@ -78,6 +79,8 @@ def load_digits():
 
 def make_blobs(spec):
     """Return Gaussian blobs by ``n_samples``, ``n_features``, ``n_clusters``, ``spread`` (deviation) and ``seed``."""
+    import sklearn.datasets  # noqa: PLC0415
+
     feature, target = sklearn.datasets.make_blobs(
         n_samples=spec["n_samples"],
         n_features=spec["n_features"],

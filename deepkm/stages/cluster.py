@@ -4,14 +4,13 @@ import pkgutil
 
 import torch
 
-from deepkm.base import check_enough_samples
 from deepkm.checkpoint import history_arrays, load_autoencoder
 from deepkm.hdf5 import read_hdf5
 from deepkm.interruption import confirm
 from deepkm.snapshots import keep_snapshots, snapshot_arrays
 from deepkm.stages._finishing import finish
 from deepkm.stages._training import add_training_arguments, follow, load_data, provenance, resumable, resume
-from deepkm.training import final_labels, train
+from deepkm.training import check_enough_samples, final_labels, train
 
 
 def add_arguments(parser):

@@ -209,7 +209,7 @@ def test_the_network_learns_from_views_and_decays(images):
     run = method.start(images, seeds=[0])
     for _ in train(method, images, run):
         pass
-    assert [group["weight_decay"] for group in run.optimizer.param_groups] == [0.5]
+    assert run.optimizer.weight_decay == 0.5
     seen = []
     run.autoencoder.encode = lambda x, keep: seen.append(x)
     index = torch.arange(10).unsqueeze(0)

@@ -1,0 +1,47 @@
+import pytest
+import torch
+
+from deepkm.optimizers import make_optimizer
+
+OPTIONS = [
+    {"name": "adam"},
+    {"name": "sgd"},
+    {"name": "sgd", "momentum": 0.9},
+    {"name": "sgd", "momentum": 0.9, "weight_decay": 0.1},
+]
+
+
+def tensors(dtype):
+    random = torch.Generator().manual_seed(0)
+    draws = {name: torch.randn(2, n, 3, generator=random, dtype=dtype) for name, n in (("a", 4), ("b", 1), ("idle", 2))}
+    return {name: tensor.requires_grad_() for name, tensor in draws.items()}
+
+
+def train(parameters, optimizer):
+    """Take some steps; one tensor never has a gradient."""
+    for step in range(5):
+        optimizer.zero_grad()
+        (parameters["a"].square().sum() * (step + 1) + parameters["b"].sin().sum()).backward()
+        optimizer.step()
+    return parameters
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
+def test_steps_are_those_of_pytorch(options, dtype):
+    ours = tensors(dtype)
+    optimizer = make_optimizer(ours, learning_rate=0.1, **options)
+    train(ours, optimizer)
+    theirs = tensors(dtype)
+    rest = {name: value for name, value in options.items() if name != "name"}
+    known = {"adam": torch.optim.Adam, "sgd": torch.optim.SGD}[options["name"]]
+    train(theirs, known(theirs.values(), lr=0.1, fused=True, **rest))
+    for name, tensor in ours.items():
+        assert torch.equal(tensor, theirs[name])
+    assert torch.equal(ours["idle"], tensors(dtype)["idle"])
+    assert set(optimizer.moments) == {"a", "b"}
+
+
+def test_nothing_to_train():
+    with pytest.raises(ValueError, match="epochs should be 0 without an autoencoder or trained centers"):
+        make_optimizer({}, learning_rate=0.1)
