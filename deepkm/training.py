@@ -54,6 +54,7 @@ class Run:
         self.z = None
         self.snapshots = {}
         self.seconds = 0.0
+        self._stopped = None, []  # what `stopped` read, and what it found
 
     @property
     def centers(self):
@@ -69,7 +70,14 @@ class Run:
 
     def stopped(self):
         """Return the places in the stack of the runs that met their method's stopping rule; [] without a rule."""
-        return self.state["stopped"].nonzero().flatten().tolist() if "stopped" in self.state else []
+        flags = self.state.get("stopped")
+        if flags is not self._stopped[0]:  # asked in each step, where reading a tensor would have a GPU wait
+            self._stopped = flags, flags.nonzero().flatten().tolist()
+        return self._stopped[1]
+
+    def stop(self, runs):
+        """Stop those of the stack for which `runs`, (S,) bool, is true."""
+        self.state["stopped"] = self.state["stopped"] | runs  # a new tensor, which `stopped` will read
 
     def parameters(self):
         """Return all trained tensors by name."""
@@ -113,7 +121,7 @@ def train(method, x, run):
 
     Notes
     -----
-    A method with a stopping rule keeps the flag ``run.state["stopped"]``, (S,), false at first, and sets it in
+    A method with a stopping rule keeps the flag ``run.state["stopped"]``, (S,), false at first, and calls `Run.stop` in
     ``after_step``. From then on the loop holds that run's weights and centers fixed and its history repeats the last
     values, while the other runs go on: what a run gives does not depend on its stack. History has ``"stopped"`` too,
     true from the epoch in which the run stopped.

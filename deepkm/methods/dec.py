@@ -1,5 +1,6 @@
 """Deep embedded clustering (Xie, Girshick, Farhadi 2016)."""
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -57,7 +58,7 @@ class DEC(DeepClustering):
         return batch.log(clustering=divergence(batch, run, self.alpha))
 
     def after_step(self, batch, run):
-        count_step(self, run)
+        refresh_now_and_then(self, batch, run)
 
     def membership(self, z, index, run):
         return memberships(z, run.centers, self.alpha)
@@ -86,19 +87,18 @@ def divergence(batch, run, alpha):
 def start_target(method, z, run):
     """Train the centers too, and compute the first target."""
     run.centers.requires_grad_()
-    run.state["steps"] = torch.zeros(len(z), dtype=torch.int64, device=z.device)
     run.state["stopped"] = torch.zeros(len(z), dtype=torch.bool, device=z.device)
     _refresh(method, z, run)
 
 
-def count_step(method, run):
+def refresh_now_and_then(method, batch, run):
     """Refresh the target after every `update_interval` steps, and stop the runs whose labels have settled."""
-    run.state["steps"] += 1
-    if int(run.state["steps"][0]) % method.update_interval == 0:
+    steps = run.epoch * math.ceil(len(run.x) / method.batch_size) + batch.step + 1
+    if steps % method.update_interval == 0:
         before = run.state["assigned"]
         _refresh(method, run.encode(run.x), run)
         changed = (run.state["assigned"] != before).double().mean(1)
-        run.state["stopped"] |= changed < method.tol
+        run.stop(changed < method.tol)
 
 
 def _refresh(method, z, run):

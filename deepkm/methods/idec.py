@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from deepkm.base import DeepClustering, NonNegative, Positive, PositiveInt
-from deepkm.methods.dec import count_step, divergence, memberships, start_target
+from deepkm.methods.dec import divergence, memberships, refresh_now_and_then, start_target
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -54,7 +54,7 @@ class IDEC(DeepClustering):
         return batch.reconstruction + self.clustering_weight * scale * clustering
 
     def after_step(self, batch, run):
-        count_step(self, run)
+        refresh_now_and_then(self, batch, run)
 
     def membership(self, z, index, run):
         return memberships(z, run.centers, self.alpha)

@@ -1,6 +1,7 @@
 """DEC: the target, the loss and its gradient, refreshes, the stopping rule."""
 
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -94,16 +95,19 @@ def test_only_the_encoder_and_the_centers_are_trained():
         assert torch.equal(tensor, after.parameters()[name]) == name.startswith("autoencoder.decoder"), name
 
 
-def test_target_is_refreshed_on_its_step_only():
+@pytest.mark.parametrize(("epoch", "step"), [(0, 2), (1, 1), (2, 0), (3, 2)])
+def test_target_is_refreshed_on_its_step_only(epoch, step):
+    """Every third step, of 4 in each epoch."""
     x = blobs()
     run = initialized(METHOD, x, [0, 1])
     first = run.state["target"]
     move_weights(run)
+    run.epoch = epoch
     with torch.no_grad():
-        for _ in range(2):
-            METHOD.after_step(None, run)
+        for number in range(step):
+            METHOD.after_step(SimpleNamespace(step=number), run)
             assert run.state["target"] is first
-        METHOD.after_step(None, run)  # the third step
+        METHOD.after_step(SimpleNamespace(step=step), run)
         expected = target_distribution(memberships(run.encode(x), run.centers, 1.5))
     assert torch.equal(run.state["target"], expected)
     assert not torch.allclose(expected, first)
@@ -150,7 +154,7 @@ def test_stops_by_the_labels_changed_since_the_last_refresh(extra):
             run.state["assigned"][s] = settled[s]
             run.state["assigned"][s, :n_changes] = (settled[s, :n_changes] + 1) % 3
         with torch.no_grad():
-            method.after_step(None, run)  # finds `settled` again, as no weight has moved
+            method.after_step(SimpleNamespace(step=0), run)  # finds `settled` again, as no weight has moved
         assert torch.equal(run.state["assigned"], settled)
         assert run.stopped() == stopped
 
@@ -165,7 +169,7 @@ def test_a_slow_drift_stops():
         now = nearest(run.encode(x), run.centers)
         assert (now != run.state["assigned"]).all()
         run.state["assigned"] = torch.cat([(now[:, :2] + 1) % 3, now[:, 2:]], dim=1)
-        method.after_step(None, run)
+        method.after_step(SimpleNamespace(step=0), run)
     assert run.stopped() == [0]
 
 
