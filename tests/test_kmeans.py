@@ -108,6 +108,30 @@ def test_labels_sums_and_sizes_stay_those_of_a_full_pass(n_features, head, patie
             torch.testing.assert_close(clusters.sums, sums[0], rtol=0, atol=scale)
 
 
+def test_bounds_rest_on_exact_products_with_the_reference(monkeypatch):
+    """Just after a reference was taken, where nothing has moved, a bound is the score itself."""
+    monkeypatch.setattr(lloyd_module, "PATIENCE", 0.0)
+    x = grouped(500, 300, spread=2.0)
+    clusters = Clusters(Head(x - x.mean(0)), random(2, 4, 300, seed=1))
+    centers = random(2, 4, 300, seed=2)
+    clusters.move(centers)
+    assert clusters.reference is centers
+    norms = centers.square().sum(-1, keepdim=True)
+    weights, _ = clusters.head.weights(centers - clusters.reference, norms)
+    scores = norms - 2 * centers @ clusters.x.T
+    torch.testing.assert_close(clusters._lower_bounds(weights, slice(None)), scores.flatten(0, 1), rtol=0, atol=1e-10)
+
+
+def test_an_emptied_cluster_keeps_nothing_that_rounding_left():
+    x = random(20, 3)
+    centers = torch.stack([x[:2], torch.full((2, 3), 100.0, dtype=x.dtype)], 1)  # the second ones are too far
+    clusters = Clusters(Head(x), centers)
+    clusters.sums[:, 1] = 1e-9
+    clusters.means()
+    assert (clusters.sums[:, 1] == 0).all()
+    torch.testing.assert_close(clusters.sums[:, 0], x.sum(0).expand(2, 3))
+
+
 def test_settled_samples_are_not_compared(monkeypatch):
     compared, compare = [], Clusters._compare
 
