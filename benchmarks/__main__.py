@@ -53,8 +53,12 @@ def ratios(folder=FOLDER):
             for _, row in rows.iterrows()
         ]
     if (folder / "study.csv").exists():
-        rows = pd.read_csv(folder / "study.csv").dropna(subset=["ClustPy / ours, CPU"])
-        bars += [(row["study"], row["ClustPy / ours, CPU"], "ClustPy, a whole study") for _, row in rows.iterrows()]
+        rows = pd.read_csv(folder / "study.csv").dropna(subset=["ClustPy / ours, 1 core"])
+        bars += [
+            (f"{row['study']}, {cores}", row[f"ClustPy / ours, {cores}"], "ClustPy, a whole study")
+            for _, row in rows.iterrows()
+            for cores in ("1 core", "2 cores")
+        ]
     if (folder / "kmeans.csv").exists():
         rows = pd.read_csv(folder / "kmeans.csv")
         rows = rows[rows["other"].str.contains("scikit-learn")]
@@ -74,7 +78,7 @@ def draw(bars):
     axis.axvline(1, color="black", lw=0.8)
     axis.set_yticks(bars.index, bars["label"])
     axis.invert_yaxis()
-    axis.set(xlabel="times faster, one core", ylim=(len(bars) - 0.4, -0.6))
+    axis.set(xlabel="times faster", ylim=(len(bars) - 0.4, -0.6))
     axis.legend(frameon=False, loc="upper right")
     return figure
 

@@ -1,18 +1,34 @@
-"""What each optimisation of a training step is worth: ``python -m benchmarks.optimisations``.
+"""What each optimisation is worth: ``python -m benchmarks.optimisations``.
 
-Epochs of DKM on one core, each time without one of them, divided by an epoch with all.
+Epochs of DKM on one core, each time without one of them, divided by an epoch with all; and the CPU time of a whole job
+that trains nothing, likewise.
 """
 
 import argparse
+import multiprocessing
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import nullcontext
+from functools import partial
+from pathlib import Path
 from unittest.mock import patch
 
+import numpy as np
 import torch
+import yaml
 
 from benchmarks.epochs import BATCH, SHAPES, K
 from benchmarks.measure import cpu_seconds, interleaved, write_rows
-from deepkm import DKM, autoencoder, products
+from deepkm import DKM, autoencoder, optimizers, products
+from deepkm.spec import Study, dumps
+from deepkm.stages._training import keep_freed_memory
 from deepkm.training import Run, pretrain, train
+
+ROOT = Path(__file__).parents[1]
 
 
 def plain_layers(x, weights, biases, *, precision):
@@ -22,25 +38,33 @@ def plain_layers(x, weights, biases, *, precision):
     return torch.baddbmm(biases[-1], x, weights[-1])
 
 
-def plain_adam(parameters, *, fused, **options):
-    return ADAM(parameters, **options)
+def layer_by_layer(a, b, bias=None, *, relu=False):
+    """Return oneDNN's products of all runs, stacked after each layer."""
+    biases = [None] * len(a) if bias is None else bias
+    return torch.stack([products._by_onednn(*run, relu=relu) for run in zip(a, b, biases, strict=True)])
 
 
-ADAM = torch.optim.Adam
-WITHOUT = {
-    "nothing": nullcontext,
-    "oneDNN: products by torch.bmm": lambda: patch.object(products, "_products_for", lambda *_: products._by_torch),
-    "oneDNN and the written-out backward pass": lambda: patch.object(autoencoder, "perceptron", plain_layers),
-    "the fused Adam": lambda: patch.object(torch.optim, "Adam", plain_adam),
+STEP = {  # an epoch's optimisations, and what undoes each
+    "oneDNN: products by torch.bmm": partial(patch.object, products, "_products_for", lambda *_: products._by_torch),
+    "oneDNN and the written-out backward pass": partial(patch.object, autoencoder, "perceptron", plain_layers),
+    "the fused Adam": partial(patch.object, optimizers, "_is_fused", lambda _: False),
+    "encoding in pieces that fit the cache": partial(patch.object, autoencoder, "CACHE_NUMEL", 2**24),
+    "transposing the narrower matrix": partial(
+        patch.object, products, "_weights_gradient", lambda x, gradient, multiply: multiply(x.mT, gradient)
+    ),
 }
+STACK = {
+    "runs through the network one by one": partial(patch.object, products, "_products_for", lambda *_: layer_by_layer),
+}
+MEMORY = "freed memory kept for the next step"
 
 
-def epoch(shape, without):
-    """Return a function that measures one epoch without one optimisation."""
+def epoch(shape, without, *, n_seeds):
+    """Return a function that measures one epoch of DKM, per run, without one optimisation."""
     n_samples, n_features, hidden = SHAPES[shape]
     x = torch.rand(n_samples, n_features, generator=torch.Generator().manual_seed(0))
     method = DKM(n_clusters=K, hidden_widths=hidden, epochs=10**6, batch_size=BATCH)
-    run = method.start(x, seeds=[0])
+    run = method.start(x, seeds=range(n_seeds))
     with without():
         next(pretrain(x, run, epochs=1, batch_size=BATCH, learning_rate=1e-3))
         epochs = train(method, x, Run(run.seeds, run.autoencoder))
@@ -54,17 +78,94 @@ def epoch(shape, without):
     return measure
 
 
+def epoch_alone(shape, keep, rounds):
+    """Return the median of some epochs of two runs in a process of their own, with freed memory kept or not."""
+    torch.set_num_threads(1)
+    if keep:
+        keep_freed_memory()
+    return interleaved({"epoch": epoch(shape, nullcontext, n_seeds=2)}, rounds=rounds)["epoch"]
+
+
+def in_new_process(function, *arguments):
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(function, *arguments).result()
+
+
+def measure_epochs(shape, rounds):
+    """Return by optimisation how many times longer an epoch takes without it."""
+    ratios = {}
+    for n_seeds, cases in ((1, STEP), (2, STACK)):
+        cases = {"nothing": nullcontext, **cases}  # noqa: PLW2901
+        measures = {name: epoch(shape, without, n_seeds=n_seeds) for name, without in cases.items()}
+        seconds = interleaved(measures, rounds=rounds)
+        ratios |= {name: seconds[name] / seconds["nothing"] for name in cases if name != "nothing"}
+    seconds = interleaved(
+        {keep: partial(in_new_process, epoch_alone, shape, keep, rounds) for keep in (True, False)}, rounds=3
+    )
+    return ratios | {MEMORY: seconds[False] / seconds[True]}
+
+
+# A job that trains nothing; `before` is run first, in the same process.
+JOB = """
+import os, sys
+sys.path.insert(0, {root!r})
+os.environ["DEEPKM_JOB"] = "1"
+{before}
+import deepkm.__main__ as command
+sys.exit(command.main(sys.argv[1:]))
+"""
+START = {
+    "nothing": "",
+    "leaving scikit-learn out": "del os.environ['DEEPKM_JOB']",
+    "leaving PyTorch's compiler out": "import torch._dynamo",
+    "taking imports for no garbage": (
+        "import contextlib, deepkm.__main__\ndeepkm.__main__._imports_are_no_garbage = contextlib.nullcontext"
+    ),
+}
+
+
+def measure_starts(rounds):
+    """Return by optimisation how many times longer a job that trains nothing takes without it."""
+    config = yaml.safe_load((ROOT / "config.yaml").read_text()) | {"seeds_per_job": 1}
+    config["study"] = {"datasets": ["blobs"], "methods": ["km"], "seeds": [0]}
+    spec = dumps(Study(config).cluster_spec("blobs", "km", "seed0"))
+    with tempfile.TemporaryDirectory() as folder:
+        np.savez(f"{folder}/x.npz", feature=np.random.default_rng(0).random((500, 2), np.float32))
+
+        def job(before):
+            output = Path(folder, "a.h5")
+            arguments = ["cluster", "--spec", spec, "--data", f"{folder}/x.npz", "--output", str(output)]
+            code = JOB.format(root=str(ROOT), before=before)
+            started = resource.getrusage(resource.RUSAGE_CHILDREN)
+            variables = os.environ | {"OMP_NUM_THREADS": "1"}
+            subprocess.run([sys.executable, "-c", code, *arguments], env=variables, check=True, capture_output=True)
+            ended = resource.getrusage(resource.RUSAGE_CHILDREN)
+            for path in Path(folder).glob("*a.*"):
+                if path.suffix != ".npz":
+                    path.unlink()
+            return ended.ru_utime + ended.ru_stime - started.ru_utime - started.ru_stime
+
+        seconds = interleaved({name: partial(job, before) for name, before in START.items()}, rounds=rounds)
+    return {name: value / seconds["nothing"] for name, value in seconds.items() if name != "nothing"}
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=5)
     args = parser.parse_args()
     torch.set_num_threads(1)
-    rows = []
+    starts = measure_starts(args.rounds)
+    write_rows("starts", [{"without": name, "a job that trains nothing": ratio} for name, ratio in starts.items()])
+    by_shape = {}
     for shape in SHAPES:
-        seconds = interleaved({name: epoch(shape, without) for name, without in WITHOUT.items()}, rounds=args.rounds)
-        rows.append({"data": shape, **{f"without {name}": seconds[name] / seconds["nothing"] for name in WITHOUT}})
-        print(rows[-1], flush=True)
-    write_rows("optimisations", [{k: v for k, v in row.items() if k != "without nothing"} for row in rows])
+        by_shape[shape] = measure_epochs(shape, args.rounds)
+        print(shape, by_shape[shape], flush=True)
+    rows = [
+        {"without": name, "runs": 1 if name in STEP else 2}
+        | {shape: ratios[name] for shape, ratios in by_shape.items()}
+        for name in (*STEP, *STACK, MEMORY)
+    ]
+    write_rows("optimisations", rows)
 
 
 if __name__ == "__main__":
