@@ -88,8 +88,8 @@ def _backward(gradient, inputs, weights, multiply, *, of_x):
 
 
 def _weights_gradient(x, gradient, multiply):
-    """Return x.mT @ gradient, (in, out); one of the two is copied transposed on the way: a much narrower gradient."""
-    if x.shape[-1] > 8 * gradient.shape[-1]:
+    """Return x.mT @ gradient, (in, out). oneDNN copies what is transposed: better a narrow gradient than a wide x."""
+    if multiply is _by_onednn and x.shape[-1] > 8 * gradient.shape[-1]:
         return multiply(gradient.mT, x).mT
     return multiply(x.mT, gradient)
 
