@@ -5,13 +5,11 @@ that trains nothing, likewise.
 """
 
 import argparse
-import multiprocessing
 import os
 import resource
 import subprocess
 import sys
 import tempfile
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
@@ -25,7 +23,6 @@ from benchmarks.epochs import BATCH, SHAPES, K
 from benchmarks.measure import cpu_seconds, interleaved, write_rows
 from deepkm import DKM, autoencoder, optimizers, products
 from deepkm.spec import Study, dumps
-from deepkm.stages._training import keep_freed_memory
 from deepkm.training import Run, pretrain, train
 
 ROOT = Path(__file__).parents[1]
@@ -49,14 +46,10 @@ STEP = {  # an epoch's optimisations, and what undoes each
     "oneDNN and the written-out backward pass": partial(patch.object, autoencoder, "perceptron", plain_layers),
     "the fused Adam": partial(patch.object, optimizers, "_is_fused", lambda _: False),
     "encoding in pieces that fit the cache": partial(patch.object, autoencoder, "CACHE_NUMEL", 2**24),
-    "transposing the narrower matrix": partial(
-        patch.object, products, "_weights_gradient", lambda x, gradient, multiply: multiply(x.mT, gradient)
-    ),
 }
 STACK = {
     "runs through the network one by one": partial(patch.object, products, "_products_for", lambda *_: layer_by_layer),
 }
-MEMORY = "freed memory kept for the next step"
 
 
 def epoch(shape, without, *, n_seeds):
@@ -78,19 +71,6 @@ def epoch(shape, without, *, n_seeds):
     return measure
 
 
-def epoch_alone(shape, keep, rounds):
-    """Return the median of some epochs of two runs in a process of their own, with freed memory kept or not."""
-    torch.set_num_threads(1)
-    if keep:
-        keep_freed_memory()
-    return interleaved({"epoch": epoch(shape, nullcontext, n_seeds=2)}, rounds=rounds)["epoch"]
-
-
-def in_new_process(function, *arguments):
-    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
-        return pool.submit(function, *arguments).result()
-
-
 def measure_epochs(shape, rounds):
     """Return by optimisation how many times longer an epoch takes without it."""
     ratios = {}
@@ -99,10 +79,7 @@ def measure_epochs(shape, rounds):
         measures = {name: epoch(shape, without, n_seeds=n_seeds) for name, without in cases.items()}
         seconds = interleaved(measures, rounds=rounds)
         ratios |= {name: seconds[name] / seconds["nothing"] for name in cases if name != "nothing"}
-    seconds = interleaved(
-        {keep: partial(in_new_process, epoch_alone, shape, keep, rounds) for keep in (True, False)}, rounds=3
-    )
-    return ratios | {MEMORY: seconds[False] / seconds[True]}
+    return ratios
 
 
 # A job that trains nothing; `before` is run first, in the same process.
@@ -163,7 +140,7 @@ def main():
     rows = [
         {"without": name, "runs": 1 if name in STEP else 2}
         | {shape: ratios[name] for shape, ratios in by_shape.items()}
-        for name in (*STEP, *STACK, MEMORY)
+        for name in (*STEP, *STACK)
     ]
     write_rows("optimisations", rows)
 

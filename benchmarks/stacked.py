@@ -10,7 +10,6 @@ import torch
 from benchmarks.epochs import BATCH, SHAPES, K
 from benchmarks.measure import cpu_seconds, interleaved, write_rows
 from deepkm import DKM
-from deepkm.stages._training import keep_freed_memory
 from deepkm.training import Run, pretrain, train
 
 STACKS = (1, 2, 5, 10)
@@ -44,7 +43,6 @@ def main():
     parser.add_argument("--rounds", type=int, default=3)
     args = parser.parse_args()
     torch.set_num_threads(1)
-    keep_freed_memory()  # as a job of the pipeline does
     rows = [row for shape in ("USPS", "Digits") for row in measure(shape, args.rounds, clock=cpu_seconds)]
     write_rows("stacked", rows)
 

@@ -79,19 +79,12 @@ def _backward(gradient, inputs, weights, multiply, *, of_x):
     """Return the gradients of x (None where it is not asked for), of all weights and of all biases."""
     of_weights, of_biases = [], []  # from the last layer to the first
     for i in reversed(range(len(weights))):
-        of_weights.append(_weights_gradient(inputs[i], gradient, multiply))
+        of_weights.append(multiply(inputs[i].mT, gradient))
         of_biases.append(gradient.sum(-2, keepdim=True))
         if i > 0:  # the layer's input came through ReLU
             gradient = multiply(gradient, weights[i].mT)
             torch.ops.aten.threshold_backward.grad_input(gradient, inputs[i], 0, grad_input=gradient)
     return [multiply(gradient, weights[0].mT) if of_x else None, *of_weights[::-1], *of_biases[::-1]]
-
-
-def _weights_gradient(x, gradient, multiply):
-    """Return x.mT @ gradient, (in, out). oneDNN copies what is transposed: better a narrow gradient than a wide x."""
-    if multiply is _by_onednn and x.shape[-1] > 8 * gradient.shape[-1]:
-        return multiply(gradient.mT, x).mT
-    return multiply(x.mT, gradient)
 
 
 # Products (M, K) @ (K, N), plus bias (1, N), through ReLU; all but oneDNN's take stacks of S.

@@ -51,15 +51,6 @@ def test_float32_on_the_cpu_takes_onednn():
     assert products._products_for(x.double(), "tf32") is products._by_torch
 
 
-@pytest.mark.parametrize("width", [2, 50])
-def test_a_narrow_layers_gradient_is_taken_transposed(width):
-    """Which of the two matrices is copied depends on their widths; the gradient does not."""
-    x, gradient = torch.randn(7, 40), torch.randn(7, width)
-    found = products._weights_gradient(x, gradient, products._by_onednn)
-    assert found.is_contiguous() == (width == 50)
-    torch.testing.assert_close(found, x.mT @ gradient)
-
-
 def test_only_the_asked_gradients_are_taken():
     x, weights, biases = network(torch.float64)
     perceptron(x.detach(), weights, biases).sum().backward()

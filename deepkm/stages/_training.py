@@ -1,6 +1,5 @@
 """What the two training stages share: their options, progress, checkpoints, interruption and provenance."""
 
-import ctypes
 import functools
 import os
 import platform
@@ -60,20 +59,11 @@ def load_data(args):
     args.device = _usable(args.device)
     print(f"{socket.gethostname()}: on {describe_device(args.device)}", flush=True)
     torch.set_num_threads(args.threads)
-    keep_freed_memory()
     scaling = args.spec["dataset"]["scaling"]
     if is_streamed(args.data):
         return StreamedFeatures(args.data, scaling, args.device)
     x = load_features(args.data, scaling)
     return torch.from_numpy(x).to(args.device)
-
-
-def keep_freed_memory():
-    """Have the C library keep freed memory for the next step, an eighth of which can go into new pages otherwise."""
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # glibc's
-    if mallopt is not None:
-        mallopt(-3, 2**25)  # M_MMAP_THRESHOLD: tensors of up to 32 MiB lie in the heap,
-        mallopt(-1, 2**30)  # M_TRIM_THRESHOLD: whose free end of up to 1 GiB stays there
 
 
 def resume(run, args, *, optimizer_options):
