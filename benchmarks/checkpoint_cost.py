@@ -11,8 +11,8 @@ import numpy as np
 import torch
 
 from deepkm import DKM
-from deepkm.checkpoint import save_run
-from deepkm.training import train
+from deepkm.training.checkpoint import save_run
+from deepkm.training.loop import train
 
 N, F, EPOCHS = 70_000, 784, 100
 

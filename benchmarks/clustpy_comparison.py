@@ -15,7 +15,7 @@ import torch
 from sklearn.cluster import KMeans
 
 from deepkm.datasets.features import scale
-from deepkm.metrics import scores
+from deepkm.numerics.metrics import scores
 
 # ClustPy imports torchvision, for augmentations that are not used here. Where torchvision was built for another PyTorch
 # its operators are missing, and declaring them is enough for the import.

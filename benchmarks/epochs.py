@@ -14,8 +14,9 @@ import torch
 
 from benchmarks.measure import cpu_seconds, interleaved, write_rows
 from deepkm import CT, DCN, DEC, DKM, IDEC
-from deepkm.products import _by_onednn
-from deepkm.training import Run, pretrain, train
+from deepkm.networks.products import _by_onednn
+from deepkm.training.loop import pretrain, train
+from deepkm.training.run import Run
 
 SHAPES = {  # N, F, hidden widths
     "USPS": (9298, 256, (500, 500, 2000)),

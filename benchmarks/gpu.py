@@ -24,9 +24,12 @@ import yaml
 
 from benchmarks.epochs import BATCH, K, has_clustpy
 from benchmarks.measure import interleaved, write_rows
-from deepkm import DKM, training
-from deepkm.spec import Study, dumps
-from deepkm.training import Run, pretrain, train
+from deepkm import DKM
+from deepkm.study.plan import Study
+from deepkm.study.spec import dumps
+from deepkm.training import loop as training
+from deepkm.training.loop import pretrain, train
+from deepkm.training.run import Run
 
 ROOT = Path(__file__).parents[1]
 N, WIDTHS = 70_000, (784, 500, 500, 2000, 10)

@@ -21,7 +21,7 @@ import psutil
 import yaml
 from tqdm import tqdm
 
-from deepkm.hdf5 import read_hdf5
+from deepkm.files import read_hdf5
 
 ROOT = Path(__file__).parents[1]
 STUDY = {

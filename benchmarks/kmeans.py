@@ -21,8 +21,8 @@ from sklearn.cluster import KMeans, kmeans_plusplus
 from threadpoolctl import threadpool_limits
 
 from benchmarks.measure import write_rows
-from deepkm.kmeans import kmeans, kmeans_plus_plus, warm_kmeans
-from deepkm.lloyd import Clusters, inertia
+from deepkm.numerics.kmeans import kmeans, kmeans_plus_plus, warm_kmeans
+from deepkm.numerics.lloyd import Clusters, inertia
 
 K, N_INIT, N_LATENT = 10, 20, 10
 

@@ -21,9 +21,13 @@ import yaml
 
 from benchmarks.epochs import BATCH, SHAPES, K
 from benchmarks.measure import cpu_seconds, interleaved, write_rows
-from deepkm import DKM, autoencoder, optimizers, products
-from deepkm.spec import Study, dumps
-from deepkm.training import Run, pretrain, train
+from deepkm import DKM
+from deepkm.networks import autoencoder, products
+from deepkm.study.plan import Study
+from deepkm.study.spec import dumps
+from deepkm.training import optimizers
+from deepkm.training.loop import pretrain, train
+from deepkm.training.run import Run
 
 ROOT = Path(__file__).parents[1]
 

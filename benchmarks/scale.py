@@ -21,10 +21,11 @@ import torch
 from benchmarks.measure import cpu_seconds, write_rows
 from benchmarks.workflow_overhead import ROOT, cpu_seconds_of, write_study
 from deepkm import DKM
-from deepkm.centers import nearest
 from deepkm.datasets.large import scan
 from deepkm.datasets.streaming import StreamedFeatures
-from deepkm.training import Run, train
+from deepkm.numerics.centers import nearest
+from deepkm.training.loop import train
+from deepkm.training.run import Run
 
 SIZES = {
     "samples, streamed, N": (10_000, 100_000, 1_000_000, 10_000_000),

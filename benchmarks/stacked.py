@@ -10,7 +10,8 @@ import torch
 from benchmarks.epochs import BATCH, SHAPES, K
 from benchmarks.measure import cpu_seconds, interleaved, write_rows
 from deepkm import DKM
-from deepkm.training import Run, pretrain, train
+from deepkm.training.loop import pretrain, train
+from deepkm.training.run import Run
 
 STACKS = (1, 2, 5, 10)
 

@@ -16,7 +16,8 @@ import h5py
 import numpy as np
 import yaml
 
-from deepkm.spec import Study, dumps
+from deepkm.study.plan import Study
+from deepkm.study.spec import dumps
 
 N_FEATURES = 128 * 128
 N_CLUSTERS = 10

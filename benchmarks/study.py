@@ -20,7 +20,7 @@ import yaml
 
 from benchmarks.epochs import SHAPES, has_clustpy
 from benchmarks.measure import write_rows
-from deepkm.hdf5 import read_attributes
+from deepkm.files import read_attributes
 
 ROOT = Path(__file__).parents[1]
 METHODS = ["aekm", "dcn", "dkm", "dec", "idec"]

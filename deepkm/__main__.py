@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 
-from deepkm.devices import lease_device
+from deepkm.jobs.devices import lease_device
 
 STAGES = {path.stem: path for path in sorted((Path(__file__).parent / "stages").glob("[a-z]*.py"))}
 
@@ -90,5 +90,5 @@ def _read_spec(args):
 
 
 if __name__ == "__main__":
-    os.environ["DEEPKM_JOB"] = "1"  # deepkm.base leaves scikit-learn out
+    os.environ["DEEPKM_JOB"] = "1"  # deepkm.methods.base leaves scikit-learn out
     sys.exit(main())

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from conftest import changed, started_snakemake, wait_for
 
 from deepkm.datasets.features import load_features
-from deepkm.hdf5 import read_hdf5
+from deepkm.files import read_hdf5
 
 RESULT = "results/clusterings/slow/blobs/seed0.h5"
 METHODS = '''

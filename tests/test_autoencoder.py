@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from deepkm.autoencoder import build_autoencoder, encode_all, reconstruction_error
+from deepkm.networks.autoencoder import build_autoencoder, encode_all, reconstruction_error
 
 
 def build(seeds, n_features=784, n_latent=10, hidden_widths=(500, 500, 2000)):
@@ -57,7 +57,7 @@ def test_the_whole_data_set_is_encoded_in_order(monkeypatch):
     model = build([0, 1], 6, 2, (5,))
     x = torch.rand(50, 6)
     expected = model.encode(x.expand(2, -1, -1))
-    monkeypatch.setattr("deepkm.autoencoder.CACHE_NUMEL", 50)
+    monkeypatch.setattr("deepkm.networks.autoencoder.CACHE_NUMEL", 50)
     torch.testing.assert_close(encode_all(model, x, n_runs=2), expected)
 
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from deepkm.centers import inverse_power, nearest, softmin, squared_distances, student_t
+from deepkm.numerics.centers import inverse_power, nearest, softmin, squared_distances, student_t
 
 
 def tensor(*numbers):

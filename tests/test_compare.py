@@ -11,7 +11,7 @@ from conftest import run_stage
 from scipy import stats
 
 from deepkm.__main__ import main
-from deepkm.hdf5 import write_hdf5
+from deepkm.files import write_hdf5
 
 SEEDS = range(8)
 

@@ -10,12 +10,13 @@ from conftest import ROOT
 from sklearn.datasets import make_blobs
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from deepkm.checkpoint import restore_run, save_run
-from deepkm.metrics import scores
-from deepkm.optimizers import make_optimizer
-from deepkm.spec import Study
-from deepkm.steps import Batch
-from deepkm.training import Run, pretrain, train
+from deepkm.numerics.metrics import scores
+from deepkm.study.plan import Study
+from deepkm.training.checkpoint import restore_run, save_run
+from deepkm.training.loop import pretrain, train
+from deepkm.training.optimizers import make_optimizer
+from deepkm.training.run import Run
+from deepkm.training.steps import Batch
 
 CONFIG = yaml.safe_load((ROOT / "config.yaml").read_text())
 METHODS = list(CONFIG["methods"])

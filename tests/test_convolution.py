@@ -5,9 +5,9 @@ import pytest
 import torch
 from sklearn.datasets import load_digits
 
-from deepkm.autoencoder import build_autoencoder, encode_all
-from deepkm.layers import StackedConv, StackedConvTranspose
 from deepkm.methods.ct import CT
+from deepkm.networks.autoencoder import build_autoencoder, encode_all
+from deepkm.networks.layers import StackedConv, StackedConvTranspose
 
 
 def build(kind, side, seeds=(0,), n_latent=10):
@@ -91,5 +91,5 @@ def test_weights_are_glorot_uniform_and_those_of_the_seed():
 def test_encoding_in_parts_changes_nothing(x, monkeypatch):
     model = build("conv", 8).double()
     whole = encode_all(model, x, n_runs=1)
-    monkeypatch.setattr("deepkm.autoencoder.CACHE_NUMEL", 16 * 36 * 40)  # parts of 40 samples
+    monkeypatch.setattr("deepkm.networks.autoencoder.CACHE_NUMEL", 16 * 36 * 40)  # parts of 40 samples
     torch.testing.assert_close(encode_all(model, x, n_runs=1), whole, rtol=0, atol=1e-12)

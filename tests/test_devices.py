@@ -8,11 +8,11 @@ import pytest
 import torch
 from conftest import ROOT
 
-from deepkm.devices import lease_device, visible_gpus
+from deepkm.jobs.devices import lease_device, visible_gpus
 
 HOLD = """
 import os, sys, time
-from deepkm.devices import lease_device
+from deepkm.jobs.devices import lease_device
 with lease_device(1, jobs_per_gpu=int(sys.argv[2])) as device:
     started = time.monotonic()
     print(device, os.environ["CUDA_VISIBLE_DEVICES"], flush=True)
@@ -137,7 +137,7 @@ def test_an_apple_gpu(monkeypatch):
 @pytest.mark.skipif(torch.cuda.is_available(), reason="PyTorch can use the GPU of this machine")
 def test_a_gpu_that_pytorch_cannot_use_is_said(tmp_path):
     """This process's PyTorch finds no GPU under the pretended number."""
-    code = "import sys, deepkm.stages._training as t; print(t._usable(sys.argv[1]))"
+    code = "import sys, deepkm.jobs.resuming as t; print(t._usable(sys.argv[1]))"
     command = [sys.executable, "-c", code, "cuda"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.startswith("got GPU 0,1, but PyTorch ")

@@ -3,18 +3,18 @@ import pandas as pd
 import pytest
 
 from deepkm.datasets.features import scale
-from deepkm.metrics import accuracy, contingency
-from deepkm.report.clusters import align, draw_contingency, draw_members
-from deepkm.report.comparisons import draw_ablations, draw_cost, draw_critical_difference, draw_ranks
-from deepkm.report.curves import draw_losses, draw_scores
-from deepkm.report.embeddings import draw_embeddings, draw_memberships, lay_out, shown_groups, stratified
-from deepkm.report.figures import COLORS, color_of, line_of, marker_of, save, spread
-from deepkm.report.gallery import Tables, chosen_methods, draw_study
-from deepkm.report.landscapes import descend, draw_landscapes, example, landscape, local_minima
-from deepkm.report.ranks import compare_over_datasets
-from deepkm.report.results import ClusteringRun, Dataset
-from deepkm.report.samples import shown_samples
-from deepkm.report.sensitivity import draw_sensitivity, find_grids
+from deepkm.numerics.metrics import accuracy, contingency
+from deepkm.report.figures.clusters import align, draw_contingency, draw_members
+from deepkm.report.figures.curves import draw_losses, draw_scores
+from deepkm.report.figures.embeddings import draw_embeddings, draw_memberships, lay_out, shown_groups, stratified
+from deepkm.report.figures.gallery import Tables, chosen_methods, draw_study
+from deepkm.report.figures.landscapes import descend, draw_landscapes, example, landscape, local_minima
+from deepkm.report.figures.methods import draw_ablations, draw_cost, draw_critical_difference, draw_ranks
+from deepkm.report.figures.runs import ClusteringRun, Dataset
+from deepkm.report.figures.samples import shown_samples
+from deepkm.report.figures.sensitivity import draw_sensitivity, find_grids
+from deepkm.report.figures.style import COLORS, color_of, line_of, marker_of, save, spread
+from deepkm.report.statistics.ranks import compare_over_datasets
 
 A = ("a", "A")
 TITLES = {"km": "k-means", "dkm": "DKM", "dkm_reinit": "DKM, re-init"}

@@ -22,7 +22,7 @@ from slow_study import (
     write_methods,
 )
 
-from deepkm.interruption import sole_writer
+from deepkm.files import sole_writer
 
 needs_root = pytest.mark.skipif(os.getuid() != 0, reason="only root can mount a small file system")
 
@@ -236,7 +236,7 @@ def test_a_damaged_checkpoint_is_not_fatal(folder):
 
 
 def test_a_second_writer_waits_for_the_first(tmp_path):
-    code = "import sys, time; from deepkm.interruption import sole_writer\n"
+    code = "import sys, time; from deepkm.files import sole_writer\n"
     code += "with sole_writer(sys.argv[1]): print('held', flush=True); time.sleep(60)"
     command = [sys.executable, "-c", code, tmp_path / "lock"]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as holder:

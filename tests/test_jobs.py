@@ -12,8 +12,9 @@ import pytest
 import yaml
 from conftest import ROOT, assert_same, changed, environment, run_snakemake, run_stage
 
-from deepkm.hdf5 import read_hdf5, write_hdf5
-from deepkm.spec import Study, dumps
+from deepkm.files import read_hdf5, write_hdf5
+from deepkm.study.plan import Study
+from deepkm.study.spec import dumps
 
 
 def long_job(folder, output, **parameters):
@@ -172,5 +173,5 @@ def test_a_job_loads_only_what_it_needs(tmp_path):
     command = [sys.executable, "-X", "importtime", "-m", "deepkm", *long_job(tmp_path, tmp_path / "a.h5", epochs=1)]
     done = subprocess.run(list(map(str, command)), env=environment(), capture_output=True, text=True, check=True)
     loaded = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines() if line.startswith("import time:")}
-    assert {"torch", "deepkm.base"} <= loaded
+    assert {"torch", "deepkm.methods.base"} <= loaded
     assert not {"sklearn", "scipy", "pandas", "torch._dynamo", "jsonschema", "matplotlib"} & loaded

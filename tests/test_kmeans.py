@@ -9,12 +9,12 @@ import torch
 from sklearn.cluster import KMeans as ScikitKMeans
 from sklearn.datasets import load_digits
 
-from deepkm import centers
-from deepkm import kmeans as kmeans_module
-from deepkm import lloyd as lloyd_module
-from deepkm.centers import nearest, squared_distances
-from deepkm.kmeans import kmeans, kmeans_plus_plus, warm_kmeans
-from deepkm.lloyd import Clusters, Head, assign, lloyd, settle, settle_by_products
+from deepkm.numerics import centers
+from deepkm.numerics import kmeans as kmeans_module
+from deepkm.numerics import lloyd as lloyd_module
+from deepkm.numerics.centers import nearest, squared_distances
+from deepkm.numerics.kmeans import kmeans, kmeans_plus_plus, warm_kmeans
+from deepkm.numerics.lloyd import Clusters, Head, assign, lloyd, settle, settle_by_products
 
 
 def tensor(*numbers):

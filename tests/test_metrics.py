@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 
-from deepkm.metrics import scores
+from deepkm.numerics.metrics import scores
 
 
 def brute_force_accuracy(target, labels):

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from deepkm.optimizers import make_optimizer
+from deepkm.training.optimizers import make_optimizer
 
 OPTIONS = [
     {"name": "adam"},

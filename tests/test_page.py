@@ -11,13 +11,13 @@ from axe_playwright_python.sync_playwright import Axe
 from matplotlib.figure import Figure
 from playwright.sync_api import sync_playwright
 
-from deepkm.report.content import StudyResults, page_content
-from deepkm.report.figures import save
-from deepkm.report.layout import Cell
-from deepkm.report.overview import warnings
-from deepkm.report.page import embed, render
-from deepkm.report.paired import compare_over_seeds
-from deepkm.report.ranks import compare_over_datasets
+from deepkm.report.figures.style import save
+from deepkm.report.page.content import StudyResults, page_content
+from deepkm.report.page.overview import warnings
+from deepkm.report.page.render import embed, render
+from deepkm.report.statistics.paired import compare_over_seeds
+from deepkm.report.statistics.ranks import compare_over_datasets
+from deepkm.report.tables.layout import Cell
 from deepkm.stages.tables import make_tables
 
 CHROMIUM = shutil.which("chromium")

@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from deepkm import products
-from deepkm.products import perceptron
+from deepkm.networks import products
+from deepkm.networks.products import perceptron
 
 SIZES = (2, 7, 6), ((6, 5), (5, 9), (9, 3))  # x (S, B, F), and each layer's weight
 

@@ -14,7 +14,7 @@ from deepkm import KMeans
 from deepkm.datasets.catalogue import conversion_of
 from deepkm.datasets.features import load_features
 from deepkm.datasets.sources import convert
-from deepkm.metrics import scores
+from deepkm.numerics.metrics import scores
 
 FOLDER = Path(os.environ.get("DEEPKM_DATA", "no folder named"))
 

@@ -1,6 +1,6 @@
 import torch
 
-from deepkm.seeding import generator, permutations
+from deepkm.numerics.seeding import generator, permutations
 
 
 def draw(*key):

@@ -8,11 +8,10 @@ import pytest
 import yaml
 from conftest import ROOT, assert_same, changed, run_snakemake, started_snakemake, wait_for
 
-from deepkm.hdf5 import read_hdf5
-from deepkm.interruption import sole_writer
-from deepkm.inventory import check_shared_data, load_study
-from deepkm.spec import Study
+from deepkm.files import read_hdf5, sole_writer
 from deepkm.stages import autoencoder
+from deepkm.study.inventory import check_shared_data, load_study
+from deepkm.study.plan import Study
 
 
 @pytest.fixture

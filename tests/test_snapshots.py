@@ -7,12 +7,13 @@ import torch
 from conftest import assert_same
 from test_contract import METHODS, make_method
 
-from deepkm.checkpoint import restore_run, save_run
 from deepkm.datasets.large import scan
 from deepkm.datasets.streaming import StreamedFeatures
-from deepkm.snapshots import draw_sample, keep_snapshots, snapshot_arrays
-from deepkm.spec import Study, dumps
-from deepkm.training import train
+from deepkm.study.plan import Study
+from deepkm.study.spec import dumps
+from deepkm.training.checkpoint import restore_run, save_run
+from deepkm.training.loop import train
+from deepkm.training.snapshots import draw_sample, keep_snapshots, snapshot_arrays
 
 SOFT = {"dkm", "dkm_reinit", "dkm_annealed", "ct", "ct_no_reinit", "dec", "idec", "deep_power_kmeans"}
 SOFT |= {"soft_kmeans", "soft_kmeans_free"}
@@ -124,7 +125,7 @@ def test_samples_are_distinct_and_nested():
 
 
 def test_a_long_code_is_kept_of_fewer_samples(x, monkeypatch):
-    monkeypatch.setattr("deepkm.snapshots.CODE_NUMEL", 60)
+    monkeypatch.setattr("deepkm.training.snapshots.CODE_NUMEL", 60)
     _, long = trained(make_method("dkm", n_latent=3), x, [0])
     _, short = trained(make_method("dkm", n_latent=2), x, [0])
     assert long["snapshots/codes"].shape == (2, 1, 20, 3)

@@ -13,10 +13,11 @@ import yaml
 from conftest import ROOT
 
 import deepkm
-from deepkm import source_code
-from deepkm.config import SCHEMA
-from deepkm.source_code import code_digest, parameters_of
-from deepkm.spec import Study, digest, dumps
+from deepkm.study import source_code
+from deepkm.study.config import SCHEMA
+from deepkm.study.plan import Study
+from deepkm.study.source_code import code_digest, parameters_of
+from deepkm.study.spec import digest, dumps
 
 
 def changed(config, path, value):
@@ -260,7 +261,7 @@ def package(tmp_path, monkeypatch):
     (folder / "method.py").write_text(
         textwrap.dedent('''
         """A method."""
-        from deepkm.centers import softmin
+        from deepkm.numerics.centers import softmin
         from userpackage.shared import distance
 
 
@@ -300,11 +301,22 @@ def test_only_code_that_counts_changes_the_digest(package, file, old, new, count
 def test_a_method_hangs_on_what_it_imports_alone():
     seen = {}
     source_code._collect("deepkm.methods.dkm", seen)
-    assert {"deepkm.base", "deepkm.centers", "deepkm.training", "deepkm.seeding", "deepkm.autoencoder"} <= set(seen)
-    assert not {"deepkm.methods.ct", "deepkm.metrics", "deepkm.checkpoint", "deepkm.stages.cluster"} & set(seen)
+    assert {
+        "deepkm.methods.base",
+        "deepkm.numerics.centers",
+        "deepkm.training.loop",
+        "deepkm.numerics.seeding",
+        "deepkm.networks.autoencoder",
+    } <= set(seen)
+    assert not {
+        "deepkm.methods.ct",
+        "deepkm.numerics.metrics",
+        "deepkm.training.checkpoint",
+        "deepkm.stages.cluster",
+    } & set(seen)
     seen = {}
-    source_code._collect("deepkm.training", seen)
-    assert "deepkm.centers" not in seen  # so that k-means does not rerun the pretraining
+    source_code._collect("deepkm.training.loop", seen)
+    assert "deepkm.numerics.centers" not in seen  # so that k-means does not rerun the pretraining
 
 
 def test_the_schema_is_one():

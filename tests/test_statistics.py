@@ -8,7 +8,7 @@ import pytest
 import scikit_posthocs
 from scipy import stats
 
-from deepkm.report.paired import (
+from deepkm.report.statistics.paired import (
     BEST,
     PAIRWISE,
     bootstrap_intervals,
@@ -19,7 +19,7 @@ from deepkm.report.paired import (
     signed_rank_test,
     smallest_p,
 )
-from deepkm.report.ranks import FRIEDMAN, NEMENYI, compare_over_datasets, critical_difference
+from deepkm.report.statistics.ranks import FRIEDMAN, NEMENYI, compare_over_datasets, critical_difference
 
 
 def values(n_seeds=8, **shift):

@@ -5,9 +5,10 @@ import pytest
 import torch
 from test_contract import CONFIG, make_method
 
-from deepkm import steps, training
 from deepkm.methods.dkm import DKM
-from deepkm.training import train
+from deepkm.training import loop as training
+from deepkm.training import steps
+from deepkm.training.loop import train
 
 RECORDABLE = [key for key in CONFIG["methods"] if make_method(key).recordable and make_method(key).epochs]
 

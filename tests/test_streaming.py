@@ -12,7 +12,8 @@ from deepkm import DKM
 from deepkm.datasets.features import SCALINGS, load_features
 from deepkm.datasets.large import scan, stays_in_file
 from deepkm.datasets.streaming import StreamedFeatures, is_streamed
-from deepkm.training import Run, pretrain, train
+from deepkm.training.loop import pretrain, train
+from deepkm.training.run import Run
 
 
 def write(path, feature, **options):

@@ -16,12 +16,13 @@ from scipy import stats
 from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 
 from deepkm.__main__ import main
-from deepkm.hdf5 import read_hdf5, write_hdf5
-from deepkm.report.layout import Cell, Table, to_latex, to_markdown
-from deepkm.report.published import load_published
-from deepkm.report.summaries import summarize
-from deepkm.report.tables import NAMES, score_table
-from deepkm.spec import Study, dumps
+from deepkm.files import read_hdf5, write_hdf5
+from deepkm.report.tables.layout import Cell, Table, to_latex, to_markdown
+from deepkm.report.tables.published import load_published
+from deepkm.report.tables.study import NAMES, score_table
+from deepkm.report.tables.summaries import summarize
+from deepkm.study.plan import Study
+from deepkm.study.spec import dumps
 
 DATASETS = {"blobs": "B|o_b*s", "usps": "<script>alert(1)</script>", "mine": "no $\\labels$ & 5%"}
 METHODS = {"km": "k-means", "aekm": "A#E [1]", "dkm": "DKM~^", "ct": "{CT}", "ct_no_reinit": "CT `off`"}

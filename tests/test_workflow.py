@@ -19,7 +19,7 @@ from conftest import ROOT, TINY_STUDY, assert_same, changed, environment, run_sn
 
 from deepkm import CT
 from deepkm.datasets.features import load_features
-from deepkm.hdf5 import read_hdf5
+from deepkm.files import read_hdf5
 
 METHODS = TINY_STUDY["study"]["methods"]
 REPORT = {"score": 1, "statistics": 1, "tables": 1, "figures": 1, "report": 1}

@@ -10,7 +10,7 @@ import pooch
 import requests
 from tqdm import tqdm
 
-from deepkm.interruption import sole_writer
+from deepkm.files import sole_writer
 
 # Seconds to wait for a connection, and for the next piece of a body.
 TIMEOUT = (15, 60)

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from deepkm.base import DeepClustering, NonNegative, NonNegativeInt, PositiveInt
-from deepkm.centers import squared_distances
-from deepkm.seeding import uniform
+from deepkm.methods.base import DeepClustering, NonNegative, NonNegativeInt, PositiveInt
+from deepkm.numerics.centers import squared_distances
+from deepkm.numerics.seeding import uniform
 
 
 @dataclass(kw_only=True, eq=False, repr=False)

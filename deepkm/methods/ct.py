@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from deepkm.base import DeepClustering, NonNegative, Positive
-from deepkm.centers import inverse_power, squared_distances
-from deepkm.kmeans import warm_kmeans
+from deepkm.methods.base import DeepClustering, NonNegative, Positive
+from deepkm.numerics.centers import inverse_power, squared_distances
+from deepkm.numerics.kmeans import warm_kmeans
 
 
 @dataclass(kw_only=True, eq=False, repr=False)

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import torch
 from torch.nn import functional
 
-from deepkm.base import DeepClustering, NonNegative, Positive
-from deepkm.centers import nearest
+from deepkm.methods.base import DeepClustering, NonNegative, Positive
+from deepkm.numerics.centers import nearest
 
 
 @dataclass(kw_only=True, eq=False, repr=False)

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import torch
 
-from deepkm.base import DeepClustering, NonNegative, Positive, PositiveInt
-from deepkm.centers import CHUNK_NUMEL, log_student_t, nearest, squared_distances, student_t
+from deepkm.methods.base import DeepClustering, NonNegative, Positive, PositiveInt
+from deepkm.numerics.centers import CHUNK_NUMEL, log_student_t, nearest, squared_distances, student_t
 
 
 @dataclass(kw_only=True, eq=False, repr=False)

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from deepkm.base import AtLeastOne, DeepClustering, Negative, NonNegative, NonNegativeInt, PositiveInt
-from deepkm.centers import inverse_power, log_power_mean, squared_distances
-from deepkm.kmeans import draw_centers
+from deepkm.methods.base import AtLeastOne, DeepClustering, Negative, NonNegative, NonNegativeInt, PositiveInt
+from deepkm.numerics.centers import inverse_power, log_power_mean, squared_distances
+from deepkm.numerics.kmeans import draw_centers
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -31,7 +31,7 @@ class DeepPowerKMeans(DeepClustering):
     decoder_decay : float
         mu.
     initial_centers : {"uniform", "normal", "data", "kmeans++"}
-        Uniform on [-1, 1] as in the original code; see `deepkm.kmeans.draw_centers`.
+        Uniform on [-1, 1] as in the original code; see `deepkm.numerics.kmeans.draw_centers`.
 
     Other parameters are those of `DeepClustering`; `n_init` is not used.
 

@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass
 
-from deepkm.base import DeepClustering, Fraction, NonNegative, NonNegativeInt, Positive, PositiveInt
-from deepkm.convnet import build_convnet, dropout_mask, head_loss, new_head, random_views, step_head
-from deepkm.kmeans import kmeans
-from deepkm.pseudo_labels import agreement, cluster, draw_evenly, fit_whitening, whiten
-from deepkm.seeding import generator
-from deepkm.training import Run
+from deepkm.methods.base import DeepClustering, Fraction, NonNegative, NonNegativeInt, Positive, PositiveInt
+from deepkm.networks.convnet import build_convnet, dropout_mask, head_loss, new_head, random_views, step_head
+from deepkm.numerics.kmeans import kmeans
+from deepkm.numerics.seeding import generator
+from deepkm.numerics.whitening import agreement, cluster, draw_evenly, fit_whitening, whiten
+from deepkm.training.run import Run
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -33,8 +33,8 @@ class DeepCluster(DeepClustering):
     weight_decay : float
         Of SGD, for W too; W has no momentum.
     autoencoder : {None, "conv", "mlp"}
-        f: the convolutional network of `deepkm.convnet.ConvNet`, or an encoder, pretrained if pretraining epochs are
-        given. "mlp" takes any data, without t; encoders have no dropout.
+        f: the convolutional network of `deepkm.networks.convnet.ConvNet`, or an encoder, pretrained if pretraining
+        epochs are given. "mlp" takes any data, without t; encoders have no dropout.
 
     Other parameters are those of `DeepClustering`. `transform` returns w(f(x)), where `cluster_centers_` lie, and
     `history_["pseudo_label_nmi"]` the agreement of each epoch's pseudo-labels with those before.

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 import torch
 
-from deepkm.base import DeepClustering, NonNegative, Positive, PositiveInt
-from deepkm.centers import softmin, squared_distances
-from deepkm.kmeans import warm_kmeans
-from deepkm.seeding import generator
+from deepkm.methods.base import DeepClustering, NonNegative, Positive, PositiveInt
+from deepkm.numerics.centers import softmin, squared_distances
+from deepkm.numerics.kmeans import warm_kmeans
+from deepkm.numerics.seeding import generator
 
 
 @dataclass(kw_only=True, eq=False, repr=False)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from deepkm.base import DeepClustering, NonNegative, Positive, PositiveInt
+from deepkm.methods.base import DeepClustering, NonNegative, Positive, PositiveInt
 from deepkm.methods.dec import divergence, memberships, refresh_now_and_then, start_target
 
 

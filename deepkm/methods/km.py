@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from deepkm.base import DeepClustering, NonNegativeInt
-from deepkm.kmeans import kmeans, warm_kmeans
+from deepkm.methods.base import DeepClustering, NonNegativeInt
+from deepkm.numerics.kmeans import kmeans, warm_kmeans
 
 
 @dataclass(kw_only=True, eq=False, repr=False)

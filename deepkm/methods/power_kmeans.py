@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import torch
 
-from deepkm.base import AtLeastOne, DeepClustering, Negative, NonNegativeInt, PositiveInt
-from deepkm.centers import expanded_distances, log_power_mean
-from deepkm.kmeans import draw_centers
+from deepkm.methods.base import AtLeastOne, DeepClustering, Negative, NonNegativeInt, PositiveInt
+from deepkm.numerics.centers import expanded_distances, log_power_mean
+from deepkm.numerics.kmeans import draw_centers
 
 # Stop once the labels have not changed for this many iterations and the exponent is at most that.
 UNCHANGED_ITERATIONS = 5

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import torch
 
-from deepkm.base import DeepClustering, NonNegativeInt, Positive
-from deepkm.centers import expanded_distances, softmin
-from deepkm.kmeans import draw_centers
+from deepkm.methods.base import DeepClustering, NonNegativeInt, Positive
+from deepkm.numerics.centers import expanded_distances, softmin
+from deepkm.numerics.kmeans import draw_centers
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -24,7 +24,8 @@ class SoftKMeans(DeepClustering):
     alpha : float
         Inverse temperature, in units of 1/distance^2: it depends on the scale of the data.
     initial_centers : {"kmeans++", "data", "uniform", "normal"}
-        See `deepkm.kmeans.draw_centers`. The last two show how centers far from the data die: one takes all samples.
+        See `deepkm.numerics.kmeans.draw_centers`. The last two show how centers far from the data die: one takes all
+        samples.
     autoencoder : {None, "mlp"}
         None: input space. With an autoencoder its pretrained code is clustered and stays as it is.
 

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import torch
 
-from deepkm.base import DeepClustering, NonNegativeInt, Positive
-from deepkm.centers import expanded_distances, nearest
-from deepkm.kmeans import draw_centers
+from deepkm.methods.base import DeepClustering, NonNegativeInt, Positive
+from deepkm.numerics.centers import expanded_distances, nearest
+from deepkm.numerics.kmeans import draw_centers
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -30,7 +30,7 @@ class SoftKMeansFree(DeepClustering):
     weight_learning_rate : float
         eta_w, per sample: not divided by the batch size, since an epoch visits each sample once.
     initial_centers : {"kmeans++", "data", "uniform", "normal"}
-        See `deepkm.kmeans.draw_centers`.
+        See `deepkm.numerics.kmeans.draw_centers`.
     informed_weights : bool
         Start from a_ik = -d_ik / median(d). False starts from equal weights; together with ``initial_centers="normal"``
         it shows the collapse.

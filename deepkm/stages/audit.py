@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from deepkm.inventory import STATES, data_states, foreign_files, jobs_of, load_study
+from deepkm.study.inventory import STATES, data_states, foreign_files, jobs_of, load_study
 
 
 def add_arguments(parser):

@@ -1,11 +1,14 @@
 """Pretrain the autoencoders of a block of seeds; all methods of a study share them."""
 
-from deepkm.autoencoder import build_autoencoder
-from deepkm.checkpoint import history_arrays
-from deepkm.stages._finishing import checkpoint_path, finish
-from deepkm.stages._sharing import fetch, publish, shared_path
-from deepkm.stages._training import add_training_arguments, follow, load_data, provenance, resumable, resume
-from deepkm.training import Run, pretrain
+from deepkm.jobs.finishing import checkpoint_path, finish
+from deepkm.jobs.inputs import load_data
+from deepkm.jobs.provenance import provenance
+from deepkm.jobs.resuming import add_training_arguments, follow, resumable, resume
+from deepkm.jobs.sharing import fetch, publish, shared_path
+from deepkm.networks.autoencoder import build_autoencoder
+from deepkm.training.checkpoint import history_arrays
+from deepkm.training.loop import pretrain
+from deepkm.training.run import Run
 
 add_arguments = add_training_arguments
 

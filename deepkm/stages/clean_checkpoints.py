@@ -1,7 +1,8 @@
 """Delete checkpoints and temporary files that no job of the study will use; keep those of unfinished jobs."""
 
-from deepkm.inventory import foreign_files, is_held, jobs_of
-from deepkm.spec import Study
+from deepkm.files import is_held
+from deepkm.study.inventory import foreign_files, jobs_of
+from deepkm.study.plan import Study
 
 
 def add_arguments(parser):

@@ -4,13 +4,14 @@ import pkgutil
 
 import torch
 
-from deepkm.checkpoint import history_arrays, load_autoencoder
-from deepkm.hdf5 import read_hdf5
-from deepkm.interruption import confirm
-from deepkm.snapshots import keep_snapshots, snapshot_arrays
-from deepkm.stages._finishing import finish
-from deepkm.stages._training import add_training_arguments, follow, load_data, provenance, resumable, resume
-from deepkm.training import check_enough_samples, final_labels, train
+from deepkm.files import read_hdf5
+from deepkm.jobs.finishing import confirm, finish
+from deepkm.jobs.inputs import load_data
+from deepkm.jobs.provenance import provenance
+from deepkm.jobs.resuming import add_training_arguments, follow, resumable, resume
+from deepkm.training.checkpoint import history_arrays, load_autoencoder
+from deepkm.training.loop import check_enough_samples, final_labels, train
+from deepkm.training.snapshots import keep_snapshots, snapshot_arrays
 
 
 def add_arguments(parser):

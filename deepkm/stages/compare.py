@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from deepkm.hdf5 import read_hdf5
-from deepkm.inventory import FOLDERS
-from deepkm.report.comparison import changes_table, compare_jobs, compare_scores, numbers_table
-from deepkm.report.layout import to_markdown
-from deepkm.report.summaries import METRICS
+from deepkm.files import read_hdf5
+from deepkm.report.tables.layout import to_markdown
+from deepkm.report.tables.summaries import METRICS
+from deepkm.report.tables.two_studies import changes_table, compare_jobs, compare_scores, numbers_table
+from deepkm.study.inventory import FOLDERS
 
 
 def add_arguments(parser):

@@ -11,7 +11,7 @@ from deepkm.datasets.arrays import check_clusters
 from deepkm.datasets.images import image_files
 from deepkm.datasets.large import scan, stays_in_file
 from deepkm.datasets.sources import load_source
-from deepkm.interruption import sole_writer
+from deepkm.files import sole_writer
 
 
 def add_arguments(parser):

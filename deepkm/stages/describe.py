@@ -8,8 +8,8 @@ import h5py
 import numpy as np
 import pandas as pd
 
-from deepkm.report.figures import save
-from deepkm.report.samples import describe, draw_samples, shown_samples
+from deepkm.report.figures.samples import describe, draw_samples, shown_samples
+from deepkm.report.figures.style import save
 
 
 def add_arguments(parser):

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from deepkm.inventory import result_files
-from deepkm.report.figures import save
-from deepkm.report.gallery import Tables, draw_study
-from deepkm.report.results import Dataset
+from deepkm.report.figures.gallery import Tables, draw_study
+from deepkm.report.figures.runs import Dataset
+from deepkm.report.figures.style import save
+from deepkm.study.inventory import result_files
 
 
 def add_arguments(parser):

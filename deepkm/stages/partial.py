@@ -4,12 +4,13 @@ import os
 from argparse import Namespace
 from pathlib import Path
 
-from deepkm.inventory import FOLDERS, jobs_of
-from deepkm.report.summaries import METRICS
-from deepkm.report.tables import NAMES
-from deepkm.spec import Study, dumps
+from deepkm.report.tables.study import NAMES
+from deepkm.report.tables.summaries import METRICS
 from deepkm.stages import report, statistics, tables
 from deepkm.stages.score import write_scores
+from deepkm.study.inventory import FOLDERS, jobs_of
+from deepkm.study.plan import Study
+from deepkm.study.spec import dumps
 
 SCORED = ("scores", "epochs", "runs", "parameters")
 TESTED = ("pairwise", "best", "friedman")

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from deepkm.inventory import foreign_files, stale_results
-from deepkm.report.content import StudyResults, page_content
-from deepkm.report.page import embed, render
-from deepkm.source_code import docstring_of
-from deepkm.spec import Study
+from deepkm.report.page.content import StudyResults, page_content
+from deepkm.report.page.render import embed, render
 from deepkm.stages.tables import INPUTS, make_tables
+from deepkm.study.inventory import foreign_files, stale_results
+from deepkm.study.plan import Study
+from deepkm.study.source_code import docstring_of
 
 FRAMES = ("scores", "runs", "parameters", "pairwise", "friedman")
 

@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from deepkm.hdf5 import read_attributes, read_hdf5
-from deepkm.interruption import confirm
-from deepkm.inventory import result_files
-from deepkm.metrics import scores
-from deepkm.spec import digest
+from deepkm.files import read_attributes, read_hdf5
+from deepkm.jobs.finishing import confirm
+from deepkm.numerics.metrics import scores
+from deepkm.study.inventory import result_files
+from deepkm.study.spec import digest
 
 
 def add_arguments(parser):

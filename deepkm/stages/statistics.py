@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from deepkm.report.paired import compare_over_seeds
-from deepkm.report.ranks import compare_over_datasets
+from deepkm.report.statistics.paired import compare_over_seeds
+from deepkm.report.statistics.ranks import compare_over_datasets
 
 
 def add_arguments(parser):

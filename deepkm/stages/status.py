@@ -4,7 +4,7 @@ import sys
 import time
 from collections import Counter
 
-from deepkm.inventory import STATES, jobs_of, load_study, progress
+from deepkm.study.inventory import STATES, jobs_of, load_study, progress
 
 
 def add_arguments(parser):

@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from deepkm.report import summaries, tables
-from deepkm.report.layout import to_latex, to_markdown
-from deepkm.report.published import set_beside
+from deepkm.report.tables import study as tables
+from deepkm.report.tables import summaries
+from deepkm.report.tables.layout import to_latex, to_markdown
+from deepkm.report.tables.published import set_beside
 
 INPUTS = ("scores", "runs", "parameters", "pairwise", "best")
 FORMATS = {".md": to_markdown, ".tex": to_latex}
@@ -30,7 +31,7 @@ def main(args):
 
 
 def make_tables(spec, *, scores, runs, parameters, pairwise, best):
-    """Return the numbers and the table of each name in `deepkm.report.tables.NAMES`.
+    """Return the numbers and the table of each name in `deepkm.report.tables.study.NAMES`.
 
     Parameters
     ----------

@@ -4,9 +4,10 @@ import numpy as np
 import torch
 from sklearn.datasets import make_blobs
 
-from deepkm.checkpoint import restore_run, save_run
-from deepkm.steps import Batch
-from deepkm.training import Run, train
+from deepkm.training.checkpoint import restore_run, save_run
+from deepkm.training.loop import train
+from deepkm.training.run import Run
+from deepkm.training.steps import Batch
 
 SMALL = {"n_clusters": 3, "epochs": 4, "batch_size": 16, "hidden_widths": (8,), "n_init": 2, "pretraining_epochs": 2}
 

@@ -6,8 +6,9 @@ import torch
 from sklearn.datasets import make_blobs
 
 from deepkm import ConvDKM
-from deepkm.steps import Batch
-from deepkm.training import Run, train
+from deepkm.training.loop import train
+from deepkm.training.run import Run
+from deepkm.training.steps import Batch
 
 SMALL = {"n_clusters": 3, "autoencoder": "mlp", "hidden_widths": (8,), "batch_size": 32, "epochs": 4}
 SMALL |= {"anneal_start": 1, "anneal_end": 3, "clustering_weight": 0.5}

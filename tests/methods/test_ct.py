@@ -3,8 +3,8 @@ import torch
 from test_dkm import check_against_loop
 
 from deepkm import CT, KMeans
-from deepkm.centers import inverse_power
-from deepkm.steps import Batch
+from deepkm.numerics.centers import inverse_power
+from deepkm.training.steps import Batch
 
 
 def loop_loss(x, centers, *, alpha, clustering_weight):

@@ -8,9 +8,9 @@ import pytest
 import torch
 from problems import SMALL, blobs, check_resume, first_batch, initialized, move_weights, trained
 
-from deepkm.centers import nearest
 from deepkm.methods.dec import DEC, memberships, target_distribution
-from deepkm.training import train
+from deepkm.numerics.centers import nearest
+from deepkm.training.loop import train
 
 METHOD = DEC(**SMALL, alpha=1.5, update_interval=3, tol=0.0)
 

@@ -9,11 +9,20 @@ from sklearn.datasets import load_digits, make_blobs
 from sklearn.metrics import normalized_mutual_info_score
 
 from deepkm import DeepCluster
-from deepkm.checkpoint import restore_run, save_run
-from deepkm.convnet import ConvNet, augment, dropout_mask
-from deepkm.pseudo_labels import agreement, cluster, draw_evenly, draw_from_each, fit_whitening, split_empty, whiten
-from deepkm.steps import Batch
-from deepkm.training import Run, train
+from deepkm.networks.convnet import ConvNet, augment, dropout_mask
+from deepkm.numerics.whitening import (
+    agreement,
+    cluster,
+    draw_evenly,
+    draw_from_each,
+    fit_whitening,
+    split_empty,
+    whiten,
+)
+from deepkm.training.checkpoint import restore_run, save_run
+from deepkm.training.loop import train
+from deepkm.training.run import Run
+from deepkm.training.steps import Batch
 
 VECTORS = {"n_clusters": 3, "autoencoder": "mlp", "hidden_widths": (8,), "n_latent": 6, "batch_size": 32}
 VECTORS |= {"epochs": 4, "n_pseudo_labels": 8, "n_init": 2}

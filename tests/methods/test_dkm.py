@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from deepkm import DKM
-from deepkm.centers import softmin
-from deepkm.steps import Batch
-from deepkm.training import Run
+from deepkm.numerics.centers import softmin
+from deepkm.training.run import Run
+from deepkm.training.steps import Batch
 
 
 class Halves(torch.nn.Module):

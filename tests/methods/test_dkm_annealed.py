@@ -7,7 +7,7 @@ import torch
 from problems import SMALL, blobs, first_batch, initialized
 
 from deepkm.methods.dkm import DKM
-from deepkm.training import train
+from deepkm.training.loop import train
 
 ANNEALED = {"alpha": 0.1, "n_alphas": 40, "random_centers": True, "clustering_weight": 0.7}
 METHOD = DKM(**{**SMALL, "pretraining_epochs": 0}, **ANNEALED)

@@ -8,7 +8,7 @@ from problems import SMALL, blobs, first_batch, initialized, trained
 from deepkm.methods.dec import DEC
 from deepkm.methods.idec import IDEC
 from deepkm.methods.km import KMeans
-from deepkm.training import train
+from deepkm.training.loop import train
 
 METHOD = IDEC(**SMALL, alpha=1.5, clustering_weight=0.3, update_interval=3, tol=0.0)
 

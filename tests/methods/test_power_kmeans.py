@@ -9,8 +9,8 @@ import torch
 from problems import blobs, check_resume, check_stack, trained
 
 from deepkm import KMeans, PowerKMeans
-from deepkm.centers import expanded_distances, log_power_mean
-from deepkm.kmeans import draw_centers
+from deepkm.numerics.centers import expanded_distances, log_power_mean
+from deepkm.numerics.kmeans import draw_centers
 
 RANDOM = np.random.default_rng(0)
 

@@ -8,8 +8,8 @@ import torch
 from problems import blobs, check_resume, check_stack, first_batch, initialized, trained
 
 from deepkm import SoftKMeans
-from deepkm.centers import expanded_distances, softmin, squared_distances
-from deepkm.kmeans import draw_centers
+from deepkm.numerics.centers import expanded_distances, softmin, squared_distances
+from deepkm.numerics.kmeans import draw_centers
 
 
 def naive_loss(x, centers, alpha):

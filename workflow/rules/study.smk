@@ -3,12 +3,14 @@
 sys.path[:0] = [str(workflow.basedir), os.getcwd()]  # the package, and a user's own methods beside the study
 
 from deepkm.datasets.catalogue import load_catalogue
-from deepkm.interruption import clear_stale_locks
-from deepkm.inventory import check_shared_data
-from deepkm.spec import Study, dumps, export_package
+from deepkm.jobs.interruption import clear_stale_locks
+from deepkm.study.inventory import check_shared_data
+from deepkm.study.plan import Study
+from deepkm.study.spec import dumps
 
-export_package()
-signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # SLURM warns a whole job; only training listens (deepkm.interruption)
+for name, first in (("PATH", os.path.dirname(sys.executable)), ("PYTHONPATH", str(workflow.basedir))):
+    os.environ[name] = os.pathsep.join(filter(None, [first, os.environ.get(name)]))  # jobs: this Python and this package
+signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # SLURM warns a whole job; only training listens (deepkm.jobs.interruption)
 if workflow.is_main_process:
     alive = clear_stale_locks(".snakemake")  # open, and so held, as long as this process lives
 try:

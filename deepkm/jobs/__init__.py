@@ -1,0 +1,1 @@
+"""What the stages share: devices, interruption, resuming, finishing, sharing, provenance."""

@@ -1,0 +1,53 @@
+"""What a training job reads: the scaled features, on its device, and digests of all that it is made of."""
+
+import hashlib
+import os
+import socket
+
+import numpy as np
+import torch
+
+from deepkm.datasets.features import load_features
+from deepkm.datasets.streaming import StreamedFeatures, is_streamed
+from deepkm.files import read_hdf5
+from deepkm.jobs.provenance import describe_device
+
+
+def load_data(args):
+    """Return the scaled features, (N, F), on the job's device; those larger than memory stay in their file."""
+    args.device = _usable(args.device)
+    print(f"{socket.gethostname()}: on {describe_device(args.device)}", flush=True)
+    torch.set_num_threads(args.threads)
+    scaling = args.spec["dataset"]["scaling"]
+    if is_streamed(args.data):
+        return StreamedFeatures(args.data, scaling, args.device)
+    x = load_features(args.data, scaling)
+    return torch.from_numpy(x).to(args.device)
+
+
+def digest_inputs(args):
+    """Return digests of the numbers that a job reads: what was made of others must not go on as if it were the same."""
+    digests = {"data": _digest_data(args.data)}
+    for path in getattr(args, "autoencoder", None) or []:
+        weights = read_hdf5(path, "autoencoder/")[0]
+        content = hashlib.sha256(b"".join(name.encode() + weights[name].tobytes() for name in sorted(weights)))
+        digests["autoencoder"] = content.hexdigest()
+    return digests
+
+
+def _digest_data(path):
+    with np.load(path, allow_pickle=False) as file:
+        if "sha256" in file.files:
+            return str(file["sha256"])
+    with open(path, "rb") as file:  # not made by the dataset stage
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _usable(device):
+    """Return `device` where this PyTorch can use it, else "cpu" after one line that says why."""
+    usable = {"cuda": torch.cuda.is_available, "mps": torch.backends.mps.is_available, "cpu": lambda: True}
+    if usable[device]():
+        return device
+    gpu = os.environ.get("CUDA_VISIBLE_DEVICES", "")
+    print(f"got GPU {gpu}, but PyTorch {torch.__version__} cannot use it: on the CPU instead", flush=True)
+    return "cpu"

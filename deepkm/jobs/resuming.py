@@ -1,0 +1,109 @@
+"""How the two training stages run: one writer, progress, checkpoints, interruption, going on."""
+
+import functools
+import os
+import signal
+import time
+from pathlib import Path
+
+from tqdm import tqdm
+
+from deepkm.files import read_attributes, sole_writer
+from deepkm.jobs.finishing import checkpoint_path, take_finished
+from deepkm.jobs.inputs import digest_inputs
+from deepkm.jobs.interruption import noted_signals
+from deepkm.study.paths import side_file
+from deepkm.training.checkpoint import restore_run, save_run
+
+CHECKPOINT_SHARE = 0.02  # of the time, at most
+
+
+def add_training_arguments(parser):
+    parser.add_argument("--data", required=True, help="data/{dataset}.npz")
+    parser.add_argument("--output", required=True, type=Path, help="the .h5 to write")
+    parser.add_argument(
+        "--checkpoint-seconds",
+        type=float,
+        default=float(os.environ.get("DEEPKM_CHECKPOINT_SECONDS", "60")),
+        help="time between checkpoints (default: DEEPKM_CHECKPOINT_SECONDS, else 60; 0: each epoch)",
+    )
+
+
+def resumable(stage):
+    """Make a training stage the only writer of its result, and let it end at once where all was done before."""
+
+    @functools.wraps(stage)
+    def main(args):
+        with sole_writer(side_file(args.output, args.spec, "lock")) as waited:
+            args.inputs = digest_inputs(args)
+            if waited and args.output.exists() and read_attributes(args.output)["spec"] == args.spec:
+                print(f"{args.output} was made by the process waited for")
+            elif not take_finished(args):
+                stage(args)
+
+    return main
+
+
+def resume(run, args, *, optimizer_options):
+    """Restore `run` from the job's checkpoint, if there is a readable one."""
+    path = checkpoint_path(args)
+    try:
+        found = restore_run(path, run, spec=_identity(args), optimizer_options=optimizer_options, device=args.device)
+    except OSError as error:
+        print(f"starting again: {error}", flush=True)
+        return
+    if found:
+        reason = read_attributes(path).get("reason")  # Snakemake deletes the log of the interrupted try
+        print(f"going on from epoch {run.epoch}, saved at {reason} ({path})", flush=True)
+
+
+def follow(runs, run, args, *, epochs):
+    """Drive a training generator: show its progress, add up its time, save now and then and before a stop."""
+    started = saved = time.monotonic()
+    before, between = run.seconds, args.checkpoint_seconds
+    with noted_signals() as stops, tqdm(total=epochs, initial=max(run.epoch, 0), unit="epoch", **_BAR) as bar:
+        for _ in runs:
+            now, stop = time.monotonic(), stops[:1]  # a signal during the saving counts for the next epoch
+            run.seconds = before + now - started
+            bar.update(run.epoch - bar.n)
+            if run.epoch < epochs and (stop or now - saved >= between):
+                reason = signal.Signals(stop[0]).name if stop else "its time"
+                save(run, args, reason)
+                saved = time.monotonic()
+                between = seconds_between(args.checkpoint_seconds, saved - now)
+            if run.epoch < epochs and stop:
+                print(f"\nstopped by {reason} after epoch {run.epoch}; the same command goes on from there", flush=True)
+                raise SystemExit(128 + stop[0])
+
+
+_BAR = {"mininterval": 5, "ascii": True}
+
+
+def seconds_between(seconds, cost):
+    """Return the time from one checkpoint to the next: longer where writing is slow, so that it stays cheap.
+
+    Examples
+    --------
+    >>> seconds_between(60, 0.1), seconds_between(0, 3)
+    (60, 0)
+    >>> seconds_between(60, 3)
+    <BLANKLINE>
+    a checkpoint took 3.0 s: slow files; the next one after 150 s
+    150.0
+    """
+    if seconds and cost / CHECKPOINT_SHARE > max(seconds, 60):
+        print(f"\na checkpoint took {cost:.1f} s: slow files; the next one after {cost / CHECKPOINT_SHARE:.0f} s")
+    return max(seconds, cost / CHECKPOINT_SHARE) if seconds else 0
+
+
+def save(run, args, reason):
+    """Save a checkpoint; where that fails, say so and go on without."""
+    try:
+        save_run(checkpoint_path(args), run, spec=_identity(args), reason=reason)
+    except OSError as error:
+        print(f"\nno checkpoint at epoch {run.epoch}: {error}", flush=True)
+
+
+def _identity(args):
+    """Return what a checkpoint must be of to be resumed: the same parameters and the same numbers."""
+    return {**args.spec, "inputs": args.inputs}

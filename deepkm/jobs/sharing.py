@@ -1,0 +1,62 @@
+"""Pretrained autoencoders shared between studies and users: a folder of results by what made them, DEEPKM_CACHE.
+
+Not Snakemake's between-workflow cache, whose key holds neither wildcards nor file names: there, two seeds or two
+outputs of one job can get each other's content. Here the key is a hash of the whole spec (parameters, seeds, code) and
+of the very numbers that are trained on.
+"""
+
+import hashlib
+import os
+import shutil
+import socket
+from pathlib import Path
+
+from deepkm.files import read_attributes
+from deepkm.study.spec import dumps
+
+
+def shared_path(args, x):
+    """Return where a pretraining on x, (N, F), lies in the shared folder; None without one, and for streamed data."""
+    folder = os.environ.get("DEEPKM_CACHE")
+    if not folder or not hasattr(x, "numpy"):
+        return None
+    key = hashlib.sha256(f"{dumps(args.spec)}\n{x.dtype} {tuple(x.shape)}\n".encode())
+    key.update(x.numpy(force=True).tobytes())
+    return Path(folder) / "autoencoders" / f"{key.hexdigest()}.h5"
+
+
+def fetch(path, args):
+    """Copy a shared result to the job's output and return True, if there is a sound one."""
+    if path is None or not path.exists():
+        return False
+    try:
+        if read_attributes(path)["spec"] != args.spec:
+            return False
+        copy(path, args.output)
+    except OSError as error:
+        print(f"trained anew: {error}")
+        return False
+    print(f"taken from {path}")
+    return True
+
+
+def publish(path, args):
+    """Copy the job's output to the shared folder; where that fails, say so: the job itself is done."""
+    if path is None:
+        return
+    try:
+        copy(args.output, path)
+        path.chmod(0o444)
+    except OSError as error:
+        print(f"not shared: {error}")
+
+
+def copy(source, target):
+    """Copy a file that appears whole or not at all, whoever else copies it at the same time."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_name(f"{target.name}.{socket.gethostname()}.{os.getpid()}.tmp")
+    try:
+        shutil.copyfile(source, temporary)
+        os.replace(temporary, target)
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -1,0 +1,67 @@
+"""What makes a method a scikit-learn estimator: `fit`, `predict` and `transform` on top of its hooks."""
+
+from numbers import Integral
+
+import numpy as np
+import torch
+from sklearn.base import BaseEstimator, ClusterMixin, TransformerMixin
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from deepkm.training.loop import check_enough_samples, final_labels
+
+
+class Estimator(TransformerMixin, ClusterMixin, BaseEstimator):
+    """The scikit-learn interface of `deepkm.methods.base.DeepClustering`, which documents its attributes."""
+
+    def fit(self, X, y=None):
+        """Pretrain, train and label.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            float32 input trains in float32, everything else in float64.
+        y : ignored
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError, TypeError
+            When a parameter or `X` is not as documented.
+        """
+        self.check_parameters()
+        X = validate_data(self, X, dtype=[np.float64, np.float32], order="C")
+        check_enough_samples(len(X), self.n_clusters)
+        x = torch.tensor(X, device=self._device())
+        if isinstance(self.random_state, Integral):
+            seed = self.random_state
+        else:
+            seed = check_random_state(self.random_state).randint(2**31)
+        self._run = run = self.train_runs(x, seeds=[seed])
+        self.labels_ = final_labels(run)[0]
+        self.cluster_centers_ = run.centers[0].numpy(force=True)
+        self.history_ = {name: np.stack(values)[:, 0] for name, values in run.history.items()}
+        stopped = self.history_.get("stopped", np.zeros(1, dtype=bool))
+        self.n_iter_ = int(stopped.argmax()) + 1 if stopped.any() else run.epoch
+        return self
+
+    def predict(self, X):
+        """Return the label of each sample of `X`, (n_samples,)."""
+        z = self._encode(X)
+        with torch.no_grad():
+            return self.assign(z, self._run)[0].numpy(force=True).astype(np.int32)
+
+    def transform(self, X):
+        """Return the code of each sample of `X`, (n_samples, n_latent)."""
+        return self.embed(self._encode(X), self._run)[0].numpy(force=True)
+
+    def _encode(self, X):
+        check_is_fitted(self)
+        X = validate_data(self, X, dtype=self.cluster_centers_.dtype, order="C", reset=False)
+        return self._run.encode(torch.tensor(X, device=self._run.centers.device))
+
+    def _device(self):
+        return self.device or ("cuda" if torch.cuda.is_available() else "cpu")

@@ -1,0 +1,1 @@
+"""Stacked networks: S autoencoders side by side."""

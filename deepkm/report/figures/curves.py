@@ -1,0 +1,145 @@
+"""Figures over fine-tuning epochs: losses, and agreement with the true classes."""
+
+import numpy as np
+from matplotlib.ticker import FormatStrFormatter, LogLocator, MaxNLocator, NullFormatter
+
+from deepkm.report.figures.captions import caption_of
+from deepkm.report.figures.style import Drawing, in_words, label_beside, line_of, new_figure, styled
+
+LOSSES = {"reconstruction": "Reconstruction: squared error per sample", "clustering": "Clustering term, unweighted"}
+METRICS = {"acc": "ACC", "nmi": "NMI"}
+
+
+@styled
+def draw_losses(curves, titles, *, dataset):
+    """Draw the reconstruction and the clustering loss over epochs.
+
+    Parameters
+    ----------
+    curves : DataFrame
+        Rows of ``results/epochs.csv`` for one data set.
+    titles : dict of str to str
+        Titles of the methods by key, in order.
+    dataset : (str, str)
+        Key and title.
+
+    Returns
+    -------
+    Drawing or None
+        Lines are means over seeds, bands their standard deviation.
+    """
+    terms = [term for term in LOSSES if term in curves and np.isfinite(curves[term]).any()]
+    if not terms:
+        return None
+    shown = curves.replace([np.inf, -np.inf], np.nan)
+    panels = {term: dict(_by_method(shown.dropna(subset=[term]), titles)) for term in terms}
+    figure, axes = _panels(terms, titles, title=f"{dataset[1]}: losses while fine-tuning", panels=panels)
+    for axis, term in zip(axes, terms, strict=True):
+        axis.set(title=LOSSES[term], yscale="log")
+        ends = [_draw_curve(axis, rows, term, method, titles) for method, rows in panels[term].items()]
+        axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axis.yaxis.set_major_formatter(FormatStrFormatter("%g"))
+        axis.yaxis.set_minor_formatter(NullFormatter())
+        label_beside(axis, ends)
+    methods = tuple(method for method in titles if any(method in panel for panel in panels.values()))
+    said = [f"{LOSSES[term]}: {_changes(panel, term, titles)}" for term, panel in panels.items()]
+    return Drawing(
+        figure=figure,
+        stem=f"{dataset[0]}_losses",
+        title=f"{dataset[1]}: losses while fine-tuning",
+        **caption_of("losses"),
+        alt=f"Line charts over epochs, from first to last. {'. '.join(said)}.",
+        datasets=(dataset[0],),
+        methods=methods,
+    )
+
+
+@styled
+def draw_scores(curves, titles, *, dataset):
+    """Draw ACC and NMI over epochs; methods that do not fine-tune are levels. See `draw_losses`."""
+    curves = curves.dropna(subset=["acc"])
+    if curves.empty:
+        return None
+    percent = curves.assign(**{metric: 100 * curves[metric] for metric in METRICS})
+    groups = dict(_by_method(percent, titles))
+    longest = max(1, *(rows["epoch"].max() for rows in groups.values()))
+    title = f"{dataset[1]}: agreement with the true classes"
+    figure, axes = _panels(METRICS, titles, title=title, panels=dict.fromkeys(METRICS, groups))
+    for axis, metric in zip(axes, METRICS, strict=True):
+        ends = []
+        for method, rows in groups.items():
+            if rows["epoch"].max() > 0:
+                ends.append(_draw_curve(axis, rows, metric, method, titles))
+            else:
+                level, look = rows[metric].mean(), line_of(method, titles)
+                axis.hlines(level, 0, longest, label=titles[method], **look | {"linestyle": ":"})
+                ends.append((longest, level, titles[method], look | {"linestyle": ":"}))
+        axis.set(title=f"{METRICS[metric]} [%]", ylim=(_lower_end(percent, metric), None))
+        label_beside(axis, ends)
+    final = {method: _last(rows)["acc"].mean() for method, rows in groups.items()}
+    return Drawing(
+        figure=figure,
+        stem=f"{dataset[0]}_scores_over_epochs",
+        title=title,
+        **caption_of("scores"),
+        alt=f"Line charts of ACC and NMI over epochs. ACC at the end: {in_words(final, titles)}.",
+        datasets=(dataset[0],),
+        methods=tuple(groups),
+    )
+
+
+def _panels(names, titles, *, title, panels):
+    most = max(len(panel) for panel in panels.values())
+    figure = new_figure(max(2.6, 0.7 + 0.145 * most), title=title)
+    axes = figure.subplots(1, len(names), squeeze=False)[0]
+    for axis in axes:
+        axis.set_xlabel("Fine-tuning epoch")
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
+        axis.margins(x=0.02)
+    return figure, axes
+
+
+def _by_method(curves, titles):
+    """Yield each method that has rows, up to the epoch in which the last of its runs stopped."""
+    for method in titles:
+        rows = curves[curves["method"] == method]
+        if "stopped" in rows and rows["stopped"].notna().any():
+            going_on = rows.loc[rows["stopped"] != 1, "epoch"].max()
+            rows = rows[rows["epoch"] <= going_on + 1]
+        if len(rows):
+            yield method, rows
+
+
+def _lower_end(curves, metric):
+    """Return where the axis starts: below what runs reach in the end, unless all their samples share a cluster.
+
+    Methods that start from scratch would squeeze the curves of all others.
+    """
+    last = _last(curves)
+    lowest = last.loc[last["n_clusters_used"] > 1, metric].min()
+    return None if np.isnan(lowest) else max(-2, lowest - 5)
+
+
+def _last(curves):
+    return curves.loc[curves.groupby(["method", "seed"])["epoch"].idxmax()]
+
+
+def _changes(panel, term, titles):
+    means = {method: rows.groupby("epoch")[term].mean() for method, rows in panel.items()}
+    return ", ".join(f"{titles[method]} {mean.iloc[0]:.3g} to {mean.iloc[-1]:.3g}" for method, mean in means.items())
+
+
+def _draw_curve(axis, rows, column, method, titles):
+    """Draw mean and band of one method; return where and how to label it."""
+    table, look = rows.pivot(index="epoch", columns="seed", values=column), line_of(method, titles)
+    mean, deviation = table.mean(axis=1), table.std(axis=1, ddof=0)
+    axis.plot(table.index, mean, label=titles[method], **look)
+    axis.fill_between(
+        table.index,
+        mean - deviation,
+        mean + deviation,
+        color=look["color"],
+        alpha=max(0.05, 0.6 / (4 + len(titles))),
+        lw=0,
+    )
+    return table.index[-1], mean.iloc[-1], titles[method], look

@@ -1,0 +1,243 @@
+"""Figures of the code: t-SNE panels over fine-tuning epochs, and histograms of the highest membership."""
+
+import textwrap
+import warnings
+
+import numpy as np
+from matplotlib.lines import Line2D
+from sklearn.manifold import TSNE
+from threadpoolctl import threadpool_limits
+
+from deepkm.report.figures.captions import caption_of
+from deepkm.report.figures.style import CLASS_COLORS, OTHERS, WIDTH, Drawing, color_of, in_words, new_figure, styled
+
+N_POINTS = 500
+N_BINS = 20
+
+
+@styled
+def draw_embeddings(runs, titles, curves, *, dataset):
+    """Draw t-SNE panels: a row per method, a column per snapshot, the same samples in all of them.
+
+    Parameters
+    ----------
+    runs : dict of str to ClusteringRun
+        One run per method, of the same seed; those without snapshots are left out.
+    titles : dict of str to str
+    curves : DataFrame
+        Rows of ``results/epochs.csv`` for the data set: ACC is written into the panels.
+    dataset : Dataset
+
+    Notes
+    -----
+    Each layout starts from the one before, without early exaggeration, so that what moves between panels moved in the
+    code. The first ones start from principal components; equal codes, such as those of a shared autoencoder, get one
+    layout.
+
+    References
+    ----------
+    L. van der Maaten, G. Hinton. Visualizing data using t-SNE. JMLR 9, 2008.
+    """
+    runs = {method: run for method, run in runs.items() if run.epochs is not None}
+    if not runs:
+        return None
+    chosen = stratified(_shared_sample(runs), dataset.target, N_POINTS)
+    columns = max(len(run.epochs) for run in runs.values())
+    figure, axes = _grid(len(runs), columns)
+    shown, known = shown_groups(_groups_of(next(iter(runs.values())), dataset)), {}
+    for row, (method, run) in zip(axes, runs.items(), strict=True):
+        name = textwrap.fill(titles[method], 20)
+        row[0].text(-0.08, 0.5, name, transform=row[0].transAxes, rotation=90, ha="right", va="center", fontsize=7)
+        layouts = lay_out(codes_of(run, chosen, dataset), known)
+        for axis, layout, epoch in zip(row, layouts, run.epochs, strict=False):
+            _draw_panel(axis, layout, _groups_of(run, dataset)[run.sample[chosen]], shown)
+            axis.set_title(f"epoch {epoch}", fontsize=7, pad=2, loc="left")
+            if (acc := _acc(curves, method, run.seed, epoch)) is not None:
+                axis.set_title(f"{100 * acc:.0f} %", fontsize=7, pad=2, loc="right")
+        for axis in row[len(run.epochs) :]:
+            axis.set_visible(False)
+    seed = next(iter(runs.values())).seed
+    _add_classes(figure, shown, dataset)
+    final = {method: 100 * acc for method, run in runs.items() if (acc := _acc(curves, method, run.seed)) is not None}
+    colors = "colours are the true classes" if dataset.target is not None else "colours are each method's own clusters"
+    if len(np.unique(_groups_of(runs[next(iter(runs))], dataset))) > len(shown):
+        colors += f", {len(shown)} of them; the others are grey"
+    return Drawing(
+        figure=figure,
+        stem=f"{dataset.key}_tsne",
+        title=f"{dataset.title}: t-SNE of the code",
+        **caption_of("tsne", n=len(chosen), seed=seed, colors=colors),
+        alt=f"Scatter plots of {len(chosen)} codes, a row per method, a column per epoch. ACC in the last column: "
+        f"{in_words(final, titles) or 'unknown'}.",
+        datasets=(dataset.key,),
+        methods=tuple(runs),
+    )
+
+
+def stratified(sample, target, size):
+    """Return places in `sample`, as many of each class as possible and `size` at most; the first ones without labels.
+
+    Examples
+    --------
+    >>> stratified(np.array([4, 3, 2, 1, 0]), np.array([0, 0, 0, 1, 1]), 2).tolist()
+    [0, 2]
+    """
+    if target is None:
+        return np.arange(min(size, len(sample)))
+    classes = target[sample]
+    turn = np.zeros(len(sample), int)  # how many of its class come before it
+    for k in np.unique(classes):
+        turn[classes == k] = np.arange((classes == k).sum())
+    return np.sort(np.lexsort((np.arange(len(sample)), classes, turn))[:size])
+
+
+def lay_out(codes, known):
+    """Return the layouts (M, 2) of the codes (E, M, D) of one run, each started from the one before.
+
+    Parameters
+    ----------
+    codes : ndarray of shape (E, M, D)
+    known : dict
+        Layouts of first codes by their bytes, shared between runs and added to.
+
+    Returns
+    -------
+    list of ndarray or None
+        None for codes that are not finite or all the same.
+    """
+    layouts, start = [], None
+    for i, z in enumerate(codes):
+        if not np.isfinite(z).all() or np.ptp(z, axis=0).max() == 0:
+            layouts.append(None)
+        elif i > 0 and np.array_equal(z, codes[i - 1]):  # the run had stopped, or trains no code
+            layouts.append(layouts[-1])
+        elif start is None:
+            if z.tobytes() not in known:
+                known[z.tobytes()] = _tsne(z)
+            start = known[z.tobytes()]
+            layouts.append(start)
+        else:
+            start = _tsne(z, start=start)
+            layouts.append(start)
+    return layouts
+
+
+def _tsne(z, start=None):
+    options = {"perplexity": min(30, (len(z) - 1) / 3), "random_state": 0}
+    if start is not None:
+        options |= {"init": start, "early_exaggeration": 1.0, "max_iter": 250}
+    else:
+        options |= {"init": "pca" if min(z.shape) > 1 else "random", "max_iter": 500}
+    with warnings.catch_warnings(), threadpool_limits(1):  # one thread: the same layout on every machine
+        warnings.simplefilter("ignore", RuntimeWarning)  # principal components without variance
+        return TSNE(**options).fit_transform(np.ascontiguousarray(z, np.float32))
+
+
+def codes_of(run, chosen, dataset):
+    """Return the codes (E, M, D) of some places of a run's sample; the data themselves where there is no code."""
+    if run.codes is not None:
+        return run.codes[:, chosen]
+    return np.repeat(dataset.features[None, run.sample[chosen]], len(run.epochs), axis=0)
+
+
+def shown_groups(groups):
+    """Return the groups that get a colour: all of them, or as many spread evenly as there are colours."""
+    groups = np.unique(groups)
+    return groups[np.linspace(0, len(groups) - 1, min(len(groups), len(CLASS_COLORS))).astype(int)]
+
+
+def _shared_sample(runs):
+    """Return the samples that all runs kept: each sample is the beginning of a longer one."""
+    return min((run.sample for run in runs.values()), key=len)
+
+
+def _grid(n_rows, n_columns):
+    """Square panels, and room for the names at the left and the classes below."""
+    left, bottom, top, gap = 0.28, 0.32, 0.2, 0.14
+    side = min(1.4, (WIDTH - left) / n_columns - 0.05)
+    width, height = left + n_columns * (side + 0.05), bottom + top + n_rows * (side + gap) - gap
+    figure = new_figure(height, width=width, layout="none")
+    axes = figure.subplots(n_rows, n_columns, squeeze=False)
+    figure.subplots_adjust(
+        left / width, bottom / height, 1 - 0.02 / width, 1 - top / height, wspace=0.05 / side, hspace=gap / side
+    )
+    return figure, axes
+
+
+def _groups_of(run, dataset):
+    return run.labels if dataset.target is None else dataset.target
+
+
+def _add_classes(figure, shown, dataset):
+    """Name the colours below the panels."""
+    names = [f"cluster {k}" for k in shown] if dataset.target is None else [dataset.class_names[k] for k in shown]
+    marks = [Line2D([], [], ls="", marker="o", ms=4, color=color) for color in CLASS_COLORS[: len(shown)]]
+    # A blank: labels that begin with an underscore would be left out.
+    figure.legend(marks, [f" {name}" for name in names], loc="lower center", ncols=10, handletextpad=0, columnspacing=1)
+
+
+def _draw_panel(axis, layout, groups, shown):
+    axis.set(xticks=[], yticks=[])
+    axis.spines[:].set_visible(True)
+    axis.spines[:].set_color(OTHERS)
+    if layout is None:
+        axis.text(0.5, 0.5, "no finite codes,\nor all the same", ha="center", va="center", fontsize=7)
+        axis.set(xlim=(0, 1), ylim=(0, 1))
+        return
+    colors = dict(zip(shown.tolist(), CLASS_COLORS, strict=False))
+    axis.scatter(*layout.T, c=[colors.get(group, OTHERS) for group in groups.tolist()], s=3, lw=0, rasterized=True)
+    axis.margins(0.03)
+
+
+def _acc(curves, method, seed, epoch=None):
+    rows = curves[(curves["method"] == method) & (curves["seed"] == seed)]
+    rows = rows[rows["epoch"] == (rows["epoch"].max() if epoch is None else epoch)]
+    return float(rows["acc"].iloc[0]) if len(rows) and np.isfinite(rows["acc"].iloc[0]) else None
+
+
+@styled
+def draw_memberships(memberships, titles, n_clusters, *, dataset):
+    """Draw histograms of the highest membership before and after fine-tuning, a panel per method.
+
+    Parameters
+    ----------
+    memberships : dict of str to (ndarray, ndarray)
+        Of the methods that have soft ones, all runs together.
+    titles : dict of str to str
+    n_clusters : int
+        K: no highest membership is below 1/K.
+    dataset : Dataset
+    """
+    finite = {m: [values[np.isfinite(values)] for values in pair] for m, pair in memberships.items()}
+    finite = {method: pair for method, pair in finite.items() if min(map(len, pair)) > 0}
+    if not finite:
+        return None
+    columns = min(5, len(finite))
+    rows = -(-len(finite) // columns)
+    figure = new_figure(
+        0.6 + 1.2 * rows,
+        title=f"{dataset.title}: highest membership",  # its caption says what is before and after
+        width=WIDTH * max(columns, 2) / 5,
+    )
+    axes = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
+    bins = np.linspace(min(1 / n_clusters, 0.95), 1, N_BINS + 1)
+    for axis, (method, pair) in zip(axes.flat, finite.items(), strict=False):
+        shares = [100 * np.histogram(values.clip(bins[0], 1), bins)[0] / len(values) for values in pair]
+        axis.stairs(shares[1], bins, fill=True, color=color_of(method, titles), alpha=0.8, label="after")
+        axis.stairs(shares[0], bins, color="black", lw=1, label="before")
+        axis.set_title(titles[method], fontsize=7)
+    for axis in axes.flat[len(finite) :]:
+        axis.set_visible(False)
+    figure.supxlabel("Highest membership", fontsize=8)
+    figure.supylabel("Samples [%]", fontsize=8)
+    certain = {method: 100 * np.mean(pair[1] > 0.9) for method, pair in finite.items()}
+    return Drawing(
+        figure=figure,
+        stem=f"{dataset.key}_memberships",
+        title=f"{dataset.title}: highest membership of each sample",
+        **caption_of("memberships"),
+        alt="Histograms. Samples whose highest membership exceeds 0.9 after fine-tuning: "
+        f"{in_words(certain, titles, digits=0)}.",
+        datasets=(dataset.key,),
+        methods=tuple(finite),
+    )

@@ -1,0 +1,99 @@
+"""What figures of single runs are drawn from: a data set, and one run of a method with its snapshots."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from deepkm.datasets.features import load_features
+from deepkm.files import read_hdf5
+
+
+class Dataset:
+    """One data set of a study.
+
+    Parameters
+    ----------
+    path : path-like
+        ``data/{dataset}.npz``.
+    key, title, scaling : str
+
+    Attributes
+    ----------
+    target : ndarray of shape (N,) or None
+        True classes.
+    class_names : list of str
+    image_shape : tuple of int
+        Empty when the samples are no images, or lie in a file of their own.
+    """
+
+    def __init__(self, path, *, key, title, scaling):
+        self.key, self.title = key, title
+        self._path, self._scaling = path, scaling
+        with np.load(path, allow_pickle=False) as file:
+            self.in_memory = "feature_file" not in file.files
+            self.target = file["target"] if "target" in file.files else None
+            names = file["class_names"].tolist() if "class_names" in file.files else []
+            shape = file["image_shape"].tolist() if "image_shape" in file.files and self.in_memory else []
+        n_classes = 0 if self.target is None else int(self.target.max()) + 1
+        self.class_names = names if len(names) >= n_classes else [str(k) for k in range(n_classes)]
+        self.image_shape = tuple(int(size) for size in shape)
+
+    @cached_property
+    def features(self):
+        """The scaled features, (N, F)."""
+        return load_features(self._path, self._scaling)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClusteringRun:
+    """One run: what its job kept.
+
+    Attributes
+    ----------
+    seed : int
+    labels : ndarray of shape (N,)
+    epochs : ndarray of shape (E,)
+        Of the snapshots; the following are None without any.
+    sample : ndarray of shape (M,)
+    codes : ndarray of shape (E, M, D)
+        None where the data themselves are clustered.
+    centers : ndarray of shape (E, K, D)
+    decoded_centers : ndarray of shape (K, F), or None
+    """
+
+    seed: int
+    labels: np.ndarray
+    epochs: np.ndarray | None = None
+    sample: np.ndarray | None = None
+    codes: np.ndarray | None = None
+    centers: np.ndarray | None = None
+    decoded_centers: np.ndarray | None = None
+
+
+def read_run(path):
+    """Return the first run of a result file of the cluster stage."""
+    arrays, attributes = read_hdf5(path, "snapshots/")
+    for name in ("labels", "decoded_centers"):
+        arrays |= read_hdf5(path, name)[0]
+    names = {"epochs": "snapshots/epoch", "sample": "snapshots/sample"}
+    stacked = {"labels": "labels", "decoded_centers": "decoded_centers"}
+    stacked |= {"codes": "snapshots/codes", "centers": "snapshots/centers"}
+    found = {field: arrays[name] for field, name in names.items() if name in arrays}
+    found |= {field: arrays[name][0] for field, name in stacked.items() if name in arrays}
+    return ClusteringRun(seed=attributes["spec"]["seeds"][0], **found)
+
+
+def read_memberships(paths):
+    """Return the highest memberships at the first and the last snapshot, all runs of the files together, or None.
+
+    Returns
+    -------
+    (ndarray, ndarray) or None
+        Each flat.
+    """
+    found = [read_hdf5(path, "snapshots/membership")[0].get("snapshots/membership") for path in paths]
+    found = [array for array in found if array is not None]
+    if not found:
+        return None
+    return tuple(np.concatenate([array[:, i].ravel() for array in found]) for i in (0, -1))

@@ -1,0 +1,106 @@
+"""How much scores hang on lambda and alpha: methods of a study that differ in nothing else."""
+
+import numpy as np
+
+from deepkm.report.figures.captions import caption_of
+from deepkm.report.figures.style import Drawing, color_of, new_figure, styled
+
+SYMBOLS = {"clustering_weight": "clustering weight λ", "alpha": "α"}
+IDENTITY = {"dataset", "method", *SYMBOLS}
+
+
+def find_grids(parameters):
+    """Return groups of methods of one data set that differ in nothing but lambda and alpha.
+
+    Parameters
+    ----------
+    parameters : DataFrame
+        Rows of ``results/parameters.csv`` for one data set.
+
+    Returns
+    -------
+    list of DataFrame
+        Rows of each group of at least three, with the columns method, estimator and those of `SYMBOLS` that vary.
+    """
+    known = [name for name in SYMBOLS if name in parameters]
+    same = [name for name in parameters if name not in IDENTITY]
+    filled = parameters[same].astype(object).where(parameters[same].notna(), "")
+    groups = parameters.groupby([filled[name].map(str) for name in same], sort=False) if known else []
+    grids = []
+    for _, rows in groups:
+        varying = [name for name in known if rows[name].nunique() > 1]
+        if len(rows) >= 3 and varying and not rows[varying].isna().any(axis=None):
+            grids.append(rows[["method", "estimator", *varying]])
+    return grids
+
+
+@styled
+def draw_sensitivity(grid, scores, titles, *, dataset, stem):
+    """Draw mean ACC over lambda and alpha: a map, or a line where one of them alone varies.
+
+    Parameters
+    ----------
+    grid : DataFrame
+        From `find_grids`.
+    scores : DataFrame
+        Rows of ``results/scores.csv`` for one data set.
+    titles : dict of str to str
+    dataset : (str, str)
+        Key and title.
+    stem : str
+        Of the files.
+    """
+    scores = scores.dropna(subset=["acc"]).merge(grid, on="method")
+    if scores.empty:
+        return None
+    scores = scores.assign(percent=100 * scores["acc"])
+    varying = [name for name in SYMBOLS if name in grid]
+    name = grid["estimator"].iloc[0].partition(":")[2]
+    title = f"{dataset[1]}: {name} by {' and '.join(SYMBOLS[key] for key in varying)}"
+    figure = new_figure(2.8, title=title, width=3.5)
+    axis = figure.subplots()
+    said = (_draw_map if len(varying) == 2 else _draw_line)(
+        axis, scores, varying, color_of(grid["method"].iloc[0], titles)
+    )
+    return Drawing(
+        figure=figure,
+        stem=stem,
+        title=title,
+        **caption_of("sensitivity", name=name),
+        alt=f"ACC by setting. {said}.",
+        datasets=(dataset[0],),
+        methods=tuple(grid["method"]),
+    )
+
+
+def _draw_map(axis, scores, varying, _):
+    table = scores.pivot_table(index=varying[1], columns=varying[0], values="percent")
+    values = table.to_numpy()
+    low, high = np.nanmin(values), np.nanmax(values)
+    axis.imshow(values, cmap="cividis", vmin=low, vmax=high, origin="lower", aspect="auto")
+    for (i, j), value in np.ndenumerate(values):
+        if np.isfinite(value):
+            ink = "black" if value > (low + high) / 2 else "white"
+            axis.text(j, i, f"{value:.1f}", ha="center", va="center", fontsize=7, color=ink)
+    axis.set_xticks(range(table.shape[1]), [f"{number:g}" for number in table.columns])
+    axis.set_yticks(range(table.shape[0]), [f"{number:g}" for number in table.index])
+    axis.set(xlabel=SYMBOLS[varying[0]], ylabel=SYMBOLS[varying[1]], title="ACC [%]")
+    axis.tick_params(length=0)
+    axis.spines[:].set_visible(False)
+    return ", ".join(
+        f"{varying[0]} {j:g} with {varying[1]} {i:g}: {value:.1f} %" for (i, j), value in table.stack().items()
+    )
+
+
+def _draw_line(axis, scores, varying, color):
+    groups = scores.groupby(varying[0])["percent"]
+    mean, deviation = groups.mean(), groups.std(ddof=0)
+    axis.plot(scores[varying[0]], scores["percent"], "o", ms=2.5, color=color, alpha=0.45)
+    axis.plot(mean.index, mean, "o-", color=color)
+    axis.fill_between(mean.index, mean - deviation, mean + deviation, color=color, alpha=0.12, lw=0)
+    if mean.index.min() > 0 and mean.index.max() / mean.index.min() >= 10:
+        axis.set_xscale("log")
+    axis.set_xticks(mean.index, [f"{number:g}" for number in mean.index])
+    axis.minorticks_off()
+    axis.set(xlabel=SYMBOLS[varying[0]], ylabel="ACC [%]")
+    return ", ".join(f"{varying[0]} {number:g}: {value:.1f} %" for number, value in mean.items())

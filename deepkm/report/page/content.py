@@ -1,0 +1,223 @@
+"""What the page says, in order: sections made of tables, figures and the command that makes them again."""
+
+from dataclasses import dataclass, field, replace
+
+import pandas as pd
+
+from deepkm.report.figures.style import color_of
+from deepkm.report.page import sheets
+from deepkm.report.page.overview import facts, warnings
+from deepkm.report.page.render import read_docstring
+from deepkm.report.tables.summaries import METRICS
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudyResults:
+    """Everything that a page is made from.
+
+    Attributes
+    ----------
+    datasets, methods : dict of str to str
+        Titles by key, in the study's order.
+    seeds : list of int
+    scores, runs, parameters, pairwise, friedman : DataFrame
+        ``results/{scores,runs,parameters}.csv`` and ``results/statistics/{pairwise,friedman}.csv``.
+    tables : dict of str to Table
+        Those of ``results/tables``, by name.
+    figures : list of dict
+        ``id``, ``file``, ``group``, ``title``, ``caption``, ``alt``, ``methods``, and what
+        `deepkm.report.page.render.embed` returns.
+    docstrings : dict of str to str
+        Of the methods, by key.
+    options : str
+        What Snakemake is called with for this study, beside a target.
+    folder : str
+        Of the results.
+    stale, foreign : list of str
+        What an audit of the results found.
+    """
+
+    datasets: dict
+    methods: dict
+    seeds: list
+    scores: pd.DataFrame
+    runs: pd.DataFrame
+    parameters: pd.DataFrame
+    pairwise: pd.DataFrame
+    friedman: pd.DataFrame
+    tables: dict
+    figures: list
+    docstrings: dict
+    options: str = "--cores 1"
+    folder: str = "results"
+    stale: list = field(default_factory=list)
+    foreign: list = field(default_factory=list)
+
+    @property
+    def study(self):
+        """What the study asked for."""
+        return {"datasets": self.datasets, "methods": self.methods, "seeds": self.seeds}
+
+    def color(self, method):
+        return color_of(method, list(self.methods))
+
+    def command(self, target=""):
+        """Return the command that makes a target again. It comes first: options would take it for a value of theirs."""
+        return " ".join(filter(None, ["snakemake", target, self.options]))
+
+
+def page_content(results):
+    """Return what `deepkm.report.page.render.render` shows."""
+    sections = _sections(results)
+    methods = [_method(results, place, key) for place, key in enumerate(results.methods)]
+    found = warnings(results.scores, results.runs, **results.study, stale=results.stale, foreign=results.foreign)
+    titles, count = list(results.datasets.values()), len(results.datasets)
+    return {
+        "title": f"Clustering of {' and '.join(titles) if count < 3 else f'{count} data sets'}",
+        "lead": _lead(results),
+        "warnings": found,
+        "complete": f"All {len(results.scores)} runs are there, made by the study's parameters and code as they are "
+        "now, and none diverged.",
+        "facts": facts(results.scores, results.runs, **results.study),
+        "sections": sections,
+        "figures_command": results.command("figures"),
+        "methods": methods,
+        "links": {method["title"]: method for method in methods},
+        "commands": _commands(results),
+        "menu": _menu(sections, methods),
+    }
+
+
+def _lead(results):
+    counts = [(len(results.methods), "method"), (len(results.datasets), "data set"), (len(results.seeds), "seed")]
+    return ", ".join(f"{count} {noun}{'s' if count > 1 else ''}" for count, noun in counts)
+
+
+def _sections(results):
+    """Return the sections between what was run and the methods; those without anything to show are left out."""
+    tables, command = results.tables, results.command("tables")
+    scores = [_score_table(results, name) for name in METRICS]
+    sections = [
+        _section("scores", "Scores", command, text=SCORES, tables=scores, figures=_of_group(results, "Scores")),
+        _statistics(results),
+        _section("ablations", "Ablations", command, tables=[tables["ablation"]]),
+        _section("beside", "Beside published figures", command, tables=[tables["published"]]),
+        *_other_figures(results),
+        _section("costs", "Cost", command, tables=[tables["cost"]], figures=_of_group(results, "Cost")),
+        _section("settings", "Parameters", command, text=SETTINGS, tables=[tables["parameters"]]),
+    ]
+    return [section for section in sections if any(table.rows for table in section["tables"]) or section["figures"]]
+
+
+def _of_group(results, group):
+    """Return the figures of a group that show more than one method; those of one stand with it."""
+    return [figure for figure in results.figures if figure["group"] == group and len(figure["methods"]) != 1]
+
+
+def _of_some(results, figure):
+    """Tell whether a figure shows several methods, but not all."""
+    return 1 < len(figure["methods"]) < len(results.methods)
+
+
+def _other_figures(results):
+    """Yield a section for each group of figures that has no other place."""
+    groups = dict.fromkeys(figure["group"] for figure in results.figures)
+    for place, group in enumerate(group for group in groups if group not in ("Scores", "Statistics", "Cost")):
+        yield _section(f"figures-{place}", group, "", figures=_of_group(results, group))
+
+
+def _score_table(results, metric):
+    """Return the table of a metric; its name stands above it already."""
+    table = results.tables[metric]
+    return replace(table, header=["Method", *table.header[1:]])
+
+
+SCORES = "Agreement of the clusters with the true classes, which no method saw."
+SETTINGS = "What differs between methods; everything else stands with each method below."
+STATISTICS = (
+    "Methods of a seed share their autoencoder, so they are compared seed by seed: Wilcoxon's signed-rank test on each "
+    "pair, Holm's correction for the number of pairs; intervals are bootstrapped; the effect is the rank-biserial "
+    "correlation, from −1 to 1. Over data sets: average ranks (1 is best), Friedman's test, and Nemenyi's critical "
+    "difference. Where so few seeds or data sets cannot show a difference, whatever the numbers, it says so."
+)
+
+
+def _section(key, title, command, *, text="", tables=(), folded=(), figures=()):
+    return {
+        "key": key,
+        "title": title,
+        "command": command,
+        "text": text,
+        "tables": list(tables),
+        "folded": list(folded),
+        "figures": list(figures),
+    }
+
+
+def _statistics(results):
+    titles = {"datasets": results.datasets, "methods": results.methods}
+    compared = [key for key in results.datasets if key in set(results.pairwise["dataset"])]
+    return _section(
+        "statistics",
+        "Statistics",
+        results.command("statistics"),
+        text=STATISTICS,
+        tables=[
+            sheets.verdict_table(results.pairwise, datasets=results.datasets),
+            sheets.rank_table(results.friedman, methods=results.methods),
+        ],
+        folded=[sheets.pairwise_table(results.pairwise, dataset, "acc", **titles) for dataset in compared],
+        figures=_of_group(results, "Statistics"),
+    )
+
+
+def _method(results, place, key):
+    told = read_docstring(results.docstrings.get(key, ""))
+    datasets, scored = results.datasets, [results.tables[name] for name in METRICS]
+    return {
+        "key": f"method-{key}",
+        "title": results.methods[key],
+        "estimator": ", ".join(results.parameters.loc[results.parameters["method"] == key, "estimator"].unique()),
+        "color": results.color(key),
+        **told,
+        "scores": sheets.method_table(scored, place, key=key, datasets=datasets),
+        "folded": [
+            sheets.method_parameters(results.parameters, key, datasets=datasets),
+            sheets.runs_table(results.scores, key, datasets=datasets),
+        ],
+        "figures": [figure for figure in results.figures if figure["methods"] == [key]],
+        "seen": [figure for figure in results.figures if key in figure["methods"] and _of_some(results, figure)],
+        "command": _train_again(results, key),
+    }
+
+
+def _train_again(results, method):
+    """Return the command that trains the first of a method's jobs again."""
+    jobs = results.runs.loc[(results.runs["stage"] == "cluster") & (results.runs["key"] == method)]
+    first = next(jobs.itertuples(), None)
+    target = f"{results.folder}/clusterings/{method}/{first.dataset}/{first.block}.h5" if first else ""
+    return results.command(f"{target} --force")
+
+
+def _commands(results):
+    targets = {
+        "The whole study": "",
+        "Tables": "tables",
+        "Statistics": "statistics",
+        "Figures": "figures",
+        "This page": "report",
+        "Tables and page of an unfinished study": "partial",
+    }
+    lines = [{"title": title, "command": results.command(target)} for title, target in targets.items()]
+    return [*lines, {"title": "What is missing or stale", "command": "python -m deepkm audit"}]
+
+
+def _menu(sections, methods):
+    entries = [{"key": section["key"], "title": section["title"], "items": []} for section in sections]
+    items = [{"key": method["key"], "title": method["title"], "color": method["color"]} for method in methods]
+    return [
+        {"key": "run", "title": "What was run", "items": []},
+        *entries,
+        {"key": "methods", "title": "Methods", "items": items},
+        {"key": "again", "title": "Regenerating", "items": []},
+    ]

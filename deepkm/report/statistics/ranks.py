@@ -1,0 +1,84 @@
+"""Which methods differ over data sets: average ranks, Friedman's test and Nemenyi's (Demsar 2006)."""
+
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+import scikit_posthocs
+from scipy import stats
+
+from deepkm.report.statistics.paired import LEVEL
+from deepkm.report.tables.summaries import METRICS
+
+# Of each method, by metric: its average rank (1 is best), and what the Friedman test says of all of them.
+FRIEDMAN = "metric method average_rank n_datasets n_methods statistic p critical_difference verdict reason".split()
+# Of each pair of methods, by metric. The difference is the average rank of `method` minus that of `other`.
+NEMENYI = "metric method other rank_difference p verdict".split()
+
+
+def compare_over_datasets(scores, *, datasets, methods):
+    """Compare all methods over data sets, by the Friedman test and Nemenyi's on means over seeds (Demsar 2006).
+
+    Returns
+    -------
+    DataFrames with the columns `FRIEDMAN` and `NEMENYI`
+        The latter is empty where there are too few methods or data sets. Methods without any score have no rank; data
+        sets on which another method has no score are left out.
+    """
+    friedman, nemenyi = [], []
+    for metric in METRICS:
+        means = scores.groupby(["dataset", "method"])[metric].mean().mul(100).round(9).unstack()
+        means = means.reindex(index=datasets, columns=methods).dropna(axis=1, how="all")
+        complete = means.dropna()
+        left_out = [dataset for dataset in datasets if dataset not in complete.index]
+        ranks = complete.rank(axis=1, ascending=False).mean()
+        result = _friedman(complete, left_out)
+        friedman += [{"metric": metric, "method": key, "average_rank": ranks.get(key), **result} for key in methods]
+        if np.isfinite(result["p"]):
+            nemenyi += [{"metric": metric, **row} for row in _nemenyi(complete, ranks, differ=result["p"] < LEVEL)]
+    return pd.DataFrame(friedman, columns=FRIEDMAN), pd.DataFrame(nemenyi, columns=NEMENYI)
+
+
+def critical_difference(n_methods, n_datasets):
+    """Return how far two average ranks must lie apart by Nemenyi's test at 5 % (Demsar 2006, section 3.2.2)."""
+    q = stats.studentized_range.ppf(1 - LEVEL, n_methods, np.inf) / np.sqrt(2)
+    return q * np.sqrt(n_methods * (n_methods + 1) / (6 * n_datasets))
+
+
+def _friedman(complete, left_out):
+    """Return the Friedman test of means (n_datasets, n_methods), with a verdict and its reason."""
+    n, k = complete.shape
+    row = {"n_datasets": n, "n_methods": k, "statistic": np.nan, "p": np.nan, "critical_difference": np.nan}
+    without = f"left out: {' '.join(left_out)}" if left_out else ""
+    if n < 2 or k < 3:
+        few = f"{n} data set{'s' * (n != 1)} and {k} methods, expected at least 2 and 3"
+        return row | {"verdict": "cannot conclude", "reason": "; ".join(filter(None, [few, without]))}
+    row["critical_difference"] = critical_difference(k, n)
+    if (complete.nunique(axis=1) == 1).all():
+        return row | {"statistic": 0.0, "p": 1.0, "verdict": "no difference found", "reason": "all methods are equal"}
+    test = stats.friedmanchisquare(*complete.to_numpy().T)
+    row |= {"statistic": test.statistic, "p": test.pvalue}
+    least = stats.chi2.sf(n * (k - 1), k - 1)
+    if least >= LEVEL:
+        few = f"{n} data sets and {k} methods: the smallest possible p is {least:.2g}"
+        return row | {"verdict": "cannot conclude", "reason": "; ".join(filter(None, [few, without]))}
+    return row | {"verdict": "methods differ" if test.pvalue < LEVEL else "no difference found", "reason": without}
+
+
+def _nemenyi(complete, ranks, *, differ):
+    """Yield a row per pair; no pair differs where the Friedman test finds no difference at all."""
+    if (complete.nunique(axis=1) == 1).all():
+        p = np.ones((len(ranks), len(ranks)))
+    else:
+        p = scikit_posthocs.posthoc_nemenyi_friedman(complete.to_numpy()).to_numpy()
+    for i, j in combinations(range(len(ranks)), 2):
+        gap = ranks.iloc[i] - ranks.iloc[j]
+        found = differ and p[i, j] < LEVEL
+        verdict = "no difference found" if not found else "better" if gap < 0 else "worse"
+        yield {
+            "method": ranks.index[i],
+            "other": ranks.index[j],
+            "rank_difference": gap,
+            "p": p[i, j],
+            "verdict": verdict,
+        }

@@ -1,0 +1,1 @@
+"""What a study asks for: its configuration, its jobs and their specs, its files."""

@@ -1,0 +1,240 @@
+"""What lies in a study's results folder, compared with what its configuration asks for. Needs no `.snakemake`."""
+
+import hashlib
+import json
+import re
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import yaml
+
+from deepkm.files import is_held, read_attributes
+from deepkm.study.paths import side_file
+from deepkm.study.plan import Study
+from deepkm.study.spec import digest
+
+CONFIG = Path(__file__).parents[2] / "config.yaml"
+FOLDERS = {"autoencoder": "autoencoders", "cluster": "clusterings"}
+STATES = ("done", "running", "unfinished", "stale", "unreadable", "missing", "foreign")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """One training job of a study, and its files.
+
+    Attributes
+    ----------
+    path : Path
+        The result.
+    spec : dict
+        What the study asks for now.
+    log : Path
+    stage : str
+        A key of `FOLDERS`.
+    data : str
+        The digest of the data that lie there now; empty where unknown.
+    """
+
+    path: Path
+    spec: dict
+    log: Path
+    stage: str
+    data: str = ""
+
+    @property
+    def epochs(self):
+        """Epochs that it trains."""
+        parameters = self.spec["parameters"]
+        return parameters["epochs" if self.stage == "cluster" else "pretraining_epochs"]
+
+    def side_file(self, suffix):
+        """Return the path of its ``checkpoint`` or ``lock``."""
+        return side_file(self.path, self.spec, suffix)
+
+    def state(self):
+        """Return one of `STATES`, and what there is to say about it."""
+        if is_held(self.side_file("lock")):
+            return "running", ""
+        if not self.path.exists():
+            return ("unfinished", "has a checkpoint") if self.side_file("checkpoint").exists() else ("missing", "")
+        try:
+            found = read_attributes(self.path)
+            others = differing(found["spec"], self.spec)
+        except (OSError, KeyError) as error:
+            return "unreadable", str(error)
+        if self.data and found.get("inputs", {}).get("data", self.data) != self.data:
+            others.append("data")
+        return ("stale", f"other {', '.join(others)}") if others else ("done", "")
+
+
+def load_study(configfiles=()):
+    """Return the study of config.yaml with files laid over it, as Snakemake merges them.
+
+    Raises
+    ------
+    ValueError
+        When the configuration is wrong.
+    """
+    config = yaml.safe_load(CONFIG.read_text())
+    for path in configfiles:
+        _merge(config, yaml.safe_load(Path(path).read_text()) or {})
+    return Study(config)
+
+
+def jobs_of(study):
+    """Yield each training job of a study."""
+    for dataset in study.datasets:
+        data = str(_about(study, dataset).get("sha256", ""))
+        for block in study.blocks:
+            for key in dict.fromkeys(filter(None, map(study.autoencoder_of, study.methods))):
+                spec = study.autoencoder_spec(dataset, key, block)
+                yield _job(study, "autoencoder", spec, f"{key}/{dataset}/{block}", data)
+            for method in study.methods:
+                spec = study.cluster_spec(dataset, method, block)
+                yield _job(study, "cluster", spec, f"{method}/{dataset}/{block}", data)
+
+
+def data_states(study):
+    """Yield [state, remark, path] of each converted data set."""
+    for dataset in study.datasets:
+        path, wanted = _data_path(study, dataset), study.dataset_spec(dataset)
+        others = differing(_about(study, dataset).get("spec", wanted), wanted)
+        state = ("stale", f"other {', '.join(others)}") if others else ("done", "")
+        yield *(state if path.exists() else ("missing", "")), path
+
+
+def check_shared_data(study):
+    """Raise a ValueError where a data folder outside this one holds a data set of another study under the same name.
+
+    In a folder of its own, Snakemake converts anew what changed; the data of others must not change under their feet.
+    """
+    if Path(study.config["data_dir"]).resolve().is_relative_to(Path.cwd()):
+        return
+    for dataset in study.datasets:
+        found, wanted = _about(study, dataset), study.dataset_spec(dataset)
+        harmless = {"code"} if wanted["source"] == "blobs" else {"code", "n_clusters"}
+        others = [key for key in differing(found.get("spec", wanted), wanted) if key not in harmless]
+        own = study.config["datasets"][dataset].get("path", "")
+        if Path(own).is_file() and "source_sha256" in found and _sha256(own) not in str(found["source_sha256"]):
+            others.append("path")
+        if others:
+            raise ValueError(
+                f"data_dir: got {_data_path(study, dataset)}, converted for another study from other data or options "
+                f"({', '.join(others)}); rename the data set or name another data_dir"
+            )
+
+
+def _data_path(study, dataset):
+    return Path(study.config["data_dir"], f"{dataset}.npz")
+
+
+def _about(study, dataset):
+    """Return what a converted data set says of itself; {} where it is missing, unreadable or not DeepKM's."""
+    try:
+        with np.load(_data_path(study, dataset), allow_pickle=False) as file:
+            found = {name: file[name] for name in ("sha256", "spec", "source_sha256") if name in file.files}
+    except (OSError, ValueError, zipfile.BadZipFile):
+        return {}
+    return found | {"spec": json.loads(str(found["spec"]))} if "spec" in found else {}
+
+
+def _sha256(path):
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def result_files(folder, jobs):
+    """Return the result files of a study's clusterings, and of the autoencoders that they build on.
+
+    Parameters
+    ----------
+    folder : path-like
+        The study's results.
+    jobs : dict
+        From `Study.training_jobs`.
+    """
+    parts = [(dataset, f"{block}.h5") for dataset in jobs["datasets"] for block in jobs["blocks"]]
+    keys = {
+        "cluster": [method for method, _ in jobs["methods"]],
+        "autoencoder": dict.fromkeys(key for _, key in jobs["methods"] if key),
+    }
+    return [[Path(folder, FOLDERS[stage], key, *part) for part in parts for key in keys[stage]] for stage in keys]
+
+
+def foreign_files(study):
+    """Return results and side files that no job of the study makes."""
+    jobs = list(jobs_of(study))
+    ours = {job.path for job in jobs} | {job.side_file(kind) for job in jobs for kind in ("checkpoint", "lock")}
+    folders = [Path(study.config["results_dir"], name) for name in FOLDERS.values()]
+    found = {path for folder in folders for path in folder.rglob("*") if path.is_file()}
+    return sorted(path for path in found - ours if path.suffix in (".h5", ".checkpoint", ".lock", ".tmp"))
+
+
+def stale_results(study, runs):
+    """Return the results that were made by other parameters or other code than the study's.
+
+    Parameters
+    ----------
+    study : Study
+    runs : DataFrame
+        ``results/runs.csv``: ``spec`` is the digest of what made each result.
+    """
+    made = {(row.stage, row.key, row.dataset, row.block): row.spec for row in runs.itertuples()}
+    jobs = {(job.stage, *job.path.with_suffix("").parts[-3:]): job for job in jobs_of(study)}
+    return [str(job.path) for key, job in jobs.items() if key in made and made[key] != digest(job.spec)]
+
+
+def differing(first, second, prefix=""):
+    """Return the dotted keys in which two specs differ.
+
+    Examples
+    --------
+    >>> differing({"seeds": [0], "parameters": {"alpha": 1.0, "n": 2}}, {"seeds": [0], "parameters": {"alpha": 3.0}})
+    ['parameters.alpha', 'parameters.n']
+    """
+    keys = []
+    for key in sorted(first.keys() | second.keys()):
+        a, b = first.get(key), second.get(key)
+        if isinstance(a, dict) and isinstance(b, dict):
+            keys += differing(a, b, f"{prefix}{key}.")
+        elif a != b:
+            keys.append(f"{prefix}{key}")
+    return keys
+
+
+def progress(log):
+    """Return (epoch, epochs, time left) of the last progress bar in a job's log, or None.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.NamedTemporaryFile() as file:
+    ...     _ = Path(file.name).write_text("  0%| | 0/9 [00:00<?, ?epoch/s]\\r 33%|# | 3/9 [00:06<00:12,  2.0s/epoch]")
+    ...     progress(Path(file.name))
+    (3, 9, '00:12')
+    """
+    if not log.exists():
+        return None
+    bars = re.findall(r"(\d+)/(\d+) \[[\d:]+<([^,]+),", log.read_text(errors="replace"))
+    return (int(bars[-1][0]), int(bars[-1][1]), bars[-1][2]) if bars else None
+
+
+def _job(study, stage, spec, name, data):
+    results = Path(study.config["results_dir"])
+    return Job(
+        path=results / FOLDERS[stage] / f"{name}.h5",
+        spec=spec,
+        log=results / "logs" / stage / f"{name}.log",
+        stage=stage,
+        data=data,
+    )
+
+
+def _merge(config, other):
+    for key, value in other.items():
+        if isinstance(value, dict) and isinstance(config.get(key), dict):
+            _merge(config[key], value)
+        else:
+            config[key] = value

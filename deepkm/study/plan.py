@@ -1,0 +1,274 @@
+"""The jobs of a study, each with its spec: what it is to do.
+
+A spec holds every knob that shapes the result, after defaults, in plain types, and a digest of the code that makes it.
+"""
+
+import hashlib
+import os
+from functools import cache
+from pathlib import Path
+
+from deepkm.datasets.catalogue import conversion_of, load_catalogue, raw_file_of
+from deepkm.datasets.images import image_files
+from deepkm.study.config import ENTRY_KEYS, check_config
+from deepkm.study.source_code import code_digest, files_digest, parameters_of
+
+TEMPLATES = Path(__file__).parents[1] / "report" / "page" / "templates"  # of the page
+# Of the sources beside the catalogue's.
+BUNDLED_LICENCES = {"digits": "CC BY 4.0", "blobs": "none needed"}
+
+
+class Study:
+    """The jobs that a configuration asks for.
+
+    Parameters
+    ----------
+    config : dict
+        The merged configuration; see config.yaml.
+
+    Attributes
+    ----------
+    datasets, methods : list of str
+    blocks : dict of str to list of int
+        Seeds that one job trains, by the block's name.
+
+    Raises
+    ------
+    ValueError
+        When the configuration is wrong.
+    """
+
+    def __init__(self, config):
+        self.config = check_config(config)
+        self._code_digest, self._parameters_of = cache(code_digest), cache(parameters_of)  # read once, not once per job
+        self.datasets = list(self.config["study"]["datasets"])
+        self.methods = list(self.config["study"]["methods"])
+        seeds, size = list(self.config["study"]["seeds"]), self.config["seeds_per_job"]
+        starts = range(0, len(seeds), size)
+        self.blocks = {_block_name(seeds[i : i + size]): seeds[i : i + size] for i in starts}
+        for key in self.datasets:
+            self._check_file(key)
+        absent = [f"{key}.npz" for key in self.datasets if not Path(self.config["data_dir"], f"{key}.npz").exists()]
+        _check_writable("results_dir", Path(self.config["results_dir"]))
+        if absent:
+            _check_writable("data_dir", Path(self.config["data_dir"]), f", or that holds {', '.join(absent)} already")
+
+    def dataset_files(self, dataset):
+        """Return the user's file or folder behind a data set, or its raw files, or an empty list."""
+        entry = self.config["datasets"][dataset]
+        if "path" in entry:
+            return [entry["path"]]
+        source = load_catalogue().get(entry["source"], {"files": ()})
+        return [f"{self.config['data_dir']}/raw/{entry['source']}/{file}" for file in source["files"]]
+
+    @property
+    def mirror(self):
+        """The folder or URL that downloads try first; empty without one. No part of a spec."""
+        return self.config.get("data_mirror") or ""
+
+    def download_spec(self, source, file):
+        """Return the spec of a download: what must arrive, not where it comes from."""
+        return {"source": source, "file": file, "checksum": load_catalogue()[source]["files"][file]["checksum"]}
+
+    def autoencoder_of(self, method):
+        """Return the key of the autoencoder that a method builds on, or None."""
+        return self.config["methods"][method].get("autoencoder")
+
+    def dataset_spec(self, dataset):
+        """Return the spec of a conversion. The path is no part of it: its content is what counts."""
+        entry = self.config["datasets"][dataset]
+        source, path = entry.get("source", "file"), entry.get("path")
+        options = {key: value for key, value in entry.items() if key not in ("title", "scaling", "path", "source")}
+        modules = ["deepkm.datasets.sources", "deepkm.stages.dataset"]
+        if path and not (source in load_catalogue() and raw_file_of(source, path)):
+            source = "file"
+            if Path(path).is_dir():
+                options["files"] = _folder_digest(Path(path))
+        elif source in load_catalogue():
+            options["conversion"] = conversion_of(source, checked=not path)
+            modules.append(options["conversion"]["converter"].partition(":")[0])
+        return {"name": dataset, "source": source, **options, "code": self._code_digest(*modules)}
+
+    def describe_spec(self):
+        """Return what a table says of the study's data sets."""
+        return {"datasets": [self._about(key) for key in self.datasets]}
+
+    def autoencoder_spec(self, dataset, autoencoder, block):
+        """Return the spec of a pretraining, shared by all methods that name this autoencoder."""
+        return {
+            "autoencoder": autoencoder,
+            "dataset": self._features(dataset),
+            "parameters": self._autoencoder_parameters(dataset, autoencoder),
+            "seeds": self.blocks[block],
+            "code": self._code_digest("deepkm.training.loop", "deepkm.datasets.features"),
+        }
+
+    def cluster_spec(self, dataset, method, block):
+        """Return the spec of a clustering: S = len(seeds) runs of one method."""
+        entry = self.config["methods"][method]
+        module = entry["estimator"].partition(":")[0]
+        parameters = self._parameters(dataset, method)
+        return {
+            "method": method,
+            "dataset": self._features(dataset),
+            "estimator": entry["estimator"],
+            "parameters": parameters,
+            "seeds": self.blocks[block],
+            "snapshots": _snapshot_epochs(self.config["snapshots"], parameters["epochs"]),
+            "code": self._code_digest(
+                module, "deepkm.training.loop", "deepkm.datasets.features", "deepkm.training.snapshots"
+            ),
+        }
+
+    def training_jobs(self):
+        """Return which results the study is made of: blocks of each data set, and each method with its autoencoder."""
+        methods = [[method, self.autoencoder_of(method)] for method in self.methods]
+        return {"datasets": self.datasets, "methods": methods, "blocks": list(self.blocks)}
+
+    def score_spec(self):
+        """Return the spec of scoring: it depends on its input files and on the metrics alone."""
+        return {**self.training_jobs(), "code": self._code_digest("deepkm.numerics.metrics", "deepkm.stages.score")}
+
+    def statistics_spec(self):
+        """Return the spec of the tests between methods, in the study's order; titles do not matter."""
+        keys = {"datasets": self.datasets, "methods": self.methods}
+        return {**keys, "code": self._code_digest("deepkm.stages.statistics")}
+
+    def report_spec(self, stage):
+        """Return the spec of a stage that shows results: what is shown, in which order, under which names."""
+        titles = {
+            kind: [[key, self.config[kind][key].get("title", key)] for key in getattr(self, kind)]
+            for kind in ("datasets", "methods")
+        }
+        return {
+            **titles,
+            "ablations": self.ablations(),
+            "n_seeds": sum(map(len, self.blocks.values())),
+            "origins": {key: self._origin(key) for key in self.datasets},
+            "code": self._code_digest(f"deepkm.stages.{stage}"),
+        }
+
+    def figures_spec(self):
+        """Return the spec of the figures: beside what is shown, what is read and how the data were scaled."""
+        about = {key: self._features(key) for key in self.datasets}
+        panels, jobs = self.config["panels"], self.training_jobs()
+        return {**self.report_spec("figures"), "features": about, "panels": panels, "jobs": jobs}
+
+    def page_spec(self):
+        """Return the spec of the page: beside what is shown, how many seeds there should be, and the page's design."""
+        seeds = [seed for block in self.blocks.values() for seed in block]
+        return {**self.report_spec("report"), "seeds": seeds, "templates": files_digest(TEMPLATES)}
+
+    def ablations(self):
+        """Return pairs of methods, [with, without], that differ in nothing but re-initialisation."""
+        identity = {method: self._identity(method) for method in self.methods}
+        return [
+            [method, other]
+            for method in self.methods
+            for other in self.methods
+            if identity[method].get("reinit") is True and identity[other] == {**identity[method], "reinit": False}
+        ]
+
+    def _identity(self, method):
+        estimator = self.config["methods"][method]["estimator"]
+        return {"estimator": estimator, **self._parameters(self.datasets[0], method)}
+
+    def _about(self, dataset):
+        entry = self.config["datasets"][dataset]
+        source = entry.get("source", "file")
+        licence = BUNDLED_LICENCES.get(source) or load_catalogue().get(source, {}).get("licence", "-")
+        return {
+            "title": entry.get("title", dataset),
+            "n_clusters": entry["n_clusters"],
+            "source": Path(entry["path"]).name if "path" in entry else source,
+            "licence": licence,
+        }
+
+    def _origin(self, dataset):
+        """Return the source whose published figures a data set may be held against, and how it departs from it."""
+        entry = self.config["datasets"][dataset]
+        departs = [f"first {entry['first']} samples"] if "first" in entry else []
+        departs += ["from a file of one's own"] if "path" in entry else []
+        return {"source": entry.get("source", "file"), "departs": "; ".join(departs)}
+
+    def _features(self, dataset):
+        entry = self.config["datasets"][dataset]
+        return {"name": dataset, "n_clusters": entry["n_clusters"], "scaling": entry.get("scaling", "none")}
+
+    def _autoencoder_parameters(self, dataset, autoencoder):
+        entry = {**self.config["training"], **self.config["autoencoders"][autoencoder]}
+        entry |= entry.pop("per_dataset", {}).get(dataset, {})
+        return {
+            "autoencoder": entry.get("kind", "mlp"),
+            "hidden_widths": list(entry.get("hidden_widths", (500, 500, 2000))),
+            "n_latent": entry.get("n_latent") or self.config["datasets"][dataset]["n_clusters"],
+            "pretraining_epochs": entry["pretraining_epochs"],
+            "pretraining_batch_size": entry["batch_size"],
+            "pretraining_learning_rate": float(entry["learning_rate"]),
+            "precision": entry["precision"],
+        }
+
+    def _parameters(self, dataset, method):
+        """Return the keywords of the estimator: its defaults < training < the entry < the entry's per_dataset."""
+        entry = self.config["methods"][method]
+        defaults = self._parameters_of(entry["estimator"])
+        values = defaults | {
+            key: value for key, value in self.config["training"].items() if key != "pretraining_epochs"
+        }
+        values |= {key: value for key, value in entry.items() if key not in ENTRY_KEYS}
+        values |= entry.get("per_dataset", {}).get(dataset, {})
+        values["n_clusters"] = self.config["datasets"][dataset]["n_clusters"]
+        if self.autoencoder_of(method) is None:
+            values["autoencoder"] = None
+        else:
+            values |= self._autoencoder_parameters(dataset, self.autoencoder_of(method))
+        for name in ("random_state", "device"):
+            del values[name]
+        return {name: _plain(value, defaults.get(name)) for name, value in values.items()}
+
+    def _check_file(self, dataset):
+        path = self.config["datasets"][dataset].get("path")
+        target = Path(self.config["data_dir"]) / f"{dataset}.npz"
+        if path and Path(path).resolve() == target.resolve():
+            raise ValueError(
+                f"datasets.{dataset}.path: got {path}, where the converted copy is written; keep your file elsewhere"
+            )
+        if path and not Path(path).exists():
+            raise ValueError(
+                f"datasets.{dataset}.path: got {path}, expected an existing file or folder; put it there or name "
+                f"yours with --config 'datasets={{{dataset}: {{path: FILE}}}}'"
+            )
+
+
+def _check_writable(key, folder, otherwise=""):
+    """Raise a ValueError where a folder neither exists nor can be made."""
+    existing = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+    if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
+        raise ValueError(f"{key}: got {folder}, expected a folder that can be written to{otherwise}; name another one")
+
+
+def _folder_digest(folder):
+    """Return a digest of the names and sizes of a folder's images: Snakemake looks at a folder's own time alone."""
+    lines = [f"{path.stat().st_size} {path.relative_to(folder)}" for path in image_files(folder)]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
+
+
+def _block_name(seeds):
+    return f"seed{seeds[0]}" if len(seeds) == 1 else f"seed{seeds[0]}x{len(seeds)}"
+
+
+def _snapshot_epochs(count, epochs):
+    """Return `count` epochs to keep, roughly geometric: before training, the last one, and some in between."""
+    between = [round(epochs ** (i / (count - 2))) for i in range(count - 1)] if count > 2 and epochs else []
+    return sorted({0, *between, epochs}) if count > 1 else [epochs] * count
+
+
+def _plain(value, default):
+    """Make equal values look equal: 10 given for 10.0, 30.0 for 30, a tuple for a list."""
+    if isinstance(value, tuple):
+        return list(value)
+    if type(default) is float and type(value) is int:
+        return float(value)
+    if type(default) is int and type(value) is float and value.is_integer():
+        return int(value)
+    return value

@@ -1,0 +1,1 @@
+"""One loop for all methods, and what it needs: the run, steps, optimizers, checkpoints, snapshots."""

@@ -1,0 +1,137 @@
+"""The one training loop: a generator that yields after each epoch, for S runs at once.
+
+The caller logs, stores checkpoints, measures time and stops; a method only supplies the five hooks that `train` names.
+"""
+
+import numpy as np
+import torch
+
+from deepkm.numerics.seeding import permutations
+from deepkm.training.optimizers import make_optimizer
+from deepkm.training.steps import RecordedStep, Step, can_record
+
+
+def train(method, x, run):
+    """Initialise `run` and train it, yielding it after initialisation and after each epoch.
+
+    Parameters
+    ----------
+    method : object
+        Supplies ``epochs``, ``batch_size``, ``optimizer_options()``, ``order(n_samples, run)`` (the samples of the next
+        epoch, (S, M)), ``recordable`` (whether all batches of an epoch take the same operations on the device, so that
+        a GPU may replay them), and five hooks, all of them for S runs at once:
+
+        - ``init(z, run)``: set up ``run.centers`` and whatever else the method keeps, from the pretrained code;
+        - ``before_epoch(z, run)``: the whole data set was just encoded anew; update what the next epoch holds constant.
+          Called after the last epoch too, so that the final labels rest on the final code;
+        - ``loss(batch, run)``: return the loss of each run, (S,);
+        - ``after_step(batch, run)``: update by closed form what the optimizer does not train;
+        - ``assign(z, run)``: return the labels, (S, N).
+    x : Tensor of shape (N, F)
+    run : Run
+        Fresh, or restored from a checkpoint: then training goes on where it stopped, with the same result.
+
+    Yields
+    ------
+    Run
+        The same object each time, consistent and ready to be saved.
+
+    Notes
+    -----
+    A method with a stopping rule keeps the flag ``run.state["stopped"]``, (S,), false at first, and calls `Run.stop` in
+    ``after_step``. From then on the loop holds that run's weights and centers fixed and its history repeats the last
+    values, while the other runs go on: what a run gives does not depend on its stack. History has ``"stopped"`` too,
+    true from the epoch in which the run stopped.
+    """
+    run.x = x
+    if run.epoch < 0:
+        z = run.encode(x)
+        with torch.no_grad():
+            method.init(z, run)
+        run.epoch = 0
+        _read_out(method, z, run)
+        yield run
+    while run.epoch < method.epochs:
+        if len(run.stopped()) == len(run.seeds):
+            _repeat_epoch(run)
+            yield run
+            continue
+        run.z = None
+        _train_epoch(
+            x,
+            run,
+            loss=method.loss,
+            after_step=method.after_step,
+            recordable=method.recordable,
+            batch_size=method.batch_size,
+            optimizer_options=method.optimizer_options(),
+            order=method.order(len(x), run),
+        )
+        _read_out(method, run.encode(x), run)
+        yield run
+    run.x = run.z = None  # a fitted model does not keep the data
+
+
+def pretrain(x, run, *, epochs, batch_size, learning_rate):
+    """Train the autoencoders of `run` on their reconstruction alone, yielding `run` after each epoch.
+
+    See `train` for `x` and `run`; nothing is read out, so the data set is not encoded.
+    """
+    run.epoch = max(run.epoch, 0)
+    while run.epoch < epochs:
+        _train_epoch(
+            x,
+            run,
+            loss=lambda batch, run: batch.reconstruction,
+            recordable=True,
+            batch_size=batch_size,
+            optimizer_options={"learning_rate": learning_rate},
+            order=permutations(run.seeds, len(x), stream="pretraining batches", epoch=run.epoch),
+        )
+        yield run
+
+
+@torch.no_grad()
+def _read_out(method, z, run):
+    run.z = z
+    method.before_epoch(z, run)
+    labels = method.assign(z, run)  # (S, N)
+    run.record(labels=labels.to(torch.uint8 if method.n_clusters <= 256 else torch.int32))
+
+
+def _train_epoch(x, run, *, loss, batch_size, optimizer_options, order, after_step=None, recordable=False):
+    """Take one pass over the samples in `order`, (S, M), last short batch kept; record the mean of each logged loss."""
+    if run.optimizer is None:
+        run.optimizer = make_optimizer(run.parameters(), **optimizer_options)
+    stopped_before = run.stopped()
+    step = full_step = Step(x, run, loss=loss, after_step=after_step)
+    for number, index in enumerate(order.to(x.device).split(batch_size, dim=1)):
+        if number == 1 and recordable and can_record(x):
+            full_step = RecordedStep(step, index) if index.shape[1] == batch_size else step
+        (full_step if index.shape[1] == batch_size else step)(index, number)
+    means = {name: total / order.shape[1] for name, total in step.totals.items()}
+    for name, mean in means.items():
+        for s in stopped_before:
+            mean[s] = float(run.history[name][-1][s])
+    run.record(**means)
+    if "stopped" in run.state:
+        run.record(stopped=run.state["stopped"].clone())
+    run.epoch += 1
+
+
+def _repeat_epoch(run):
+    """Pass an epoch in which no run is left to train."""
+    for values in run.history.values():
+        values.append(values[-1])
+    run.epoch += 1
+
+
+def final_labels(run):
+    """Return the labels after the last epoch, (S, N)."""
+    return run.history["labels"][-1].astype(np.int32)
+
+
+def check_enough_samples(n_samples, n_clusters):
+    """Raise a ValueError when there are more clusters than samples."""
+    if n_samples < n_clusters:
+        raise ValueError(f"n_samples={n_samples} should be >= n_clusters={n_clusters}; lower n_clusters")

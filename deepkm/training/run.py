@@ -1,0 +1,85 @@
+"""The state of S runs that train side by side."""
+
+from deepkm.networks.autoencoder import encode_all
+
+
+class Run:
+    """The state of S runs: all that a checkpoint must hold.
+
+    Parameters
+    ----------
+    seeds : sequence of int
+        S seeds; whatever run s draws comes from `deepkm.numerics.seeding.generator(seeds[s], stream, epoch)`.
+    autoencoder : Module
+        S stacked autoencoders with `encode` and `decode`.
+
+    Attributes
+    ----------
+    epoch : int
+        Epochs trained; -1 before `train` has initialised the run.
+    state : dict of str to Tensor
+        What the method keeps, each with a leading S. Tensors that require a gradient are trained. A method with a
+        stopping rule keeps ``"stopped"``, (S,) bool.
+    history : dict of str to list of ndarray
+        Per epoch: mean losses, (S,), and ``"labels"``, (S, N).
+    optimizer : deepkm.training.optimizers.Optimizer or None
+        Made at the first epoch.
+    x : Tensor of shape (N, F)
+        The data, while `train` runs: for hooks that must encode all of them anew.
+    z : Tensor of shape (S, N, D) or None
+        Their code as `train` last read it out, while the caller looks at the run.
+    snapshots : dict of str to list of ndarray
+        What `deepkm.training.snapshots` keeps.
+    seconds : float
+        Time trained so far, added up by the caller over interruptions.
+    """
+
+    def __init__(self, seeds, autoencoder):
+        self.seeds = tuple(int(seed) for seed in seeds)
+        self.autoencoder = autoencoder
+        self.epoch = -1
+        self.state = {}
+        self.history = {}
+        self.optimizer = None
+        self.x = None
+        self.z = None
+        self.snapshots = {}
+        self.seconds = 0.0
+        self._stopped = None, []  # what `stopped` read, and what it found
+
+    @property
+    def centers(self):
+        """The cluster centers, (S, K, D)."""
+        return self.state["centers"]
+
+    @centers.setter
+    def centers(self, value):
+        if "centers" in self.state:  # in place: the optimizer holds this tensor
+            self.state["centers"].detach().copy_(value)
+        else:
+            self.state["centers"] = value
+
+    def stopped(self):
+        """Return the places in the stack of the runs that met their method's stopping rule; [] without a rule."""
+        flags = self.state.get("stopped")
+        if flags is not self._stopped[0]:  # asked in each step, where reading a tensor would have a GPU wait
+            self._stopped = flags, flags.nonzero().flatten().tolist()
+        return self._stopped[1]
+
+    def stop(self, runs):
+        """Stop those of the stack for which `runs`, (S,) bool, is true."""
+        self.state["stopped"] = self.state["stopped"] | runs  # a new tensor, which `stopped` will read
+
+    def parameters(self):
+        """Return all trained tensors by name."""
+        named = {f"autoencoder.{name}": tensor for name, tensor in self.autoencoder.named_parameters()}
+        return named | {name: tensor for name, tensor in sorted(self.state.items()) if tensor.requires_grad}
+
+    def encode(self, x):
+        """Return the code of the whole data set, (S, N, D)."""
+        return encode_all(self.autoencoder, x, n_runs=len(self.seeds))
+
+    def record(self, **values):
+        """Append one epoch's values, each an (S, ...) tensor, to the history."""
+        for name, value in values.items():
+            self.history.setdefault(name, []).append(value.detach().cpu().numpy())

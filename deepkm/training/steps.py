@@ -1,0 +1,126 @@
+"""One step of training: a batch, its loss and gradient, the optimizer's step; on a GPU replayed from a recording."""
+
+from functools import cached_property
+
+import torch
+
+from deepkm.networks.autoencoder import reconstruction_error
+
+
+class Batch:
+    """One batch of each run; what a loss asks for is computed once.
+
+    Attributes
+    ----------
+    index : Tensor of shape (S, B)
+        Which samples.
+    x : Tensor of shape (S, B, F)
+    z : Tensor of shape (S, B, D)
+    x_hat : Tensor of shape (S, B, F)
+    reconstruction : Tensor of shape (S,)
+        Squared error summed over features, mean over the batch.
+    step : int
+        Which batch of its epoch: with the epoch, it names the stream of what a loss draws at random.
+    """
+
+    def __init__(self, x, index, autoencoder, step=0):
+        self.index = index
+        self.step = step
+        self.x = x[index]
+        self._autoencoder = autoencoder
+        self.logged = {}
+
+    @cached_property
+    def z(self):
+        return self._autoencoder.encode(self.x)
+
+    @cached_property
+    def x_hat(self):
+        return self._autoencoder.decode(self.z)
+
+    @cached_property
+    def reconstruction(self):
+        return self.log(reconstruction=reconstruction_error(self.x, self.x_hat))
+
+    def log(self, **term):
+        """Note one loss term, (S,), for the history, and return it."""
+        self.logged |= term
+        return next(iter(term.values()))
+
+
+class Step:
+    """Train `run` on one batch: ``step(index, number)``.
+
+    Attributes
+    ----------
+    totals : dict of str to Tensor
+        Sum over samples of each loss term so far, (S,).
+    """
+
+    def __init__(self, x, run, *, loss, after_step=None):
+        self.x, self.run = x, run
+        self.loss, self.after_step = loss, after_step
+        self.totals = {}
+
+    def __call__(self, index, number):
+        run = self.run
+        batch = Batch(self.x, index, run.autoencoder, number)
+        value = batch.log(loss=self.loss(batch, run))  # (S,)
+        run.optimizer.zero_grad()
+        value.sum().backward()  # run s's loss depends on run s's weights alone
+        _optimize(run)
+        if self.after_step is not None:
+            with torch.no_grad():
+                self.after_step(batch, run)
+        for name, term in batch.logged.items():
+            self.totals.setdefault(name, torch.zeros_like(term)).add_(term.detach(), alpha=index.shape[1])
+
+
+class RecordedStep:
+    """The same by one launch: the device's operations of a step, recorded once and replayed for further batches.
+
+    A small network leaves a GPU waiting for Python between its many short operations. The recording holds addresses:
+    batches of one size, and a state that is only changed in place.
+
+    Parameters
+    ----------
+    step : Step
+        It must have run before, so that the optimizer's moments and the totals exist.
+    index : Tensor of shape (S, B)
+        A batch of the size to record. Recording trains nothing.
+    """
+
+    def __init__(self, step, index):
+        run, state = step.run, dict(step.run.state)
+        self._index = index.clone()
+        run.optimizer.zero_grad()
+        self._replay = record(lambda: step(self._index, 0))
+        for name, tensor in state.items():
+            if run.state[name] is not tensor:
+                raise TypeError(f"state {name!r} is replaced in each step; a `recordable` method changes it in place")
+
+    def __call__(self, index, number):
+        self._index.copy_(index)
+        self._replay()
+
+
+def can_record(x):
+    """Tell whether steps on these data can be recorded: data in the memory of a CUDA GPU."""
+    return isinstance(x, torch.Tensor) and x.device.type == "cuda"
+
+
+def record(function):
+    """Record what `function` launches on the current GPU, and return what launches it again."""
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        function()
+    return graph.replay
+
+
+def _optimize(run):
+    """Take one step of the optimizer; a stopped run is put back, since its momentum would still move it."""
+    stopped = run.stopped()
+    kept = [(tensor.detach(), tensor.detach()[stopped]) for tensor in run.parameters().values()] if stopped else []
+    run.optimizer.step()
+    for tensor, value in kept:
+        tensor[stopped] = value
