@@ -1,14 +1,46 @@
-"""HDF5 files without pickles. A file appears whole or not at all."""
+"""Files: each appears whole or not at all, has one writer, and is HDF5 without pickles where it holds arrays.
 
+No other room is imported here, and all others may use it.
+"""
+
+import hashlib
 import io
 import json
 import os
+import socket
 from contextlib import contextmanager
 from pathlib import Path
 
 import h5py
 import numpy as np
 from filelock import FileLock, Timeout
+
+
+@contextmanager
+def replacing(path, *, shared=False):
+    """Yield a binary file that takes the name `path` once the block has ended well; else nothing changes.
+
+    Its folder is created. `shared`: there may be several writers of this name at once, and the last one wins; without
+    it, what a killed writer left is overwritten by the next one.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    writer = f".{socket.gethostname()}.{os.getpid()}" if shared else ""
+    temporary = path.with_name(f"{path.name}{writer}.tmp")
+    try:
+        with open(temporary, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())  # on the disk before it takes the name: whole even after a power cut
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def sha256_of(path):
+    """Return the checksum of a file, in hexadecimal."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def write_hdf5(path, *, arrays, attributes):
@@ -23,19 +55,10 @@ def write_hdf5(path, *, arrays, attributes):
     attributes : dict of str to object
         Each is stored as JSON text.
     """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + ".tmp")
     # Made in memory and written in one go: a full disk is then an OSError and not a crash within HDF5.
     content = _content(arrays, attributes)
-    try:
-        with open(temporary, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())  # on the disk before it takes the name: whole even after a power cut
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with replacing(path) as file:
+        file.write(content)
 
 
 def _content(arrays, attributes):

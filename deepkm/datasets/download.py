@@ -10,7 +10,7 @@ import pooch
 import requests
 from tqdm import tqdm
 
-from deepkm.files import sole_writer
+from deepkm.files import replacing, sha256_of, sole_writer
 
 # Seconds to wait for a connection, and for the next piece of a body.
 TIMEOUT = (15, 60)
@@ -156,6 +156,5 @@ def _noted_checksum(path):
 
 def _note_checksum(path):
     """Write what `sha256sum --check` reads."""
-    temporary = path.with_name(f".{path.name}.sha256.tmp")
-    temporary.write_text(f"{pooch.file_hash(str(path))}  {path.name}\n")
-    os.replace(temporary, _note(path))
+    with replacing(_note(path)) as file:
+        file.write(f"{sha256_of(path)}  {path.name}\n".encode())

@@ -9,7 +9,7 @@ import torch
 
 from deepkm.datasets.features import load_features
 from deepkm.datasets.streaming import StreamedFeatures, is_streamed
-from deepkm.files import read_hdf5
+from deepkm.files import read_hdf5, sha256_of
 from deepkm.jobs.provenance import describe_device
 
 
@@ -39,8 +39,7 @@ def _digest_data(path):
     with np.load(path, allow_pickle=False) as file:
         if "sha256" in file.files:
             return str(file["sha256"])
-    with open(path, "rb") as file:  # not made by the dataset stage
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return sha256_of(path)  # not made by the dataset stage
 
 
 def _usable(device):

@@ -8,10 +8,9 @@ of the very numbers that are trained on.
 import hashlib
 import os
 import shutil
-import socket
 from pathlib import Path
 
-from deepkm.files import read_attributes
+from deepkm.files import read_attributes, replacing
 from deepkm.study.spec import dumps
 
 
@@ -53,10 +52,5 @@ def publish(path, args):
 
 def copy(source, target):
     """Copy a file that appears whole or not at all, whoever else copies it at the same time."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f"{target.name}.{socket.gethostname()}.{os.getpid()}.tmp")
-    try:
-        shutil.copyfile(source, temporary)
-        os.replace(temporary, target)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with open(source, "rb") as original, replacing(target, shared=True) as file:
+        shutil.copyfileobj(original, file)

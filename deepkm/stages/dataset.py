@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +10,7 @@ from deepkm.datasets.arrays import check_clusters
 from deepkm.datasets.images import image_files
 from deepkm.datasets.large import scan, stays_in_file
 from deepkm.datasets.sources import load_source
-from deepkm.files import sole_writer
+from deepkm.files import replacing, sha256_of, sole_writer
 
 
 def add_arguments(parser):
@@ -42,8 +41,10 @@ def convert(args):
     members |= {"source": np.array(spec["source"]), "sha256": np.array(meta["sha256"]["feature"])}
     members["spec"] = np.array(json.dumps(spec, sort_keys=True))
     check_clusters(meta["shape"][0], spec["n_clusters"], spec["name"])
-    _replace(args.output, lambda file: np.savez_compressed(file, **members))
-    _replace(args.meta, lambda file: file.write((json.dumps(meta, indent=2) + "\n").encode()))
+    with replacing(args.output) as file:
+        np.savez_compressed(file, **members)
+    with replacing(args.meta) as file:
+        file.write((json.dumps(meta, indent=2) + "\n").encode())
     classes = "no labels" if meta["class_counts"] is None else f"{len(meta['class_counts'])} classes"
     print(f"{spec['name']}: {meta['shape'][0]} samples of shape {tuple(meta['shape'][1:])}, {classes}")
 
@@ -92,19 +93,6 @@ def _source_lines(paths):
 def _sha256(path):
     """Return the checksum of a file, or of all images in a folder with their names."""
     if path.is_file():
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return sha256_of(path)
     lines = [f"{_sha256(image)}  {image.relative_to(path)}\n" for image in image_files(path)]
     return hashlib.sha256("".join(lines).encode()).hexdigest()
-
-
-def _replace(path, write):
-    """Write a file that appears whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + ".tmp")
-    try:
-        with open(temporary, "wb") as file:
-            write(file)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)

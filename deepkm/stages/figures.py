@@ -1,11 +1,11 @@
 """Draw the figures of a study: results/figures/*.{png,svg}, and figures.json, which says what each one shows."""
 
-import hashlib
 import json
 from pathlib import Path
 
 import pandas as pd
 
+from deepkm.files import sha256_of
 from deepkm.report.figures.gallery import Tables, draw_study
 from deepkm.report.figures.runs import Dataset
 from deepkm.report.figures.style import save
@@ -44,4 +44,4 @@ def main(args):
 
 def _checksum(path):
     """Return a line as `sha256sum` writes it."""
-    return f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.parent.name}/{path.name}\n"
+    return f"{sha256_of(path)}  {path.parent.name}/{path.name}\n"

@@ -1,6 +1,5 @@
 """What lies in a study's results folder, compared with what its configuration asks for. Needs no `.snakemake`."""
 
-import hashlib
 import json
 import re
 import zipfile
@@ -10,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import yaml
 
-from deepkm.files import is_held, read_attributes
+from deepkm.files import is_held, read_attributes, sha256_of
 from deepkm.study.paths import side_file
 from deepkm.study.plan import Study
 from deepkm.study.spec import digest
@@ -117,7 +116,7 @@ def check_shared_data(study):
         harmless = {"code"} if wanted["source"] == "blobs" else {"code", "n_clusters"}
         others = [key for key in differing(found.get("spec", wanted), wanted) if key not in harmless]
         own = study.config["datasets"][dataset].get("path", "")
-        if Path(own).is_file() and "source_sha256" in found and _sha256(own) not in str(found["source_sha256"]):
+        if Path(own).is_file() and "source_sha256" in found and sha256_of(own) not in str(found["source_sha256"]):
             others.append("path")
         if others:
             raise ValueError(
@@ -138,11 +137,6 @@ def _about(study, dataset):
     except (OSError, ValueError, zipfile.BadZipFile):
         return {}
     return found | {"spec": json.loads(str(found["spec"]))} if "spec" in found else {}
-
-
-def _sha256(path):
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def result_files(folder, jobs):
