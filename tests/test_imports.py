@@ -34,6 +34,13 @@ LIGHT = [
 ]
 
 
+def test_what_snakemake_reads_of_metrics_and_tables_is_light():
+    code = (
+        "import sys, deepkm.report.tables.study; print(*{'torch', 'sklearn', 'scipy', 'matplotlib'} & {*sys.modules})"
+    )
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True).stdout == b"\n"
+
+
 @pytest.mark.parametrize("module", LIGHT)
 def test_pytorch_stays_out(module):
     code = f"import sys, deepkm.{module}; sys.exit('torch' in sys.modules)"

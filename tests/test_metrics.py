@@ -1,7 +1,10 @@
+import re
+import shutil
 from itertools import permutations
 
 import numpy as np
 import pytest
+from conftest import ROOT, run_snakemake
 from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 
 from deepkm.numerics.metrics import scores
@@ -46,3 +49,17 @@ def test_one_cluster_scores_the_largest_class():
 def test_no_labels():
     with pytest.raises(ValueError, match="got 2 labels for 3 targets"):
         scores([0, 1, 2], [0, 1])
+
+
+def test_snakemake_expects_the_table_of_a_metric_added_by_one_line(tmp_path):
+    for name in ("deepkm", "workflow", "profiles", "envs"):
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("Snakefile", "config.yaml"):
+        shutil.copy(ROOT / name, tmp_path)
+    path = tmp_path / "deepkm" / "numerics" / "metrics.py"
+    path.write_text(path.read_text().replace("METRICS = {\n", 'METRICS = {\n    "zero": ("Zero", lambda table: 0),\n'))
+    plan = run_snakemake(tmp_path, "-n", "tables").stdout
+    output = re.search(r"rule tables:.*?output: (.*?)\n", plan, re.DOTALL)[1].split(", ")
+    assert {f"results/tables/{metric}.{suffix}" for metric in ("zero", "acc") for suffix in ("csv", "md", "tex")} <= {
+        *output
+    }

@@ -1,9 +1,11 @@
 """Tables: every number again from the raw results, and names that could break them."""
 
 import io
+import json
 import os
 import re
 from itertools import permutations
+from pathlib import Path
 from unittest import mock
 
 import h5py
@@ -17,9 +19,10 @@ from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 
 from deepkm.__main__ import main
 from deepkm.files import read_hdf5, write_hdf5
+from deepkm.numerics.metrics import METRICS as ALL_METRICS
 from deepkm.report.tables.layout import Cell, Table, to_latex, to_markdown
 from deepkm.report.tables.published import load_published
-from deepkm.report.tables.study import NAMES, score_table
+from deepkm.report.tables.study import score_table, table_names
 from deepkm.report.tables.summaries import summarize
 from deepkm.study.plan import Study
 from deepkm.study.spec import dumps
@@ -28,6 +31,7 @@ DATASETS = {"blobs": "B|o_b*s", "usps": "<script>alert(1)</script>", "mine": "no
 METHODS = {"km": "k-means", "aekm": "A#E [1]", "dkm": "DKM~^", "ct": "{CT}", "ct_no_reinit": "CT `off`"}
 SEEDS = [0, 1, 2, 3, 4, 5, 6, 7]
 METRICS = ("acc", "nmi", "ari")
+NAMES = table_names()
 
 
 def stage(name, spec, **options):
@@ -64,6 +68,7 @@ def make_study():
     for kind, titles in (("datasets", DATASETS), ("methods", METHODS)):
         for key, title in titles.items():
             config[kind][key]["title"] = title
+    Path("config.yaml").write_text(yaml.safe_dump(config))
     study = Study(config)
     for dataset in DATASETS:
         files = {"output": f"data/{dataset}.npz", "meta": f"data/{dataset}.meta.json"}
@@ -350,3 +355,41 @@ def test_hostile_titles(title):
     text = to_markdown(table)
     assert len(text.splitlines()) == 5
     assert pd.read_csv(io.StringIO(text), sep=r"(?<!\\)\|", engine="python").shape[1] == 4
+
+
+@mock.patch.dict(os.environ)  # a job chooses its device there
+def test_a_metric_is_one_line(study, tmp_path, monkeypatch):
+    """A made-up one reaches scores, statistics, tables, figures and the page."""
+    monkeypatch.setitem(ALL_METRICS, "purity", ("Purity", lambda table: table.max(1).sum() / table.sum()))
+    monkeypatch.chdir(study)
+    spec, data = Study(yaml.safe_load((study / "config.yaml").read_text())), [f"data/{d}.npz" for d in DATASETS]
+    made = {name: tmp_path / f"{name}.csv" for name in ("scores", "epochs", "runs", "parameters")}
+    tests = {name: tmp_path / f"{name}.csv" for name in ("pairwise", "best", "friedman", "nemenyi")}
+    stage("score", spec.score_spec(), data=data, results="results", output=[*made.values()])
+    stage("statistics", spec.statistics_spec(), scores=made["scores"], output=[*tests.values()])
+    inputs = {name: (made | tests)[name] for name in ("scores", "runs", "parameters", "pairwise", "best")}
+    stage("tables", spec.report_spec("tables"), **inputs, output=[tmp_path / f"purity{s}" for s in (".csv", ".md")])
+    frames, figures = [*made.values(), *tests.values()], tmp_path / "figures"
+    stage("figures", spec.figures_spec(), tables=frames, data=data, results="results", output=figures)
+    page = {"study": dumps(spec.config), "figures": figures, "output": tmp_path / "report.html"}
+    stage("report", spec.page_spec(), tables=frames, **page)
+
+    scores = pd.read_csv(made["scores"])
+    purity = scores["purity"].dropna()
+    assert len(purity) == 2 * len(METHODS) * len(SEEDS)
+    assert (purity >= scores.loc[purity.index, "acc"]).all()
+    assert "purity" in pd.read_csv(made["epochs"])
+    for name in ("pairwise", "best", "friedman", "nemenyi"):
+        assert "purity" in set(pd.read_csv(tests[name])["metric"])
+    table = pd.read_csv(tmp_path / "purity.csv").set_index(["dataset", "method"])
+    for (dataset, method), rows in scores.dropna().groupby(["dataset", "method"]):
+        assert table.loc[(dataset, method), "mean"] == pytest.approx(100 * rows["purity"].mean(), rel=1e-5)
+    assert (tmp_path / "purity.md").read_text().startswith("| Purity in %")
+    index = json.loads((figures / "figures.json").read_text())
+    assert {"ranks", "blobs_scores_over_epochs", "blobs_ablation"} <= {figure["stem"] for figure in index}
+    for stem in ("ranks", "blobs_scores_over_epochs", "blobs_ablation"):
+        assert "Purity" in (figures / f"{stem}.svg").read_text()
+    text = (tmp_path / "report.html").read_text()
+    assert 'id="table-purity"' in text
+    assert text.count(">Purity</th>") == len(METHODS) + 1  # of each method's runs, and of the ranks
+    assert text.count(">Purity in %</th>") == len(METHODS)

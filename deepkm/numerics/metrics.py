@@ -1,29 +1,40 @@
-"""Agreement of labels with true classes, from one contingency table."""
+"""Agreement of labels with true classes, from one contingency table.
+
+`METRICS`, at the end, is the one list of them: the columns of ``scores.csv``, the tables, the figures, the page and
+what Snakemake expects of its rules follow from it. Snakemake reads it in its own process: so nothing heavy is imported
+before a metric is called.
+"""
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 
 def scores(target, labels):
-    """Return ``acc``, ``nmi`` and ``ari`` in [0, 1] (ARI may be negative), and the number of clusters in use.
+    """Return each of `METRICS`, and the number of clusters in use.
 
     Parameters
     ----------
-    target, labels : array-like of shape (N,)
-        True classes and found clusters: any integers, any number of each.
+    target : array-like of shape (N,) or None
+        True classes, any integers; without them, metrics are NaN.
+    labels : array-like of shape (N,)
+        Found clusters: any integers, any number of them.
 
     Examples
     --------
     >>> scores([0, 0, 1, 1], [1, 1, 0, 0])
     {'acc': 1.0, 'nmi': 1.0, 'ari': 1.0, 'n_clusters_used': 2}
+    >>> scores(None, [1, 1, 0, 0])
+    {'acc': nan, 'nmi': nan, 'ari': nan, 'n_clusters_used': 2}
     """
+    if target is None:
+        return {**dict.fromkeys(METRICS, float("nan")), "n_clusters_used": len(np.unique(labels))}
     table = contingency(target, labels)
-    return {
-        "acc": accuracy(table),
-        "nmi": normalized_mutual_information(table),
-        "ari": adjusted_rand_index(table),
-        "n_clusters_used": table.shape[0],
-    }
+    measured = {name: float(function(table)) for name, (_, function) in METRICS.items()}
+    return {**measured, "n_clusters_used": len(table)}
+
+
+def title_of(metric):
+    """Return what a metric is called in tables and figures."""
+    return METRICS[metric][0]
 
 
 def contingency(target, labels):
@@ -41,6 +52,8 @@ def accuracy(table):
 
     The table may be rectangular: what stays unmatched counts as wrong.
     """
+    from scipy.optimize import linear_sum_assignment  # noqa: PLC0415  see the top
+
     return float(table[linear_sum_assignment(table, maximize=True)].sum() / table.sum())
 
 
@@ -69,3 +82,13 @@ def _entropy(p):
 def _pairs(counts):
     counts = np.asarray(counts, dtype=np.float64)
     return np.sum(counts * (counts - 1)) / 2
+
+
+# Of each metric, by its column: its title, and a function of the contingency table (clusters x classes): the higher the
+# better, 1 where they agree. Where there is room for one metric only, it is the first.
+METRICS = {
+    "acc": ("ACC", accuracy),
+    "nmi": ("NMI", normalized_mutual_information),
+    "ari": ("ARI", adjusted_rand_index),
+}
+MAIN_METRIC = next(iter(METRICS))

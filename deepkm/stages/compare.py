@@ -5,8 +5,8 @@ from pathlib import Path
 import pandas as pd
 
 from deepkm.files import read_hdf5
+from deepkm.numerics.metrics import METRICS
 from deepkm.report.tables.layout import to_markdown
-from deepkm.report.tables.summaries import METRICS
 from deepkm.report.tables.two_studies import changes_table, compare_jobs, compare_scores, numbers_table
 from deepkm.study.inventory import FOLDERS
 

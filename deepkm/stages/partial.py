@@ -4,8 +4,8 @@ import os
 from argparse import Namespace
 from pathlib import Path
 
-from deepkm.report.tables.study import NAMES
-from deepkm.report.tables.summaries import METRICS
+from deepkm.numerics.metrics import METRICS
+from deepkm.report.tables.study import table_names
 from deepkm.stages import report, statistics, tables
 from deepkm.stages.score import write_scores
 from deepkm.study.inventory import FOLDERS, jobs_of
@@ -38,7 +38,7 @@ def main(args):
     )
     output = [files[name] for name in TESTED]
     statistics.main(Namespace(spec=study.statistics_spec(), scores=files["scores"], output=output))
-    output = [folder / f"{name}{suffix}" for name in NAMES for suffix in (".csv", ".md")]
+    output = [folder / f"{name}{suffix}" for name in table_names() for suffix in (".csv", ".md")]
     output = [path for path in output if path not in files.values()]
     tables.main(Namespace(spec=study.report_spec("tables"), output=output, **files))
     page = {"study": dumps(args.spec), "options": os.environ.get("DEEPKM_OPTIONS", "--cores 1"), "figures": None}

@@ -70,7 +70,7 @@ def _score_file(arrays, attributes, target):
             "seconds": attributes["provenance"]["seconds"] / len(spec["seeds"]),
         }
         diverged = not np.isfinite([rows[-1].get("loss", 0.0), *np.ravel(arrays["centers"][s])]).all()
-        final.append({**key, **_score(target, arrays["labels"][s]), **cost, "diverged": diverged})
+        final.append({**key, **scores(target, arrays["labels"][s]), **cost, "diverged": diverged})
     return final, curves
 
 
@@ -107,12 +107,6 @@ def _target(path):
         return file["target"] if "target" in file.files else None
 
 
-def _score(target, labels):
-    if target is None:  # nothing to compare with
-        return {"acc": np.nan, "nmi": np.nan, "ari": np.nan, "n_clusters_used": len(np.unique(labels))}
-    return scores(target, labels)
-
-
 def _epochs_trained(arrays, s):
     """Return how many epochs run s trained: up to its stopping rule, where its method has one."""
     if "history/stopped" in arrays and arrays["history/stopped"][s].any():
@@ -125,4 +119,4 @@ def _epochs(arrays, s, target):
     losses = {name.removeprefix("history/"): array[s] for name, array in arrays.items() if name.startswith("history/")}
     labels = losses.pop("labels")  # (E + 1, N)
     for epoch, found in enumerate(labels):
-        yield {"epoch": epoch, **_score(target, found), **{k: v[epoch - 1] for k, v in losses.items() if epoch}}
+        yield {"epoch": epoch, **scores(target, found), **{k: v[epoch - 1] for k, v in losses.items() if epoch}}

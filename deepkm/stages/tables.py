@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from deepkm.numerics.metrics import METRICS
 from deepkm.report.tables import study as tables
 from deepkm.report.tables import summaries
 from deepkm.report.tables.layout import to_latex, to_markdown
@@ -31,7 +32,7 @@ def main(args):
 
 
 def make_tables(spec, *, scores, runs, parameters, pairwise, best):
-    """Return the numbers and the table of each name in `deepkm.report.tables.study.NAMES`.
+    """Return the numbers and the table of each name in `deepkm.report.tables.study.table_names`.
 
     Parameters
     ----------
@@ -46,7 +47,7 @@ def make_tables(spec, *, scores, runs, parameters, pairwise, best):
     """
     titles = {kind: dict(spec[kind]) for kind in ("datasets", "methods")}
     study = {**titles, "n_seeds": spec["n_seeds"]}
-    by_metric = {metric: summaries.summarize(scores, metric, **study, best=best) for metric in summaries.METRICS}
+    by_metric = {metric: summaries.summarize(scores, metric, **study, best=best) for metric in METRICS}
     cost = summaries.summarize_cost(scores, runs, **study)
     ablation = summaries.summarize_ablations(scores, pairwise, spec["ablations"], datasets=titles["datasets"])
     used = summaries.select_parameters(parameters, **titles)

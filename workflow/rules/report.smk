@@ -1,3 +1,6 @@
+from deepkm.report.tables.study import table_names
+
+
 rule score:
     """Compare all results with the true classes: the only rule that reads them."""
     input:
@@ -55,7 +58,7 @@ rule statistics:
         "python -m deepkm statistics --spec {params.spec:q} --scores {input:q} --output {output:q} > {log:q} 2>&1"
 
 
-TABLES = ["acc", "nmi", "ari", "cost", "ablation", "parameters", "published"]
+TABLES = table_names()
 
 
 rule tables:

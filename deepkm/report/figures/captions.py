@@ -4,8 +4,8 @@ CAPTIONS = {
     "ranks": (
         "Scores",
         """Rank of each method by its mean over seeds, 1 (dark) the best; methods are ordered by their mean rank in
-        ACC. Look for rows that are dark throughout: a method that is first on one data set and last on another owes
-        its place to its settings. Neighbouring ranks may differ by chance: see the tests.""",
+        {metric}. Look for rows that are dark throughout: a method that is first on one data set and last on another
+        owes its place to its settings. Neighbouring ranks may differ by chance: see the tests.""",
     ),
     "critical_difference": (
         "Statistics",
@@ -41,15 +41,15 @@ CAPTIONS = {
     ),
     "sensitivity": (
         "Sensitivity",
-        """Mean ACC of {name} over seeds; its entries in the study differ in nothing else. Look for a plateau: a
+        """Mean {metric} of {name} over seeds; its entries in the study differ in nothing else. Look for a plateau: a
         single good value amid bad ones can only be found by those who know the classes.""",
     ),
     "tsne": (
         "Codes",
-        """The same {n} samples in every panel, seed {seed}; {colors}, numbers ACC. Each panel starts from the layout
-        of the one to its left, so that what moved there moved in the code. Look for groups that draw together and
-        apart from left to right, and whether they are of one colour: tight groups of mixed colours are clusters, but
-        not classes. Distances between groups mean nothing in t-SNE.""",
+        """The same {n} samples in every panel, seed {seed}; {colors}, numbers {metric}. Each panel starts from the
+        layout of the one to its left, so that what moved there moved in the code. Look for groups that draw together
+        and apart from left to right, and whether they are of one colour: tight groups of mixed colours are clusters,
+        but not classes. Distances between groups mean nothing in t-SNE.""",
     ),
     "memberships": (
         "Codes",

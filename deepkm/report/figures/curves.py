@@ -3,11 +3,11 @@
 import numpy as np
 from matplotlib.ticker import FormatStrFormatter, LogLocator, MaxNLocator, NullFormatter
 
+from deepkm.numerics.metrics import MAIN_METRIC, METRICS, title_of
 from deepkm.report.figures.captions import caption_of
 from deepkm.report.figures.style import Drawing, in_words, label_beside, line_of, new_figure, styled
 
 LOSSES = {"reconstruction": "Reconstruction: squared error per sample", "clustering": "Clustering term, unweighted"}
-METRICS = {"acc": "ACC", "nmi": "NMI"}
 
 
 @styled
@@ -56,16 +56,17 @@ def draw_losses(curves, titles, *, dataset):
 
 @styled
 def draw_scores(curves, titles, *, dataset):
-    """Draw ACC and NMI over epochs; methods that do not fine-tune are levels. See `draw_losses`."""
-    curves = curves.dropna(subset=["acc"])
+    """Draw all metrics over epochs; methods that do not fine-tune are levels. See `draw_losses`."""
+    curves = curves.dropna(subset=[MAIN_METRIC])
     if curves.empty:
         return None
-    percent = curves.assign(**{metric: 100 * curves[metric] for metric in METRICS})
+    metrics = [metric for metric in METRICS if metric in curves]
+    percent = curves.assign(**{metric: 100 * curves[metric] for metric in metrics})
     groups = dict(_by_method(percent, titles))
     longest = max(1, *(rows["epoch"].max() for rows in groups.values()))
     title = f"{dataset[1]}: agreement with the true classes"
-    figure, axes = _panels(METRICS, titles, title=title, panels=dict.fromkeys(METRICS, groups))
-    for axis, metric in zip(axes, METRICS, strict=True):
+    figure, axes = _panels(metrics, titles, title=title, panels=dict.fromkeys(metrics, groups))
+    for axis, metric in zip(axes, metrics, strict=True):
         ends = []
         for method, rows in groups.items():
             if rows["epoch"].max() > 0:
@@ -74,15 +75,16 @@ def draw_scores(curves, titles, *, dataset):
                 level, look = rows[metric].mean(), line_of(method, titles)
                 axis.hlines(level, 0, longest, label=titles[method], **look | {"linestyle": ":"})
                 ends.append((longest, level, titles[method], look | {"linestyle": ":"}))
-        axis.set(title=f"{METRICS[metric]} [%]", ylim=(_lower_end(percent, metric), None))
+        axis.set(title=f"{title_of(metric)} [%]", ylim=(_lower_end(percent, metric), None))
         label_beside(axis, ends)
-    final = {method: _last(rows)["acc"].mean() for method, rows in groups.items()}
+    named = ", ".join(map(title_of, metrics))
+    final = {method: _last(rows)[MAIN_METRIC].mean() for method, rows in groups.items()}
     return Drawing(
         figure=figure,
         stem=f"{dataset[0]}_scores_over_epochs",
         title=title,
         **caption_of("scores"),
-        alt=f"Line charts of ACC and NMI over epochs. ACC at the end: {in_words(final, titles)}.",
+        alt=f"Line charts of {named} over epochs. {title_of(MAIN_METRIC)} at the end: {in_words(final, titles)}.",
         datasets=(dataset[0],),
         methods=tuple(groups),
     )
@@ -90,13 +92,17 @@ def draw_scores(curves, titles, *, dataset):
 
 def _panels(names, titles, *, title, panels):
     most = max(len(panel) for panel in panels.values())
-    figure = new_figure(max(2.6, 0.7 + 0.145 * most), title=title)
-    axes = figure.subplots(1, len(names), squeeze=False)[0]
-    for axis in axes:
+    columns = min(2, len(names))
+    rows = -(-len(names) // columns)
+    figure = new_figure(rows * max(2.6, 0.7 + 0.145 * most), title=title)
+    axes = figure.subplots(rows, columns, squeeze=False).flatten()
+    for axis in axes[len(names) :]:
+        axis.set_visible(False)
+    for axis in axes[: len(names)]:
         axis.set_xlabel("Fine-tuning epoch")
         axis.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
         axis.margins(x=0.02)
-    return figure, axes
+    return figure, axes[: len(names)]
 
 
 def _by_method(curves, titles):

@@ -8,6 +8,7 @@ from matplotlib.lines import Line2D
 from sklearn.manifold import TSNE
 from threadpoolctl import threadpool_limits
 
+from deepkm.numerics.metrics import MAIN_METRIC, title_of
 from deepkm.report.figures.captions import caption_of
 from deepkm.report.figures.style import CLASS_COLORS, OTHERS, WIDTH, Drawing, color_of, in_words, new_figure, styled
 
@@ -25,7 +26,7 @@ def draw_embeddings(runs, titles, curves, *, dataset):
         One run per method, of the same seed; those without snapshots are left out.
     titles : dict of str to str
     curves : DataFrame
-        Rows of ``results/epochs.csv`` for the data set: ACC is written into the panels.
+        Rows of ``results/epochs.csv`` for the data set: the first metric is written into the panels.
     dataset : Dataset
 
     Notes
@@ -52,13 +53,15 @@ def draw_embeddings(runs, titles, curves, *, dataset):
         for axis, layout, epoch in zip(row, layouts, run.epochs, strict=False):
             _draw_panel(axis, layout, _groups_of(run, dataset)[run.sample[chosen]], shown)
             axis.set_title(f"epoch {epoch}", fontsize=7, pad=2, loc="left")
-            if (acc := _acc(curves, method, run.seed, epoch)) is not None:
-                axis.set_title(f"{100 * acc:.0f} %", fontsize=7, pad=2, loc="right")
+            if (score := _score(curves, method, run.seed, epoch)) is not None:
+                axis.set_title(f"{100 * score:.0f} %", fontsize=7, pad=2, loc="right")
         for axis in row[len(run.epochs) :]:
             axis.set_visible(False)
     seed = next(iter(runs.values())).seed
     _add_classes(figure, shown, dataset)
-    final = {method: 100 * acc for method, run in runs.items() if (acc := _acc(curves, method, run.seed)) is not None}
+    final = {
+        method: 100 * score for method, run in runs.items() if (score := _score(curves, method, run.seed)) is not None
+    }
     colors = "colours are the true classes" if dataset.target is not None else "colours are each method's own clusters"
     if len(np.unique(_groups_of(runs[next(iter(runs))], dataset))) > len(shown):
         colors += f", {len(shown)} of them; the others are grey"
@@ -66,8 +69,9 @@ def draw_embeddings(runs, titles, curves, *, dataset):
         figure=figure,
         stem=f"{dataset.key}_tsne",
         title=f"{dataset.title}: t-SNE of the code",
-        **caption_of("tsne", n=len(chosen), seed=seed, colors=colors),
-        alt=f"Scatter plots of {len(chosen)} codes, a row per method, a column per epoch. ACC in the last column: "
+        **caption_of("tsne", n=len(chosen), seed=seed, colors=colors, metric=title_of(MAIN_METRIC)),
+        alt=f"Scatter plots of {len(chosen)} codes, a row per method, a column per epoch. "
+        f"{title_of(MAIN_METRIC)} in the last column: "
         f"{in_words(final, titles) or 'unknown'}.",
         datasets=(dataset.key,),
         methods=tuple(runs),
@@ -189,10 +193,10 @@ def _draw_panel(axis, layout, groups, shown):
     axis.margins(0.03)
 
 
-def _acc(curves, method, seed, epoch=None):
+def _score(curves, method, seed, epoch=None):
     rows = curves[(curves["method"] == method) & (curves["seed"] == seed)]
     rows = rows[rows["epoch"] == (rows["epoch"].max() if epoch is None else epoch)]
-    return float(rows["acc"].iloc[0]) if len(rows) and np.isfinite(rows["acc"].iloc[0]) else None
+    return float(rows[MAIN_METRIC].iloc[0]) if len(rows) and np.isfinite(rows[MAIN_METRIC].iloc[0]) else None
 
 
 @styled

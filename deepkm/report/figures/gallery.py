@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from deepkm.numerics.metrics import METRICS
 from deepkm.report.figures.clusters import draw_contingency, draw_members
 from deepkm.report.figures.curves import draw_losses, draw_scores
 from deepkm.report.figures.embeddings import draw_embeddings, draw_memberships
@@ -12,7 +13,6 @@ from deepkm.report.figures.methods import draw_ablations, draw_cost, draw_critic
 from deepkm.report.figures.runs import read_memberships, read_run
 from deepkm.report.figures.sensitivity import draw_sensitivity, find_grids
 
-METRICS = ("acc", "nmi", "ari")
 MOST_PANELS = 5
 
 

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.ticker import FormatStrFormatter, LogLocator, NullFormatter
 
+from deepkm.numerics.metrics import MAIN_METRIC, METRICS, title_of
 from deepkm.report.figures.captions import caption_of
 from deepkm.report.figures.style import (
     WIDTH,
@@ -15,12 +16,11 @@ from deepkm.report.figures.style import (
     new_figure,
     styled,
 )
-from deepkm.report.tables.summaries import METRICS
 
 
 @styled
 def draw_ablations(scores, titles, ablations, *, dataset):
-    """Draw ACC and NMI with and without re-initialisation: bars are means, points are seeds.
+    """Draw all metrics with and without re-initialisation: bars are means, points are seeds.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ def draw_ablations(scores, titles, ablations, *, dataset):
     dataset : (str, str)
         Key and title.
     """
-    scores = scores.dropna(subset=["acc"])
+    scores = scores.dropna(subset=[MAIN_METRIC])
     pairs = [pair for pair in ablations if set(pair) <= set(scores["method"])]
     if not pairs:
         return None
@@ -41,8 +41,8 @@ def draw_ablations(scores, titles, ablations, *, dataset):
     figure = new_figure(2.6, title=title)
     shown = [method for pair in pairs for method in reversed(pair)]
     place = {method: i + 0.5 * (i // 2) for i, method in enumerate(shown)}  # a gap between pairs
-    means = {}
-    for axis, metric in zip(figure.subplots(1, 2), ("acc", "nmi"), strict=True):
+    metrics, means = [metric for metric in METRICS if metric in scores], {}
+    for axis, metric in zip(figure.subplots(1, len(metrics)), metrics, strict=True):
         for method in shown:
             x, values = place[method], 100 * scores.loc[scores["method"] == method, metric].to_numpy()
             means[metric, method] = values.mean()
@@ -51,13 +51,13 @@ def draw_ablations(scores, titles, ablations, *, dataset):
             spread = np.linspace(-0.25, 0.25, len(values)) if len(values) > 1 else np.zeros(1)
             axis.plot(x + spread, values, "o", ms=3.5, mfc="white", mec="black", mew=0.8)
         axis.set_xticks([*place.values()], [titles[method] for method in shown], rotation=20, ha="right")
-        axis.set(title=f"{METRICS[metric]} [%]", ylim=(0, 100))
+        axis.set(title=f"{title_of(metric)} [%]", ylim=(0, 100))
     return Drawing(
         figure=figure,
         stem=f"{dataset[0]}_ablation",
         title=title,
         **caption_of("ablation"),
-        alt=f"Bar chart. ACC: {in_words({m: means['acc', m] for m in shown}, titles)}.",
+        alt=f"Bar chart. {title_of(MAIN_METRIC)}: {in_words({m: means[MAIN_METRIC, m] for m in shown}, titles)}.",
         datasets=(dataset[0],),
         methods=tuple(shown),
     )
@@ -78,20 +78,20 @@ def draw_ranks(scores, titles, datasets):
         Titles by key, in order.
     """
     tables = {metric: rank(scores, metric, titles, datasets) for metric in METRICS}
-    if tables["acc"].shape[0] < 2 or tables["acc"].shape[1] == 0:
+    if tables[MAIN_METRIC].shape[0] < 2 or tables[MAIN_METRIC].shape[1] == 0:
         return None
-    order = tables["acc"].mean(axis=1).sort_values(kind="stable").index
-    columns = tables["acc"].columns
+    order = tables[MAIN_METRIC].mean(axis=1).sort_values(kind="stable").index
+    columns = tables[MAIN_METRIC].columns
     title = "Ranks of the methods" if len(columns) > 1 else f"{datasets[columns[0]]}: ranks of the methods"
-    width = min(WIDTH, 2.2 + 3 * (0.3 + 0.34 * len(columns)))
+    width = min(WIDTH, 2.2 + len(tables) * (0.3 + 0.34 * len(columns)))
     figure = new_figure(0.7 + 0.19 * len(order) + (0.4 if len(columns) > 1 else 0), width=width, title=title)
-    for axis, (metric, table) in zip(figure.subplots(1, 3, sharey=True), tables.items(), strict=True):
+    for axis, (metric, table) in zip(figure.subplots(1, len(tables), sharey=True), tables.items(), strict=True):
         values = table.reindex(index=order, columns=columns).to_numpy()
         axis.imshow(values, cmap="Blues_r", vmin=0.5, vmax=1.35 * len(order), aspect="auto")
         for (i, j), value in np.ndenumerate(values):
             if np.isfinite(value):
                 axis.text(j, i, f"{value:g}", ha="center", va="center", fontsize=7, color=_ink(value, len(order)))
-        axis.set_title(METRICS[metric])
+        axis.set_title(title_of(metric))
         names = [datasets[key] for key in columns] if len(columns) > 1 else [""]
         axis.set_xticks(range(len(columns)), names, rotation=35, ha="right")
         axis.set_yticks(range(len(order)), [titles[key] for key in order])
@@ -101,8 +101,9 @@ def draw_ranks(scores, titles, datasets):
         figure=figure,
         stem="ranks",
         title=title,
-        **caption_of("ranks"),
-        alt=f"Heatmap of ranks. Mean rank in ACC, best first: {_mean_ranks(tables['acc'].loc[order], titles)}.",
+        **caption_of("ranks", metric=title_of(MAIN_METRIC)),
+        alt=f"Heatmap of ranks. Mean rank in {title_of(MAIN_METRIC)}, best first: "
+        f"{_mean_ranks(tables[MAIN_METRIC].loc[order], titles)}.",
         datasets=tuple(columns),
         methods=tuple(order),
     )
@@ -125,7 +126,7 @@ def _ink(value, n_methods):
 
 @styled
 def draw_cost(scores, runs, titles, autoencoders, *, dataset):
-    """Draw ACC against the seconds that one run took, its pretraining included.
+    """Draw the first metric against the seconds that one run took, its pretraining included.
 
     Parameters
     ----------
@@ -139,12 +140,12 @@ def draw_cost(scores, runs, titles, autoencoders, *, dataset):
     dataset : (str, str)
         Key and title.
     """
-    scores = scores.dropna(subset=["acc"])
+    scores = scores.dropna(subset=[MAIN_METRIC])
     if scores.empty:
         return None
-    title = f"{dataset[1]}: time and ACC"
+    title = f"{dataset[1]}: time and {title_of(MAIN_METRIC)}"
     seconds = scores["seconds"] + scores.apply(_pretraining(runs, autoencoders), axis=1)
-    scores = scores.assign(total=seconds.clip(lower=1e-3), percent=100 * scores["acc"])
+    scores = scores.assign(total=seconds.clip(lower=1e-3), percent=100 * scores[MAIN_METRIC])
     methods = [method for method in titles if (scores["method"] == method).any()]
     figure = new_figure(max(2.8, 0.7 + 0.145 * len(methods)), title=title, width=5.2)
     axis, ends = figure.subplots(), []
@@ -154,7 +155,7 @@ def draw_cost(scores, runs, titles, autoencoders, *, dataset):
         center = rows["total"].mean(), rows["percent"].mean()
         axis.plot(*center, ms=6, mec="white", mew=0.6, ls="", label=titles[method], **look)
         ends.append((*center, titles[method], {**look, "linestyle": ""}))
-    axis.set(xscale="log", xlabel="Seconds per run, with pretraining", ylabel="ACC [%]")
+    axis.set(xscale="log", xlabel="Seconds per run, with pretraining", ylabel=f"{title_of(MAIN_METRIC)} [%]")
     axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axis.xaxis.set_major_formatter(FormatStrFormatter("%g"))
     axis.xaxis.set_minor_formatter(NullFormatter())
@@ -169,7 +170,7 @@ def draw_cost(scores, runs, titles, autoencoders, *, dataset):
         stem=f"{dataset[0]}_cost",
         title=title,
         **caption_of("cost"),
-        alt=f"Scatter chart of seconds and ACC. {'; '.join(said)}.",
+        alt=f"Scatter chart of seconds and {title_of(MAIN_METRIC)}. {'; '.join(said)}.",
         datasets=(dataset[0],),
         methods=tuple(methods),
     )
@@ -216,7 +217,7 @@ def draw_critical_difference(friedman, nemenyi, titles, *, metric):
     p = pd.DataFrame(1.0, index=ranks.index, columns=ranks.index)
     for row in pairs.itertuples():
         p.loc[row.method, row.other] = p.loc[row.other, row.method] = row.p
-    figure = new_figure(0.7 + 0.13 * len(ranks), title=f"{METRICS[metric]}: average ranks over data sets")
+    figure = new_figure(0.7 + 0.13 * len(ranks), title=f"{title_of(metric)}: average ranks over data sets")
     axis, unique = figure.subplots(), {method: f"{titles[method]}" for method in ranks.index}
     if len(set(unique.values())) < len(unique):
         unique = {method: f"{title} ({method})" for method, title in unique.items()}
@@ -235,7 +236,7 @@ def draw_critical_difference(friedman, nemenyi, titles, *, metric):
     return Drawing(
         figure=figure,
         stem=f"critical_difference_{metric}",
-        title=f"{METRICS[metric]}: average ranks over {n_datasets} data sets",
+        title=f"{title_of(metric)}: average ranks over {n_datasets} data sets",
         **caption_of("critical_difference", n_datasets=n_datasets, joined=distance, p=first.p),
         alt=f"Critical-difference diagram. Average ranks: {in_words(ranks, titles, unit='', digits=2)}. {distance}.",
         datasets=(),

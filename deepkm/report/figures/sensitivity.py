@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from deepkm.numerics.metrics import MAIN_METRIC, title_of
 from deepkm.report.figures.captions import caption_of
 from deepkm.report.figures.style import Drawing, color_of, new_figure, styled
 
@@ -36,7 +37,7 @@ def find_grids(parameters):
 
 @styled
 def draw_sensitivity(grid, scores, titles, *, dataset, stem):
-    """Draw mean ACC over lambda and alpha: a map, or a line where one of them alone varies.
+    """Draw the mean of the first metric over lambda and alpha: a map, or a line where one of them alone varies.
 
     Parameters
     ----------
@@ -50,10 +51,10 @@ def draw_sensitivity(grid, scores, titles, *, dataset, stem):
     stem : str
         Of the files.
     """
-    scores = scores.dropna(subset=["acc"]).merge(grid, on="method")
+    scores = scores.dropna(subset=[MAIN_METRIC]).merge(grid, on="method")
     if scores.empty:
         return None
-    scores = scores.assign(percent=100 * scores["acc"])
+    scores = scores.assign(percent=100 * scores[MAIN_METRIC])
     varying = [name for name in SYMBOLS if name in grid]
     name = grid["estimator"].iloc[0].partition(":")[2]
     title = f"{dataset[1]}: {name} by {' and '.join(SYMBOLS[key] for key in varying)}"
@@ -66,8 +67,8 @@ def draw_sensitivity(grid, scores, titles, *, dataset, stem):
         figure=figure,
         stem=stem,
         title=title,
-        **caption_of("sensitivity", name=name),
-        alt=f"ACC by setting. {said}.",
+        **caption_of("sensitivity", name=name, metric=title_of(MAIN_METRIC)),
+        alt=f"{title_of(MAIN_METRIC)} by setting. {said}.",
         datasets=(dataset[0],),
         methods=tuple(grid["method"]),
     )
@@ -84,7 +85,7 @@ def _draw_map(axis, scores, varying, _):
             axis.text(j, i, f"{value:.1f}", ha="center", va="center", fontsize=7, color=ink)
     axis.set_xticks(range(table.shape[1]), [f"{number:g}" for number in table.columns])
     axis.set_yticks(range(table.shape[0]), [f"{number:g}" for number in table.index])
-    axis.set(xlabel=SYMBOLS[varying[0]], ylabel=SYMBOLS[varying[1]], title="ACC [%]")
+    axis.set(xlabel=SYMBOLS[varying[0]], ylabel=SYMBOLS[varying[1]], title=f"{title_of(MAIN_METRIC)} [%]")
     axis.tick_params(length=0)
     axis.spines[:].set_visible(False)
     return ", ".join(
@@ -102,5 +103,5 @@ def _draw_line(axis, scores, varying, color):
         axis.set_xscale("log")
     axis.set_xticks(mean.index, [f"{number:g}" for number in mean.index])
     axis.minorticks_off()
-    axis.set(xlabel=SYMBOLS[varying[0]], ylabel="ACC [%]")
+    axis.set(xlabel=SYMBOLS[varying[0]], ylabel=f"{title_of(MAIN_METRIC)} [%]")
     return ", ".join(f"{varying[0]} {number:g}: {value:.1f} %" for number, value in mean.items())

@@ -4,11 +4,11 @@ from dataclasses import dataclass, field, replace
 
 import pandas as pd
 
+from deepkm.numerics.metrics import MAIN_METRIC, METRICS
 from deepkm.report.figures.style import color_of
 from deepkm.report.page import sheets
 from deepkm.report.page.overview import facts, warnings
 from deepkm.report.page.render import read_docstring
-from deepkm.report.tables.summaries import METRICS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -166,7 +166,7 @@ def _statistics(results):
             sheets.verdict_table(results.pairwise, datasets=results.datasets),
             sheets.rank_table(results.friedman, methods=results.methods),
         ],
-        folded=[sheets.pairwise_table(results.pairwise, dataset, "acc", **titles) for dataset in compared],
+        folded=[sheets.pairwise_table(results.pairwise, dataset, MAIN_METRIC, **titles) for dataset in compared],
         figures=_of_group(results, "Statistics"),
     )
 

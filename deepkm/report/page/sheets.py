@@ -2,19 +2,10 @@
 
 import pandas as pd
 
+from deepkm.numerics.metrics import METRICS, title_of
 from deepkm.report.tables.layout import Cell, Table
-from deepkm.report.tables.summaries import METRICS
 
 NOTHING = "-"
-RUN_COLUMNS = {
-    "seed": "Seed",
-    "acc": "ACC",
-    "nmi": "NMI",
-    "ari": "ARI",
-    "n_clusters_used": "Clusters used",
-    "epochs": "Epochs",
-    "seconds": "Seconds",
-}
 
 
 def method_table(score_tables, place, *, key, datasets):
@@ -40,8 +31,10 @@ def method_table(score_tables, place, *, key, datasets):
 
 
 def runs_table(scores, method, *, datasets):
-    """Return a row per run of one method: from the columns of ``results/scores.csv`` that `RUN_COLUMNS` names."""
-    columns = [name for name in RUN_COLUMNS if name in scores]
+    """Return a row per run of one method, from ``results/scores.csv``."""
+    titles = {"seed": "Seed", **{metric: title_of(metric) for metric in METRICS}}
+    titles |= {"n_clusters_used": "Clusters used", "epochs": "Epochs", "seconds": "Seconds"}
+    columns = [name for name in titles if name in scores]
     rows = [
         [
             Cell(datasets[row["dataset"]]),
@@ -50,10 +43,9 @@ def runs_table(scores, method, *, datasets):
         ]
         for row in scores[scores["method"] == method].to_dict("records")
     ]
-    header = ["Data set", *(RUN_COLUMNS[name] for name in columns), "Remark"]
-    return Table(
-        f"runs-{method}", "Each run", header, rows, ["ACC, NMI and ARI in [0, 1]."], "l" + "r" * len(columns) + "l"
-    )
+    header = ["Data set", *(titles[name] for name in columns), "Remark"]
+    note = f"{', '.join(map(title_of, METRICS))}: 1 is full agreement."
+    return Table(f"runs-{method}", "Each run", header, rows, [note], "l" + "r" * len(columns) + "l")
 
 
 def method_parameters(parameters, method, *, datasets):
@@ -83,7 +75,7 @@ def pairwise_table(pairwise, dataset, metric, *, datasets, methods):
         for row in shown.itertuples()
     ]
     header = ["Method", "Compared with", "Difference", "95 % interval", "Effect", "p (Holm)", "Verdict", "Because"]
-    title = f"{datasets[dataset]}: all pairs, {METRICS[metric]}"
+    title = f"{datasets[dataset]}: all pairs, {title_of(metric)}"
     return Table(f"pairs-{dataset}", title, header, rows, align="llrrrrll")
 
 
@@ -97,7 +89,7 @@ def verdict_table(pairwise, *, datasets):
         here = pairwise[(pairwise["dataset"] == dataset) & (pairwise["metric"] == metric)]
         reasons = here.loc[here["verdict"] == "cannot conclude", "reason"].dropna().unique()
         cells = [Cell(str(count), count) for count in (total, differ, *others)]
-        rows.append([Cell(datasets[dataset]), Cell(METRICS[metric]), *cells, Cell("; ".join(reasons))])
+        rows.append([Cell(datasets[dataset]), Cell(title_of(metric)), *cells, Cell("; ".join(reasons))])
     header = ["Data set", "Metric", "Pairs", "Differ", "No difference found", "Cannot conclude", "Because"]
     return Table("verdicts", "Pairs of methods, over seeds", header, rows, align="llrrrrl")
 
@@ -108,11 +100,11 @@ def rank_table(friedman, *, methods):
     shown = [metric for metric in METRICS if metric in ranks]
     rows = [[Cell(title), *(number(ranks.at[key, m], ".2f") for m in shown)] for key, title in methods.items()]
     notes = [
-        f"{METRICS[row.metric]}: {row.verdict}{'' if pd.isna(row.reason) else f' ({row.reason})'}"
+        f"{title_of(row.metric)}: {row.verdict}{'' if pd.isna(row.reason) else f' ({row.reason})'}"
         f"{'' if pd.isna(row.p) else f'; Friedman p = {row.p:.2g}, critical difference {row.critical_difference:.2f}'}."
         for row in friedman.drop_duplicates("metric").itertuples()
     ]
-    return Table("ranks", "Average ranks, over data sets", ["Method", *(METRICS[m] for m in shown)], rows, notes)
+    return Table("ranks", "Average ranks, over data sets", ["Method", *map(title_of, shown)], rows, notes)
 
 
 def number(value, form=None):

@@ -12,7 +12,7 @@ import pandas as pd
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
-from deepkm.report.tables.summaries import METRICS
+from deepkm.numerics.metrics import METRICS
 
 LEVEL = 0.05
 # The smallest n with 2 / 2**n < 0.05: below, no result of a two-sided signed-rank test is significant.

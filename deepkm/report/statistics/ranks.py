@@ -7,8 +7,8 @@ import pandas as pd
 import scikit_posthocs
 from scipy import stats
 
+from deepkm.numerics.metrics import METRICS
 from deepkm.report.statistics.paired import LEVEL
-from deepkm.report.tables.summaries import METRICS
 
 # Of each method, by metric: its average rank (1 is best), and what the Friedman test says of all of them.
 FRIEDMAN = "metric method average_rank n_datasets n_methods statistic p critical_difference verdict reason".split()

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from deepkm.report.tables.summaries import METRICS
+from deepkm.numerics.metrics import METRICS
 
 FILE = Path(__file__).with_name("published.csv")
 # Keys of published settings (Roy 2024, Table 4), and the parameters that they are here.

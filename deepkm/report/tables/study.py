@@ -2,10 +2,13 @@
 
 import math
 
+from deepkm.numerics.metrics import METRICS, title_of
 from deepkm.report.tables.layout import MARK, Cell, Table
-from deepkm.report.tables.summaries import METRICS
 
-NAMES = ("acc", "nmi", "ari", "cost", "ablation", "parameters", "published")
+
+def table_names():
+    """Return the names of all tables of a study: those of its metrics, and others."""
+    return [*METRICS, "cost", "ablation", "parameters", "published"]
 
 
 def score_table(summary, metric, *, datasets, methods, n_seeds):
@@ -16,7 +19,7 @@ def score_table(summary, metric, *, datasets, methods, n_seeds):
     summary : DataFrame
         From `deepkm.report.tables.summaries.summarize`.
     metric : str
-        A key of `METRICS`.
+        A key of `deepkm.numerics.metrics.METRICS`.
     datasets, methods : dict of str to str
         Titles by key, in the order to show.
     n_seeds : int
@@ -28,7 +31,7 @@ def score_table(summary, metric, *, datasets, methods, n_seeds):
         [Cell(title), *(_score_cell(cells[dataset, method], counted) for dataset in datasets)]
         for method, title in methods.items()
     ]
-    title = f"{METRICS[metric]} in %"
+    title = f"{title_of(metric)} in %"
     return Table(metric, title, [title, *datasets.values()], rows, _score_notes(summary, datasets, n_seeds))
 
 
@@ -108,7 +111,7 @@ def ablation_table(summary, *, datasets, methods):
     rows = [
         [
             Cell(datasets[row.dataset]),
-            Cell(METRICS[row.metric]),
+            Cell(title_of(row.metric)),
             Cell(methods[row.method]),
             _side(row.mean_with, row.std_with, row.n_with),
             _side(row.mean_without, row.std_without, row.n_without),
@@ -161,7 +164,7 @@ def published_table(summary, *, datasets, methods):
             [
                 Cell(datasets[row.dataset]),
                 Cell(methods[row.method]),
-                Cell(METRICS[row.metric]),
+                Cell(title_of(row.metric)),
                 Cell(row.source),
                 Cell(_spread(row.mean, row.std, row.n), row.mean),
                 Cell(published, row.published),

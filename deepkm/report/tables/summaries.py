@@ -3,9 +3,9 @@
 import numpy as np
 import pandas as pd
 
+from deepkm.numerics.metrics import METRICS
 from deepkm.study.source_code import parameters_of
 
-METRICS = {"acc": "ACC", "nmi": "NMI", "ari": "ARI"}
 # What the parameters of every method are shown as, in order; all others follow by name.
 COMMON_PARAMETERS = ("alpha", "clustering_weight", "pretraining_epochs", "epochs", "batch_size", "learning_rate")
 # No choices of a method: they follow from its data set, its autoencoder or the seed.

@@ -3,10 +3,10 @@
 import numpy as np
 import pandas as pd
 
+from deepkm.numerics.metrics import METRICS, title_of
 from deepkm.report.statistics.paired import compare_differences, paired_differences
 from deepkm.report.tables.layout import Cell, Table
 from deepkm.report.tables.study import interval_cell, number_cell
-from deepkm.report.tables.summaries import METRICS
 from deepkm.study.inventory import differing
 
 # Of each method on a data set that both have, by metric. Differences are second minus first, in points.
@@ -83,7 +83,7 @@ def numbers_table(numbers):
     """Return the change of the numbers, a row per data set, method and metric."""
     rows = [
         [
-            *(Cell(text) for text in (row.dataset, row.method, METRICS[row.metric])),
+            *(Cell(text) for text in (row.dataset, row.method, title_of(row.metric))),
             *(number_cell(value) for value in (row.mean_first, row.mean_second)),
             number_cell(row.mean_difference, "+z.1f"),
             interval_cell(row.low, row.high),
