@@ -4,20 +4,23 @@ import pytest
 
 from deepkm.datasets.features import scale
 from deepkm.numerics.metrics import accuracy, contingency
-from deepkm.report.figures.clusters import align, draw_contingency, draw_members
+from deepkm.report.figures.ablation import draw_ablations
+from deepkm.report.figures.contingency import align, draw_contingency
+from deepkm.report.figures.cost import draw_cost
 from deepkm.report.figures.curves import draw_losses, draw_scores
-from deepkm.report.figures.embeddings import draw_embeddings, draw_memberships, lay_out, shown_groups, stratified
-from deepkm.report.figures.gallery import Tables, chosen_methods, draw_study
-from deepkm.report.figures.landscapes import descend, draw_landscapes, example, landscape, local_minima
-from deepkm.report.figures.methods import draw_ablations, draw_cost, draw_critical_difference, draw_ranks
-from deepkm.report.figures.runs import ClusteringRun, Dataset
+from deepkm.report.figures.gallery import chosen_methods, draw_study
+from deepkm.report.figures.inputs import ClusteringRun, Dataset, Numbers
+from deepkm.report.figures.members import draw_members
+from deepkm.report.figures.memberships import draw_memberships
+from deepkm.report.figures.ranks import draw_critical_difference, draw_ranks
 from deepkm.report.figures.samples import shown_samples
 from deepkm.report.figures.sensitivity import draw_sensitivity, find_grids
-from deepkm.report.figures.style import COLORS, color_of, line_of, marker_of, save, spread
+from deepkm.report.figures.style import methods_of, save, spread
+from deepkm.report.figures.tsne import draw_tsne, lay_out, shown_groups, stratified
 from deepkm.report.statistics.ranks import compare_over_datasets
 
 A = ("a", "A")
-TITLES = {"km": "k-means", "dkm": "DKM", "dkm_reinit": "DKM, re-init"}
+METHODS = methods_of({"km": "k-means", "dkm": "DKM", "dkm_reinit": "DKM, re-init"}, {"dkm": "#ddaa33"})
 
 
 def curves_of(axis):
@@ -51,60 +54,63 @@ def curves():
 
 
 def test_loss_curves_hold_the_means_over_seeds(curves):
-    figure = draw_losses(curves, TITLES, dataset=A).figure
+    figure = draw_losses(curves, METHODS, dataset=A).figure
     reconstruction, clustering = figure.axes
     assert list(curves_of(reconstruction)) == ["DKM"]  # k-means trains nothing
     np.testing.assert_allclose(reconstruction.lines[0].get_xydata(), [[1, 1], [2, 1 / 2], [3, 1 / 3]])
     np.testing.assert_allclose(clustering.lines[0].get_ydata(), 1.5)
-    assert draw_losses(curves[curves["method"] == "km"], TITLES, dataset=A) is None
+    assert draw_losses(curves[curves["method"] == "km"], METHODS, dataset=A) is None
 
 
 def test_score_curves_hold_the_means_over_seeds(curves):
-    accuracy, _ = draw_scores(curves, TITLES, dataset=A).figure.axes
+    accuracy, _ = draw_scores(curves, METHODS, dataset=A).figure.axes
     np.testing.assert_allclose(accuracy.lines[0].get_ydata(), [0.5, 10.5, 20.5, 30.5])
     level = next(artist for artist in accuracy.collections if artist.get_label() == "k-means")
     np.testing.assert_allclose(level.get_segments()[0], [[0, 25], [3, 25]])
-    assert draw_scores(curves.assign(acc=np.nan), TITLES, dataset=A) is None
+    assert draw_scores(curves.assign(acc=np.nan), METHODS, dataset=A) is None
 
 
 def test_score_axes_reach_down_to_what_is_reached_in_the_end(curves):
-    accuracy, _ = draw_scores(curves, TITLES, dataset=A).figure.axes
+    accuracy, _ = draw_scores(curves, METHODS, dataset=A).figure.axes
     assert accuracy.get_ylim()[0] == pytest.approx(20)  # 5 below k-means; DKM starts at 0 and ends at 30
     collapsed = curves.loc[curves["method"] == "km"].assign(method="dkm_reinit", acc=0.01, n_clusters_used=1)
-    accuracy, _ = draw_scores(pd.concat([curves, collapsed]), TITLES, dataset=A).figure.axes
+    accuracy, _ = draw_scores(pd.concat([curves, collapsed]), METHODS, dataset=A).figure.axes
     assert accuracy.get_ylim()[0] == pytest.approx(20)
 
 
 def test_curves_end_where_the_last_run_stopped(curves):
     stopped = curves["epoch"].gt(0).where(curves["seed"] == 0, curves["epoch"] > 1)  # after epochs 1 and 2
     curves = curves.assign(stopped=stopped.astype(object).where(curves["epoch"] > 0, np.nan))
-    for drawing in (draw_losses(curves, TITLES, dataset=A), draw_scores(curves, TITLES, dataset=A)):
+    for drawing in (draw_losses(curves, METHODS, dataset=A), draw_scores(curves, METHODS, dataset=A)):
         assert drawing.figure.axes[0].lines[0].get_xdata().max() == 2
 
 
 def test_ablation_bars_are_means_and_points_are_seeds(scores):
     scores = pd.concat([scores, scores.assign(method="dkm_reinit", acc=scores["acc"] + 0.1)])
     scores = scores[scores["dataset"] == "a"].drop_duplicates(["method", "seed"])
-    accuracy, _ = draw_ablations(scores, TITLES, [["dkm_reinit", "dkm"]], dataset=A).figure.axes
+    accuracy, _ = draw_ablations(scores, METHODS, [["dkm_reinit", "dkm"]], dataset=A).figure.axes
     assert [bar.get_height() for bar in accuracy.patches] == pytest.approx([60, 70])
     np.testing.assert_allclose([sorted(line.get_ydata()) for line in accuracy.lines], [[50, 70], [60, 80]])
     assert accuracy.get_ylim()[0] == 0  # bars that start elsewhere exaggerate
-    assert draw_ablations(scores, TITLES, [], dataset=A) is None
+    assert draw_ablations(scores, METHODS, [], dataset=A) is None
 
 
 def test_ablations_need_both_of_a_pair(scores):
-    assert draw_ablations(scores, TITLES, [["dkm_reinit", "dkm"]], dataset=A) is None
+    assert draw_ablations(scores, METHODS, [["dkm_reinit", "dkm"]], dataset=A) is None
 
 
-def test_colours_stay_with_their_methods():
-    assert color_of("ct", ["ct", "mine"]) == color_of("ct", ["dkm", "ct"]) == COLORS["ct"]
-    assert color_of("mine", ["ct", "mine", "yours"]) != color_of("yours", ["ct", "mine", "yours"])
-    assert len(set(COLORS.values())) == len(COLORS)
+def test_a_method_keeps_its_own_colour_and_others_get_spare_ones():
+    methods = methods_of(
+        {"ct": "CT", "mine": "Mine", "dkm": "DKM", "yours": "Yours"}, {"ct": "#117733", "dkm": "#ddaa33"}
+    )
+    assert [methods[key].color for key in ("ct", "dkm")] == ["#117733", "#ddaa33"]
+    assert methods["ct"].line["color"] == methods["ct"].marker["color"] == "#117733"
+    assert len({method.color for method in methods.values()}) == 4
 
 
 def test_saving_twice_gives_the_same_bytes(curves, tmp_path):
     for name in ("first", "second"):
-        save(draw_losses(curves, TITLES, dataset=A).figure, tmp_path / name)
+        save(draw_losses(curves, METHODS, dataset=A).figure, tmp_path / name)
     for suffix in (".png", ".svg"):
         first, second = (tmp_path / f"{name}{suffix}" for name in ("first", "second"))
         assert first.read_bytes() == second.read_bytes()
@@ -119,11 +125,11 @@ def test_samples_of_all_classes_are_shown():
     assert shown_samples(None, 5).tolist() == [0, 1, 2, 3, 4]
 
 
-def test_methods_of_the_catalogue_differ_in_more_than_colour():
-    looks = {(str(line_of(key, COLORS)), marker_of(key, COLORS)["marker"]) for key in COLORS}
-    assert len(looks) == len(COLORS)
-    mine = [f"mine{i}" for i in range(12)]  # more than there are spare colours
-    assert len({(str(line_of(key, mine)), marker_of(key, mine)["marker"]) for key in mine}) == 12
+def test_methods_of_the_catalogue_differ_in_more_than_colour(config):
+    colors = {key: entry["color"] for key, entry in config["methods"].items()}
+    assert len(set(colors.values())) == len(colors)
+    for methods in (methods_of(colors, colors), methods_of({f"mine{i}": "Mine" for i in range(12)}, {})):
+        assert len({(str(m.line["linestyle"]), m.marker["marker"]) for m in methods.values()}) == len(methods)
 
 
 def test_labels_lie_apart_and_in_order():
@@ -137,7 +143,7 @@ def test_labels_lie_apart_and_in_order():
 
 def test_the_key_names_lines_in_the_order_of_their_ends(curves):
     more = pd.concat([curves, curves[curves["method"] == "dkm"].assign(method="dkm_reinit", acc=0.9)])
-    accuracy, _ = draw_scores(more, TITLES, dataset=A).figure.axes
+    accuracy, _ = draw_scores(more, METHODS, dataset=A).figure.axes
     heights = {text.get_text(): text.get_position()[1] for text in accuracy.texts}
     assert heights["DKM, re-init"] > heights["DKM"] > heights["k-means"]
 
@@ -145,25 +151,25 @@ def test_the_key_names_lines_in_the_order_of_their_ends(curves):
 def test_ranks_by_hand(scores):
     scores = pd.concat([scores.assign(ari=scores["acc"]), scores.assign(dataset="c", acc=1.0, nmi=1.0, ari=1.0)])
     scores = scores.dropna().drop_duplicates(["dataset", "method", "seed"])
-    drawing = draw_ranks(scores, TITLES, {"a": "A", "b": "B", "c": "C"})
+    drawing = draw_ranks(scores, METHODS, {"a": "A", "b": "B", "c": "C"})
     image = drawing.figure.axes[0].images[0].get_array()
     np.testing.assert_array_equal(image, [[1, 1.5], [2, 1.5]])  # DKM, k-means; equal on c
     assert drawing.methods == ("dkm", "km")
     assert drawing.datasets == ("a", "c")  # b has no labels
     assert drawing.alt.endswith("DKM 1.25, k-means 1.75.")
-    assert draw_ranks(scores[scores["method"] == "km"], TITLES, {"a": "A"}) is None
-    assert draw_ranks(scores.assign(acc=np.nan, nmi=np.nan, ari=np.nan), TITLES, {"a": "A"}) is None
+    assert draw_ranks(scores[scores["method"] == "km"], METHODS, {"a": "A"}) is None
+    assert draw_ranks(scores.assign(acc=np.nan, nmi=np.nan, ari=np.nan), METHODS, {"a": "A"}) is None
 
 
 def test_cost_adds_the_share_of_pretraining(scores):
     scores = scores[scores["dataset"] == "a"].assign(seconds=10.0)
     runs = pd.DataFrame({"stage": ["autoencoder", "cluster"], "key": ["mlp", "dkm"], "seeds": ["0 1", "0 1"]})
     runs = runs.assign(seconds=[6.0, 100.0])
-    drawing = draw_cost(scores, runs, TITLES, {"km": None, "dkm": "mlp"}, dataset=A)
+    drawing = draw_cost(scores, runs, METHODS, {"km": None, "dkm": "mlp"}, dataset=A)
     means = {title: line.get_xydata()[0] for title, line in curves_of(drawing.figure.axes[0]).items()}
     assert means["k-means"].tolist() == pytest.approx([10, 55])
     assert means["DKM"].tolist() == pytest.approx([13, 60])
-    assert draw_cost(scores.assign(acc=np.nan), runs, TITLES, {}, dataset=A) is None
+    assert draw_cost(scores.assign(acc=np.nan), runs, METHODS, {}, dataset=A) is None
 
 
 def test_critical_differences_are_those_of_the_statistics():
@@ -174,13 +180,13 @@ def test_critical_differences_are_those_of_the_statistics():
         for method, place in (("km", 0.2), ("dkm", 0.5), ("dkm_reinit", 0.8))
     ]
     scores = pd.DataFrame(rows).assign(nmi=0.5, ari=0.5)
-    tables = compare_over_datasets(scores, datasets=[f"d{i}" for i in range(8)], methods=list(TITLES))
-    drawing = draw_critical_difference(*tables, TITLES, metric="acc")
+    tables = compare_over_datasets(scores, datasets=[f"d{i}" for i in range(8)], methods=list(METHODS))
+    drawing = draw_critical_difference(*tables, METHODS, metric="acc")
     assert drawing.methods == ("dkm_reinit", "dkm", "km")
     texts = [text.get_text() for text in drawing.figure.axes[0].texts]
-    assert all(any(title in text for text in texts) for title in TITLES.values())
-    one = compare_over_datasets(scores[scores["dataset"] == "d0"], datasets=["d0"], methods=list(TITLES))
-    assert draw_critical_difference(*one, TITLES, metric="acc") is None
+    assert all(any(method.title in text for text in texts) for method in METHODS.values())
+    one = compare_over_datasets(scores[scores["dataset"] == "d0"], datasets=["d0"], methods=list(METHODS))
+    assert draw_critical_difference(*one, METHODS, metric="acc") is None
 
 
 def grid_of(values, **others):
@@ -205,9 +211,9 @@ def test_sensitivity_shows_the_means_over_seeds(alphas):
     values = [(w, a) for w in (1.0, 10.0, 100.0) for a in dict.fromkeys(alphas)]
     rows = [("a", f"m{i}", seed, 0.1 * i + 0.02 * seed) for i in range(len(values)) for seed in range(2)]
     scores = pd.DataFrame(rows, columns=["dataset", "method", "seed", "acc"])
-    titles = {f"m{i}": f"m{i}" for i in range(len(values))}
+    methods = methods_of({f"m{i}": f"m{i}" for i in range(len(values))}, {})
     [grid] = find_grids(grid_of(values))
-    drawing = draw_sensitivity(grid, scores.iloc[:-2], titles, dataset=A, stem="s")  # the last method is missing
+    drawing = draw_sensitivity(grid, scores.iloc[:-2], methods, dataset=A, stem="s")  # the last method is missing
     axis = drawing.figure.axes[0]
     if len(set(alphas)) == 2:
         expected = np.ma.masked_invalid([[1, 21, 41], [11, 31, np.nan]])
@@ -259,7 +265,7 @@ def test_panels_hold_the_same_samples_in_the_colours_of_their_classes(data, curv
     dataset = dataset_of(data)
     runs = {"dkm": run_of(dataset), "km": run_of(dataset, codes=False, n_samples=45)}
     rows = curves[curves["method"] == "dkm"].assign(seed=7).drop_duplicates("epoch")
-    drawing = draw_embeddings(runs, TITLES, rows, dataset=dataset)
+    drawing = draw_tsne(runs, METHODS, rows, dataset=dataset)
     axes = np.array(drawing.figure.axes).reshape(2, 3)
     layouts = [[axis.collections[0].get_offsets() for axis in row] for row in axes]
     assert {layout.shape for row in layouts for layout in row} == {(45, 2)}  # those that both runs kept
@@ -281,12 +287,12 @@ def test_panels_without_labels_or_finite_codes(data, curves):
     codes[1] = np.nan
     codes[2] = 1.0
     run = ClusteringRun(**{**vars(run), "codes": codes})
-    drawing = draw_embeddings({"dkm": run}, TITLES, curves.iloc[:0], dataset=dataset)
+    drawing = draw_tsne({"dkm": run}, METHODS, curves.iloc[:0], dataset=dataset)
     first, *others = drawing.figure.axes
     assert len(first.collections[0].get_offsets()) == 60
     assert all(axis.texts[0].get_text().startswith("no finite codes") for axis in others)
     assert "clusters" in drawing.caption
-    assert draw_embeddings({"dkm": ClusteringRun(seed=0, labels=run.labels)}, TITLES, curves, dataset=dataset) is None
+    assert draw_tsne({"dkm": ClusteringRun(seed=0, labels=run.labels)}, METHODS, curves, dataset=dataset) is None
 
 
 def test_layouts_start_from_the_one_before():
@@ -318,20 +324,20 @@ def test_ten_of_many_classes_get_a_colour():
 def test_histograms_hold_all_samples(data):
     before, after = np.full(60, 0.5), np.r_[np.full(45, 0.99), np.full(15, 0.41)]
     pairs = {"dkm": (before, after), "km": (np.full(3, np.nan), after)}
-    drawing = draw_memberships(pairs, TITLES, 3, dataset=dataset_of(data))
+    drawing = draw_memberships(pairs, METHODS, 3, dataset=dataset_of(data))
     assert drawing.methods == ("dkm",)  # of a run that diverged there is nothing to see
     filled, outline = (patch.get_data() for patch in drawing.figure.axes[0].patches)
     assert filled.edges[[0, -1]] == pytest.approx([1 / 3, 1])
     assert filled.values[-1] == pytest.approx(75)
     assert filled.values.sum() == outline.values.sum() == pytest.approx(100)
     assert "DKM 75 %" in drawing.alt
-    assert draw_memberships({}, TITLES, 3, dataset=dataset_of(data)) is None
+    assert draw_memberships({}, METHODS, 3, dataset=dataset_of(data)) is None
 
 
 def test_images_are_sorted_by_their_distance(data):
     dataset = dataset_of(data)
     run = run_of(dataset, n_samples=45)
-    drawing = draw_members("dkm", run, TITLES, dataset=dataset)
+    drawing = draw_members("dkm", run, METHODS, dataset=dataset)
     [axis] = drawing.figure.axes
     pixels = np.asarray(axis.images[0].get_array())
     largest = np.bincount(run.labels[run.sample]).argmax()
@@ -345,15 +351,15 @@ def test_images_are_sorted_by_their_distance(data):
     assert not axis.patches  # all members are of one class
     assert "20 samples, 100 % class" in drawing.alt
     inverted = ClusteringRun(**{**vars(run), "labels": np.zeros(60, int)})
-    assert len(draw_members("dkm", inverted, TITLES, dataset=dataset).figure.axes[0].patches) > 0
-    assert draw_members("dkm", run, TITLES, dataset=dataset_of(data, "unlabelled")) is None
+    assert len(draw_members("dkm", inverted, METHODS, dataset=dataset).figure.axes[0].patches) > 0
+    assert draw_members("dkm", run, METHODS, dataset=dataset_of(data, "unlabelled")) is None
 
 
 def test_coloured_images(data, tmp_path):
     feature = np.random.default_rng(0).integers(0, 255, (60, 4, 5, 3), np.uint8)
     np.savez(tmp_path / "a.npz", feature=feature, image_shape=np.array([4, 5, 3]))
     dataset = dataset_of(tmp_path)
-    drawing = draw_members("km", run_of(dataset, codes=False), TITLES, dataset=dataset)
+    drawing = draw_members("km", run_of(dataset, codes=False), METHODS, dataset=dataset)
     assert drawing.figure.axes[0].images[0].get_array().shape[2] == 3
 
 
@@ -370,25 +376,11 @@ def test_matched_clusters_lie_on_the_diagonal(n_classes, n_clusters):
 
 def test_contingency_in_percent_of_each_class(data):
     dataset = dataset_of(data)
-    drawing = draw_contingency({"dkm": run_of(dataset)}, TITLES, dataset=dataset)
+    drawing = draw_contingency({"dkm": run_of(dataset)}, METHODS, dataset=dataset)
     np.testing.assert_allclose(drawing.figure.axes[0].images[0].get_array(), 100 * np.eye(3))
     assert [label.get_text() for label in drawing.figure.axes[0].get_yticklabels()] == ["$a_1$", "<b>", "_c"]
     assert [label.get_text() for label in drawing.figure.axes[0].get_xticklabels()] == ["1", "2", "0"]
-    assert draw_contingency({"dkm": run_of(dataset)}, TITLES, dataset=dataset_of(data, "unlabelled")) is None
-
-
-def test_k_means_gets_stuck_where_power_k_means_does_not():
-    x = example()
-    grid = np.linspace(x.min() - 1, x.max() + 1, 61)
-    soft, hard = (landscape(x, grid, exponent) for exponent in (-1.0, -np.inf))
-    assert (len(local_minima(soft)), len(local_minima(hard))) == (2, 4)  # each with its mirror image
-    assert hard[10, 50] == pytest.approx(np.minimum((x - grid[10]) ** 2, (x - grid[50]) ** 2).sum())
-    assert soft[10, 50] == pytest.approx((2 / (1 / (x - grid[10]) ** 2 + 1 / (x - grid[50]) ** 2)).sum())
-    inertia = [((x[:, None] - descend(x, (3.0, 8.5), s)[-1]) ** 2).min(1).sum() for s in (-np.inf, -0.5)]
-    assert inertia[1] < 0.9 * inertia[0]
-    drawing = draw_landscapes(TITLES, method="power_kmeans")
-    assert len(drawing.figure.axes) == 4
-    assert drawing.alt == "Four contour plots. Local minima: 2 at s = -0.5, 2 at s = -1, 2 at s = -3, 4 at s = -inf."
+    assert draw_contingency({"dkm": run_of(dataset)}, METHODS, dataset=dataset_of(data, "unlabelled")) is None
 
 
 def test_which_methods_get_panels():
@@ -400,7 +392,7 @@ def test_a_study_of_hostile_names_one_method_and_no_labels(curves, tmp_path):
     title = "<script>alert(1)</script> $x_1$ & $\\frac$ _y_"
     curves = curves[(curves["method"] == "dkm") & (curves["seed"] == 0)].assign(acc=np.nan, nmi=np.nan)
     scores = pd.DataFrame([{"dataset": "a", "method": "dkm", "seed": 0, "acc": np.nan, "nmi": np.nan, "ari": np.nan}])
-    tables = Tables(
+    numbers = Numbers(
         scores=scores.assign(seconds=1.0),
         epochs=curves,
         runs=pd.DataFrame(columns=["dataset", "stage", "key", "seeds", "seconds"]),
@@ -409,9 +401,9 @@ def test_a_study_of_hostile_names_one_method_and_no_labels(curves, tmp_path):
             zip(("friedman", "nemenyi"), compare_over_datasets(scores, datasets=["a"], methods=["dkm"]), strict=True)
         ),
     )
-    spec = {"methods": [["dkm", title]], "datasets": [["a", title]], "ablations": [], "panels": [], "features": {}}
-    spec["jobs"] = {"methods": [["dkm", None]]}
-    drawings = list(draw_study(tables, spec, files={("a", "dkm"): []}, load=None))
+    spec = {"methods": [["dkm", title]], "datasets": [["a", title]], "jobs": {"methods": [["dkm", None]]}}
+    spec |= {"ablations": [], "panels": [], "features": {}, "colors": {}}
+    drawings = list(draw_study(numbers, spec, files={("a", "dkm"): []}, load=None))
     assert [drawing.stem for drawing in drawings] == ["a_losses"]
     for drawing in drawings:
         save(drawing.figure, tmp_path / drawing.stem)

@@ -7,19 +7,24 @@ import sys
 import pytest
 from conftest import ROOT
 
-ORDER = "files numerics networks datasets training methods study jobs report stages".split()
+ORDER = {
+    "deepkm": "files numerics networks datasets training methods study jobs report stages".split(),
+    "deepkm.report": "statistics tables figures page".split(),
+}
 
 
-def test_imports_run_left_to_right():
-    for path in (ROOT / "deepkm").rglob("*.py"):
-        part = path.relative_to(ROOT / "deepkm").parts[0].removesuffix(".py")
-        if part in ("__init__", "__main__"):
+@pytest.mark.parametrize("package", ORDER)
+def test_imports_run_left_to_right(package):
+    folder, order = ROOT / package.replace(".", "/"), ORDER[package]
+    for path in folder.rglob("*.py"):
+        room = path.relative_to(folder).parts[0].removesuffix(".py")
+        if room in ("__init__", "__main__"):
             continue
-        assert part in ORDER, f"{part} has no place in the order of imports"
+        assert room in order, f"{room} has no place in the order of imports"
         for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.ImportFrom) and node.module.startswith("deepkm."):
-                imported = node.module.split(".")[1]
-                assert ORDER.index(imported) <= ORDER.index(part), f"{path} imports {node.module}"
+            if isinstance(node, ast.ImportFrom) and node.module.startswith(f"{package}."):
+                imported = node.module.removeprefix(f"{package}.").split(".")[0]
+                assert order.index(imported) <= order.index(room), f"{path} imports {node.module}"
 
 
 STAGES = (

@@ -18,7 +18,7 @@ from deepkm.report.page.render import embed, render
 from deepkm.report.statistics.paired import compare_over_seeds
 from deepkm.report.statistics.ranks import compare_over_datasets
 from deepkm.report.tables.layout import Cell
-from deepkm.stages.tables import make_tables
+from deepkm.report.tables.study import make_tables
 
 CHROMIUM = shutil.which("chromium")
 in_browser = pytest.mark.skipif(not CHROMIUM, reason="chromium is not installed: apt-get install chromium")

@@ -22,8 +22,8 @@ from deepkm.files import read_hdf5, write_hdf5
 from deepkm.numerics.metrics import METRICS as ALL_METRICS
 from deepkm.report.tables.layout import Cell, Table, to_latex, to_markdown
 from deepkm.report.tables.published import load_published
-from deepkm.report.tables.study import score_table, table_names
-from deepkm.report.tables.summaries import summarize
+from deepkm.report.tables.scores import score_table, summarize
+from deepkm.report.tables.study import table_names
 from deepkm.study.plan import Study
 from deepkm.study.spec import dumps
 

@@ -8,8 +8,9 @@ import h5py
 import numpy as np
 import pandas as pd
 
-from deepkm.report.figures.samples import describe, draw_samples, shown_samples
+from deepkm.report.figures.samples import draw_samples, shown_samples
 from deepkm.report.figures.style import save
+from deepkm.report.tables.datasets import describe
 
 
 def add_arguments(parser):

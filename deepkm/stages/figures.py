@@ -6,8 +6,8 @@ from pathlib import Path
 import pandas as pd
 
 from deepkm.files import sha256_of
-from deepkm.report.figures.gallery import Tables, draw_study
-from deepkm.report.figures.runs import Dataset
+from deepkm.report.figures.gallery import draw_study
+from deepkm.report.figures.inputs import Dataset, Numbers
 from deepkm.report.figures.style import save
 from deepkm.study.inventory import result_files
 
@@ -22,7 +22,7 @@ def add_arguments(parser):
 
 def main(args):
     spec, data = args.spec, {path.stem: path for path in args.data}
-    tables = Tables(**{path.stem: pd.read_csv(path) for path in args.tables if path.stem in Tables.__annotations__})
+    numbers = Numbers(**{path.stem: pd.read_csv(path) for path in args.tables if path.stem in Numbers.__annotations__})
     files = {}
     for path in result_files(args.results, spec["jobs"])[0]:
         found = files.setdefault((path.parent.name, path.parent.parent.name), [])
@@ -33,7 +33,7 @@ def main(args):
 
     args.output.mkdir(parents=True, exist_ok=True)
     index = []
-    for drawing in draw_study(tables, spec, files=files, load=load):
+    for drawing in draw_study(numbers, spec, files=files, load=load):
         save(drawing.figure, args.output / drawing.stem)
         index.append(drawing.about())
         print(f"{drawing.stem}: {drawing.title}", flush=True)

@@ -7,7 +7,8 @@ import pandas as pd
 
 from deepkm.report.page.content import StudyResults, page_content
 from deepkm.report.page.render import embed, render
-from deepkm.stages.tables import INPUTS, make_tables
+from deepkm.report.tables.study import make_tables
+from deepkm.stages.tables import INPUTS
 from deepkm.study.inventory import foreign_files, stale_results
 from deepkm.study.plan import Study
 from deepkm.study.source_code import docstring_of
@@ -30,6 +31,7 @@ def main(args):
     results = StudyResults(
         **{kind: dict(args.spec[kind]) for kind in ("datasets", "methods")},
         seeds=args.spec["seeds"],
+        colors=args.spec["colors"],
         **{name: read[name] for name in FRAMES},
         tables={name: table for name, (_, table) in made.items()},
         figures=read_figures(args.figures) if args.figures else [],

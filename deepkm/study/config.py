@@ -12,7 +12,7 @@ from deepkm.study.source_code import parameters_of
 SCHEMA = Path(__file__).with_name("config.schema.yaml")
 
 # Keys of a method's entry that are no parameters of its estimator.
-ENTRY_KEYS = {"title", "estimator", "autoencoder", "per_dataset"}
+ENTRY_KEYS = {"color", "title", "estimator", "autoencoder", "per_dataset"}
 # Keys whose values are text, whatever they look like.
 TEXT_KEYS = {"title", "path", "estimator", "results_dir", "data_dir", "data_mirror", "target_column"}
 # Keys of a data set's entry that describe a user's own file.

@@ -152,12 +152,19 @@ class Study:
         """Return the spec of the figures: beside what is shown, what is read and how the data were scaled."""
         about = {key: self._features(key) for key in self.datasets}
         panels, jobs = self.config["panels"], self.training_jobs()
-        return {**self.report_spec("figures"), "features": about, "panels": panels, "jobs": jobs}
+        return {
+            **self.report_spec("figures"),
+            "colors": self._colors(),
+            "features": about,
+            "panels": panels,
+            "jobs": jobs,
+        }
 
     def page_spec(self):
         """Return the spec of the page: beside what is shown, how many seeds there should be, and the page's design."""
         seeds = [seed for block in self.blocks.values() for seed in block]
-        return {**self.report_spec("report"), "seeds": seeds, "templates": files_digest(TEMPLATES)}
+        shown = {**self.report_spec("report"), "colors": self._colors(), "seeds": seeds}
+        return {**shown, "templates": files_digest(TEMPLATES)}
 
     def ablations(self):
         """Return pairs of methods, [with, without], that differ in nothing but re-initialisation."""
@@ -172,6 +179,10 @@ class Study:
     def _identity(self, method):
         estimator = self.config["methods"][method]["estimator"]
         return {"estimator": estimator, **self._parameters(self.datasets[0], method)}
+
+    def _colors(self):
+        entries = {method: self.config["methods"][method] for method in self.methods}
+        return {method: entry["color"] for method, entry in entries.items() if "color" in entry}
 
     def _about(self, dataset):
         entry = self.config["datasets"][dataset]

@@ -3,11 +3,14 @@
 import numpy as np
 
 from deepkm.numerics.metrics import MAIN_METRIC, title_of
-from deepkm.report.figures.captions import caption_of
-from deepkm.report.figures.style import Drawing, color_of, new_figure, styled
+from deepkm.report.figures.style import Drawing, new_figure, styled
 
 SYMBOLS = {"clustering_weight": "clustering weight λ", "alpha": "α"}
 IDENTITY = {"dataset", "method", *SYMBOLS}
+CAPTION = """
+Mean {metric} of {name} over seeds; its entries in the study differ in nothing else. Look for a plateau: a single good
+value amid bad ones can only be found by those who know the classes.
+"""
 
 
 def find_grids(parameters):
@@ -36,7 +39,7 @@ def find_grids(parameters):
 
 
 @styled
-def draw_sensitivity(grid, scores, titles, *, dataset, stem):
+def draw_sensitivity(grid, scores, methods, *, dataset, stem):
     """Draw the mean of the first metric over lambda and alpha: a map, or a line where one of them alone varies.
 
     Parameters
@@ -45,7 +48,7 @@ def draw_sensitivity(grid, scores, titles, *, dataset, stem):
         From `find_grids`.
     scores : DataFrame
         Rows of ``results/scores.csv`` for one data set.
-    titles : dict of str to str
+    methods : dict of str to Method
     dataset : (str, str)
         Key and title.
     stem : str
@@ -61,13 +64,14 @@ def draw_sensitivity(grid, scores, titles, *, dataset, stem):
     figure = new_figure(2.8, title=title, width=3.5)
     axis = figure.subplots()
     said = (_draw_map if len(varying) == 2 else _draw_line)(
-        axis, scores, varying, color_of(grid["method"].iloc[0], titles)
+        axis, scores, varying, methods[grid["method"].iloc[0]].color
     )
     return Drawing(
         figure=figure,
         stem=stem,
         title=title,
-        **caption_of("sensitivity", name=name, metric=title_of(MAIN_METRIC)),
+        group="Sensitivity",
+        caption=CAPTION.format(name=name, metric=title_of(MAIN_METRIC)),
         alt=f"{title_of(MAIN_METRIC)} by setting. {said}.",
         datasets=(dataset[0],),
         methods=tuple(grid["method"]),

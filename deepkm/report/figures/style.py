@@ -1,6 +1,7 @@
 """How figures look: one style, and one colour, line and marker per method; what a figure is, and how it is saved."""
 
 from dataclasses import dataclass
+from itertools import cycle
 
 import matplotlib as mpl
 import numpy as np
@@ -8,26 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from sklearn.isotonic import isotonic_regression
 
-# Colours that colour-blind readers tell apart (after P. Tol's schemes), one per method and the same in every figure.
-COLORS = {
-    "km": "#888888",
-    "aekm": "#88ccee",
-    "aekm_long": "#332288",
-    "dkm": "#ddaa33",
-    "dkm_reinit": "#882255",
-    "ct": "#117733",
-    "ct_no_reinit": "#cc6677",
-    "dcn": "#44aa99",
-    "dec": "#999933",
-    "idec": "#aa4499",
-    "dkm_annealed": "#661100",
-    "power_kmeans": "#6699cc",
-    "deep_power_kmeans": "#aa7744",
-    "soft_kmeans": "#bbbbbb",
-    "soft_kmeans_free": "#555555",
-    "conv_dkm": "#ee7733",
-    "deepcluster": "#0077bb",
-}
+# Of methods whose entry names none; those of config.yaml are told apart by colour-blind readers (P. Tol's schemes).
 SPARE_COLORS = ("#000000", "#ee3377", "#009988", "#cc3311", "#33bbee")
 # Beside its colour, a method is told by its line and its marker: 17 hues are too many for any eye.
 DASHES = ("-", (0, (5, 1.5)), (0, (1.2, 1.2)), (0, (5, 1.2, 1.2, 1.2)))
@@ -59,6 +41,48 @@ styled = mpl.rc_context(STYLE)
 
 
 @dataclass(frozen=True, kw_only=True)
+class Method:
+    """How a method of a study is shown, the same in all of its figures.
+
+    Attributes
+    ----------
+    title, color : str
+    place : int
+        Among the study's methods: it gives dashes and marker.
+    """
+
+    title: str
+    color: str
+    place: int
+
+    @property
+    def line(self):
+        """Colour and dashes of its lines."""
+        return {"color": self.color, "linestyle": DASHES[self.place % len(DASHES)]}
+
+    @property
+    def marker(self):
+        """Colour and marker of its points."""
+        return {"color": self.color, "marker": MARKERS[self.place % len(MARKERS)]}
+
+
+def methods_of(titles, colors):
+    """Return each `Method` of a study by its key, in order.
+
+    Parameters
+    ----------
+    titles : dict of str to str
+    colors : dict of str to str
+        Of those methods that have one of their own.
+    """
+    spare = cycle(SPARE_COLORS)
+    return {
+        key: Method(title=title, color=colors.get(key) or next(spare), place=place)
+        for place, (key, title) in enumerate(titles.items())
+    }
+
+
+@dataclass(frozen=True, kw_only=True)
 class Drawing:
     """A figure, and what the page around it says.
 
@@ -69,7 +93,7 @@ class Drawing:
         Of its files.
     group, title : str
     caption : str
-        What is shown and what to look for.
+        What is shown and what to look for, on any number of lines.
     alt : str
         What the figure says, for those who cannot see it.
     datasets, methods : tuple of str
@@ -87,7 +111,8 @@ class Drawing:
 
     def about(self):
         """Return everything but the figure, for ``figures.json``."""
-        return {name: value for name, value in vars(self).items() if name != "figure"}
+        said = {name: value for name, value in vars(self).items() if name != "figure"}
+        return said | {"caption": " ".join(self.caption.split())}
 
 
 @styled
@@ -95,28 +120,6 @@ def save(figure, stem):
     """Write a figure as `stem`.png and `stem`.svg: the same bytes each time."""
     figure.savefig(f"{stem}.png")
     figure.savefig(f"{stem}.svg", metadata={"Date": None})
-
-
-def color_of(method, methods):
-    """Return the colour of a method: its own, or a spare one by its place among the methods without one."""
-    others = [other for other in methods if other not in COLORS]
-    return COLORS.get(method) or SPARE_COLORS[others.index(method) % len(SPARE_COLORS)]
-
-
-def place_of(method, methods):
-    """Return a number that no other method has, the same in every figure of a study."""
-    others = [other for other in methods if other not in COLORS]
-    return list(COLORS).index(method) if method in COLORS else len(COLORS) + others.index(method)
-
-
-def line_of(method, methods):
-    """Return the colour and dashes of a method's lines."""
-    return {"color": color_of(method, methods), "linestyle": DASHES[place_of(method, methods) % len(DASHES)]}
-
-
-def marker_of(method, methods):
-    """Return the colour and marker of a method's points."""
-    return {"color": color_of(method, methods), "marker": MARKERS[place_of(method, methods) % len(MARKERS)]}
 
 
 def label_beside(axis, ends, *, size=7):
@@ -159,10 +162,10 @@ def spread(heights, gap):
     return isotonic_regression(np.asarray(heights) - steps, y_min=0, y_max=1 - steps[-1]) + steps
 
 
-def in_words(values, titles, *, unit=" %", digits=1):
+def in_words(values, methods, *, unit=" %", digits=1):
     """Return "CT 86.1 %, DKM 83.0 %" of a mapping of methods to numbers, largest first."""
     ranked = sorted(values.items(), key=lambda item: -item[1])
-    return ", ".join(f"{titles[key]} {value:.{digits}f}{unit}" for key, value in ranked)
+    return ", ".join(f"{methods[key].title} {value:.{digits}f}{unit}" for key, value in ranked)
 
 
 def new_figure(height, *, title=None, width=WIDTH, layout="constrained"):
@@ -171,3 +174,11 @@ def new_figure(height, *, title=None, width=WIDTH, layout="constrained"):
     if title:
         figure.suptitle(title)
     return figure
+
+
+def panel_axes(figure, count, *, columns, **options):
+    """Return `count` axes in rows of so many columns, from the upper left."""
+    axes = figure.subplots(-(-count // columns), columns, squeeze=False, **options).flatten()
+    for axis in axes[count:]:
+        axis.set_visible(False)
+    return axes[:count]

@@ -5,10 +5,17 @@ from dataclasses import dataclass, field, replace
 import pandas as pd
 
 from deepkm.numerics.metrics import MAIN_METRIC, METRICS
-from deepkm.report.figures.style import color_of
-from deepkm.report.page import sheets
+from deepkm.report.figures.style import methods_of
 from deepkm.report.page.overview import facts, warnings
 from deepkm.report.page.render import read_docstring
+from deepkm.report.page.tables import (
+    method_parameters,
+    method_table,
+    pairwise_table,
+    rank_table,
+    runs_table,
+    verdict_table,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +36,8 @@ class StudyResults:
         `deepkm.report.page.render.embed` returns.
     docstrings : dict of str to str
         Of the methods, by key.
+    colors : dict of str to str
+        Of those methods whose entry names one.
     options : str
         What Snakemake is called with for this study, beside a target.
     folder : str
@@ -48,6 +57,7 @@ class StudyResults:
     tables: dict
     figures: list
     docstrings: dict
+    colors: dict = field(default_factory=dict)
     options: str = "--cores 1"
     folder: str = "results"
     stale: list = field(default_factory=list)
@@ -58,9 +68,6 @@ class StudyResults:
         """What the study asked for."""
         return {"datasets": self.datasets, "methods": self.methods, "seeds": self.seeds}
 
-    def color(self, method):
-        return color_of(method, list(self.methods))
-
     def command(self, target=""):
         """Return the command that makes a target again. It comes first: options would take it for a value of theirs."""
         return " ".join(filter(None, ["snakemake", target, self.options]))
@@ -69,7 +76,8 @@ class StudyResults:
 def page_content(results):
     """Return what `deepkm.report.page.render.render` shows."""
     sections = _sections(results)
-    methods = [_method(results, place, key) for place, key in enumerate(results.methods)]
+    looks = methods_of(results.methods, results.colors)
+    methods = [_method(results, place, key, color=looks[key].color) for place, key in enumerate(results.methods)]
     found = warnings(results.scores, results.runs, **results.study, stale=results.stale, foreign=results.foreign)
     titles, count = list(results.datasets.values()), len(results.datasets)
     return {
@@ -163,27 +171,27 @@ def _statistics(results):
         results.command("statistics"),
         text=STATISTICS,
         tables=[
-            sheets.verdict_table(results.pairwise, datasets=results.datasets),
-            sheets.rank_table(results.friedman, methods=results.methods),
+            verdict_table(results.pairwise, datasets=results.datasets),
+            rank_table(results.friedman, methods=results.methods),
         ],
-        folded=[sheets.pairwise_table(results.pairwise, dataset, MAIN_METRIC, **titles) for dataset in compared],
+        folded=[pairwise_table(results.pairwise, dataset, MAIN_METRIC, **titles) for dataset in compared],
         figures=_of_group(results, "Statistics"),
     )
 
 
-def _method(results, place, key):
+def _method(results, place, key, *, color):
     told = read_docstring(results.docstrings.get(key, ""))
     datasets, scored = results.datasets, [results.tables[name] for name in METRICS]
     return {
         "key": f"method-{key}",
         "title": results.methods[key],
         "estimator": ", ".join(results.parameters.loc[results.parameters["method"] == key, "estimator"].unique()),
-        "color": results.color(key),
+        "color": color,
         **told,
-        "scores": sheets.method_table(scored, place, key=key, datasets=datasets),
+        "scores": method_table(scored, place, key=key, datasets=datasets),
         "folded": [
-            sheets.method_parameters(results.parameters, key, datasets=datasets),
-            sheets.runs_table(results.scores, key, datasets=datasets),
+            method_parameters(results.parameters, key, datasets=datasets),
+            runs_table(results.scores, key, datasets=datasets),
         ],
         "figures": [figure for figure in results.figures if figure["methods"] == [key]],
         "seen": [figure for figure in results.figures if key in figure["methods"] and _of_some(results, figure)],

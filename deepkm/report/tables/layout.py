@@ -1,8 +1,9 @@
-"""A table as people read it, in Markdown and in LaTeX; HTML is made of the same cells by the report's page."""
+"""A table as people read it, in Markdown and in LaTeX; the page makes HTML of the same cells."""
 
 from dataclasses import dataclass, field
 
 import jinja2
+import pandas as pd
 from tabulate import tabulate
 
 
@@ -57,6 +58,7 @@ class Table:
 
 
 MARK = "†"
+NOTHING = "-"
 LONGEST = 40  # rows that fit on a printed page; longer tables are broken over pages
 _MARKDOWN = {character: f"\\{character}" for character in "\\`*_[]~$|"} | {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 _LATEX = {character: f"\\{character}" for character in "&%$#_{}"} | {
@@ -121,6 +123,34 @@ _TABULAR = jinja2.Environment(
 <% endif %>
 """
 )
+
+
+def number_cell(value, form=None):
+    """Return a cell that sorts by its value: in a format, or with at most four significant digits.
+
+    Examples
+    --------
+    >>> [number_cell(value).text for value in (0.81234567, 1234567.0, 3, 0.0001, float("nan"), True, "relu")]
+    ['0.8123', '1234567', '3', '0.0001', '-', 'True', 'relu']
+    >>> number_cell(-1.25, "+z.1f").text
+    '−1.2'
+    """
+    if pd.isna(value):
+        return Cell(NOTHING)
+    if isinstance(value, (str, bool)):
+        return Cell(str(value))
+    form = form or ("d" if float(value).is_integer() else ".4g")
+    return Cell(format(int(value) if form == "d" else value, form).replace("-", "−"), float(value))
+
+
+def interval_cell(low, high):
+    """Return a cell that sorts by the lower end of an interval of differences; NaN: there is none."""
+    return Cell(NOTHING) if pd.isna(low) else Cell(f"{low:+z.1f} to {high:+z.1f}".replace("-", "−"), float(low))
+
+
+def spread(mean, std, n, digits=1):
+    """Return mean ± standard deviation over n runs; one run has no deviation."""
+    return f"{mean:.{digits}f} ± {std:.{digits}f}" if n > 1 else f"{mean:.{digits}f}"
 
 
 def to_markdown(table):

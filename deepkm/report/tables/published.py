@@ -1,11 +1,13 @@
 """Published figures, as they were printed, beside a study's own."""
 
+import math
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from deepkm.numerics.metrics import METRICS
+from deepkm.numerics.metrics import METRICS, title_of
+from deepkm.report.tables.layout import Cell, Table, number_cell, spread
 
 FILE = Path(__file__).with_name("published.csv")
 # Keys of published settings (Roy 2024, Table 4), and the parameters that they are here.
@@ -30,9 +32,9 @@ def set_beside(summaries, parameters, origins):
     Parameters
     ----------
     summaries : dict of str to DataFrame
-        From `deepkm.report.tables.summaries.summarize`, by metric.
+        From `deepkm.report.tables.scores.summarize`, by metric.
     parameters : DataFrame
-        From `deepkm.report.tables.summaries.select_parameters`.
+        From `deepkm.report.tables.parameters.select_parameters`.
     origins : dict
         Of each data set: the ``source`` that the figures are of, and how the data set ``departs`` from it.
 
@@ -89,3 +91,32 @@ def _other_settings(parameters, settings, here, source):
         return ""
     values = [(SETTINGS[row.metric], used.iloc[0][SETTINGS[row.metric]], row.mean) for row in printed.itertuples()]
     return "; ".join(f"{name} {value:g}, published {mean:g}" for name, value, mean in values if value != mean)
+
+
+def published_table(summary, *, datasets, methods):
+    """Return the study's figures beside published ones, with numbered remarks."""
+    remarks, rows = {}, []
+    for row in summary.itertuples():
+        numbers = [remarks.setdefault(text, len(remarks) + 1) for text in row.remark.split("; ") if text]
+        published = (
+            f"{row.published:.1f}" if math.isnan(row.published_std) else spread(row.published, row.published_std, 2)
+        )
+        rows.append(
+            [
+                Cell(datasets[row.dataset]),
+                Cell(methods[row.method]),
+                Cell(title_of(row.metric)),
+                Cell(row.source),
+                Cell(spread(row.mean, row.std, row.n), row.mean),
+                Cell(published, row.published),
+                number_cell(row.difference, "+z.1f"),
+                number_cell(row.in_stds, "+z.1f"),
+                Cell(" ".join(map(str, sorted(numbers)))),
+            ]
+        )
+    header = ["Data set", "Method", "Metric", "Source", "Here, %", "Published, %", "Difference", "In std", "Remarks"]
+    notes = ["Difference in points, here minus published, and in published standard deviations."]
+    notes += [f"{number}: {text}." for text, number in remarks.items()]
+    if not rows:
+        notes = ["No figures are published for these data sets and methods."]
+    return Table("published", "Beside published figures", header, rows, notes, align="llll")

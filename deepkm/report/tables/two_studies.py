@@ -5,8 +5,7 @@ import pandas as pd
 
 from deepkm.numerics.metrics import METRICS, title_of
 from deepkm.report.statistics.paired import compare_differences, paired_differences
-from deepkm.report.tables.layout import Cell, Table
-from deepkm.report.tables.study import interval_cell, number_cell
+from deepkm.report.tables.layout import Cell, Table, interval_cell, number_cell
 from deepkm.study.inventory import differing
 
 # Of each method on a data set that both have, by metric. Differences are second minus first, in points.
@@ -84,7 +83,7 @@ def numbers_table(numbers):
     rows = [
         [
             *(Cell(text) for text in (row.dataset, row.method, title_of(row.metric))),
-            *(number_cell(value) for value in (row.mean_first, row.mean_second)),
+            *(number_cell(value, ".1f") for value in (row.mean_first, row.mean_second)),
             number_cell(row.mean_difference, "+z.1f"),
             interval_cell(row.low, row.high),
             number_cell(row.p_holm, ".2g"),

@@ -23,7 +23,7 @@ function sortBy(table, header, column, order) {
   body.append(...rows);
 }
 
-for (const table of document.querySelectorAll(".sheet table")) {
+for (const table of document.querySelectorAll(".table table")) {
   [...table.tHead.rows[0].cells].forEach((header, column) => {
     const button = document.createElement("button");
     button.type = "button";

@@ -3,9 +3,7 @@
 import pandas as pd
 
 from deepkm.numerics.metrics import METRICS, title_of
-from deepkm.report.tables.layout import Cell, Table
-
-NOTHING = "-"
+from deepkm.report.tables.layout import Cell, Table, interval_cell, number_cell
 
 
 def method_table(score_tables, place, *, key, datasets):
@@ -14,7 +12,7 @@ def method_table(score_tables, place, *, key, datasets):
     Parameters
     ----------
     score_tables : list of Table
-        From `deepkm.report.tables.study.score_table`: methods as rows, data sets as columns.
+        From `deepkm.report.tables.scores.score_table`: methods as rows, data sets as columns.
     place : int
         The method's among the rows.
     key : str
@@ -38,7 +36,7 @@ def runs_table(scores, method, *, datasets):
     rows = [
         [
             Cell(datasets[row["dataset"]]),
-            *(number(row[name], ".3f" if name in METRICS else None) for name in columns),
+            *(number_cell(row[name], ".3f" if name in METRICS else None) for name in columns),
             Cell("diverged" if row["diverged"] else ""),
         ]
         for row in scores[scores["method"] == method].to_dict("records")
@@ -53,7 +51,7 @@ def method_parameters(parameters, method, *, datasets):
     table = parameters[parameters["method"] == method].set_index("dataset").drop(columns=["method", "estimator"])
     table = table.dropna(axis="columns", how="all")
     found = [key for key in datasets if key in table.index]
-    rows = [[Cell(name), *(Cell(number(table.at[key, name]).text) for key in found)] for name in table]
+    rows = [[Cell(name), *(Cell(number_cell(table.at[key, name]).text) for key in found)] for name in table]
     header = ["Parameter", *(datasets[key] for key in found)]
     return Table(f"parameters-{method}", "Parameters", header, rows, align="l" * len(header))
 
@@ -65,10 +63,10 @@ def pairwise_table(pairwise, dataset, metric, *, datasets, methods):
         [
             Cell(methods[row.method]),
             Cell(methods[row.other]),
-            number(row.mean_difference, "+z.1f"),
-            Cell(NOTHING if pd.isna(row.low) else f"{row.low:+z.1f} to {row.high:+z.1f}".replace("-", "−")),
-            number(row.effect, "+z.2f"),
-            number(row.p_holm, ".2g"),
+            number_cell(row.mean_difference, "+z.1f"),
+            interval_cell(row.low, row.high),
+            number_cell(row.effect, "+z.2f"),
+            number_cell(row.p_holm, ".2g"),
             Cell(row.verdict),
             Cell("" if pd.isna(row.reason) else row.reason),
         ]
@@ -98,28 +96,10 @@ def rank_table(friedman, *, methods):
     """Return each method's average rank over data sets, from ``results/statistics/friedman.csv``."""
     ranks = friedman.pivot(index="method", columns="metric", values="average_rank")
     shown = [metric for metric in METRICS if metric in ranks]
-    rows = [[Cell(title), *(number(ranks.at[key, m], ".2f") for m in shown)] for key, title in methods.items()]
+    rows = [[Cell(title), *(number_cell(ranks.at[key, m], ".2f") for m in shown)] for key, title in methods.items()]
     notes = [
         f"{title_of(row.metric)}: {row.verdict}{'' if pd.isna(row.reason) else f' ({row.reason})'}"
         f"{'' if pd.isna(row.p) else f'; Friedman p = {row.p:.2g}, critical difference {row.critical_difference:.2f}'}."
         for row in friedman.drop_duplicates("metric").itertuples()
     ]
     return Table("ranks", "Average ranks, over data sets", ["Method", *map(title_of, shown)], rows, notes)
-
-
-def number(value, form=None):
-    """Return a cell that sorts by its value: in a format, or with at most four significant digits.
-
-    Examples
-    --------
-    >>> [number(value).text for value in (0.81234567, 1234567.0, 3, 0.0001, float("nan"), True, "relu")]
-    ['0.8123', '1234567', '3', '0.0001', '-', 'True', 'relu']
-    >>> number(-1.25, "+z.1f").text
-    '−1.2'
-    """
-    if pd.isna(value):
-        return Cell(NOTHING)
-    if isinstance(value, (str, bool)):
-        return Cell(str(value))
-    form = form or ("d" if float(value).is_integer() else ".4g")
-    return Cell(format(int(value) if form == "d" else value, form).replace("-", "−"), float(value))

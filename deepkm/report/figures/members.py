@@ -1,26 +1,28 @@
-"""Figures of the clusters: their centers and members as images, and how they match the true classes."""
+"""The clusters of one run as images: their centers, and the members nearest to and farthest from them."""
 
 import numpy as np
 from matplotlib.patches import Rectangle
-from scipy.optimize import linear_sum_assignment
 
-from deepkm.numerics.metrics import contingency
-from deepkm.report.figures.captions import caption_of
 from deepkm.report.figures.style import WIDTH, Drawing, new_figure, styled
 
 N_CLUSTERS = 10
 N_MEMBERS = 8
+CAPTION = """
+A row per cluster, the largest first, seed {seed}: {center}, then the members nearest to it and farthest from
+it{framed}. Look for centers that are sharp images of one kind; at the right, for what the cluster took in that does not
+belong. A decoder that is not trained on, as DEC's, cannot follow its code.
+"""
 
 
 @styled
-def draw_members(method, run, titles, *, dataset):
+def draw_members(method, run, methods, *, dataset):
     """Draw the decoded centers, and the members nearest to and farthest from each.
 
     Parameters
     ----------
     method : str
     run : ClusteringRun
-    titles : dict of str to str
+    methods : dict of str to Method
     dataset : Dataset
 
     Returns
@@ -46,7 +48,7 @@ def draw_members(method, run, titles, *, dataset):
                 mosaic.put(row, block, place, dataset.features[sample], framed=sample in wrong)
     decoded = run.decoded_centers is not None
     heads = {"center": "center" if decoded else "mean", "nearest": "nearest members", "farthest": "farthest members"}
-    title = f"{dataset.title}, {titles[method]}: clusters as images"
+    title = f"{dataset.title}, {methods[method].title}: clusters as images"
     left = 1.35
     figure = new_figure(0.4 + (WIDTH - left) * mosaic.height / mosaic.width, title=title, layout="none")
     top = 0.36 / figure.get_figheight()
@@ -62,7 +64,8 @@ def draw_members(method, run, titles, *, dataset):
         figure=figure,
         stem=f"{dataset.key}_members_{method}",
         title=title,
-        **caption_of("members", seed=run.seed, center=what, framed=framed),
+        group="Clusters",
+        caption=CAPTION.format(seed=run.seed, center=what, framed=framed),
         alt=f"Images of {len(shown)} clusters: {'; '.join(map(', '.join, remarks))}.",
         datasets=(dataset.key,),
         methods=(method,),
@@ -120,31 +123,6 @@ def sorted_members(run, cluster, dataset):
     return run.sample[places[np.argsort(distance, kind="stable")]]
 
 
-def align(labels, target):
-    """Return the contingency table of classes (rows) and clusters (columns), matching ones on the diagonal.
-
-    Returns
-    -------
-    table : ndarray of shape (n_classes, n_clusters)
-        Numbers of samples, matched by the Hungarian algorithm; unmatched rows or columns last.
-    classes, clusters : ndarray
-        The class of each row and the label of each column.
-
-    Examples
-    --------
-    >>> table, classes, clusters = align(np.array([5, 5, 5, 2, 2]), np.array([0, 0, 1, 1, 1]))
-    >>> table.tolist(), classes.tolist(), clusters.tolist()
-    ([[2, 0], [1, 2]], [0, 1], [5, 2])
-    """
-    table = contingency(target, labels).T  # (n_classes, n_clusters)
-    rows, columns = linear_sum_assignment(table, maximize=True)
-    rows, columns = (
-        [*matched, *sorted(set(range(size)) - set(matched))]
-        for matched, size in zip((rows.tolist(), columns.tolist()), table.shape, strict=True)
-    )
-    return table[np.ix_(rows, columns)], np.unique(target)[rows], np.unique(labels)[columns]
-
-
 def _common_class(members, dataset):
     """Return a list of what is said of the members' most common class, and the members of other ones."""
     if dataset.target is None:
@@ -153,69 +131,3 @@ def _common_class(members, dataset):
     most = counts.argmax()
     share = 100 * counts[most] / counts.sum()
     return [f"{share:.0f} % class {dataset.class_names[most][:12]}"], members[dataset.target[members] != most]
-
-
-@styled
-def draw_contingency(runs, titles, *, dataset):
-    """Draw how each class is spread over the clusters, a panel per method.
-
-    Parameters
-    ----------
-    runs : dict of str to ClusteringRun
-        One run per method, of the same seed.
-    titles : dict of str to str
-    dataset : Dataset
-    """
-    if dataset.target is None or not runs:
-        return None
-    tables = {method: align(run.labels, dataset.target) for method, run in runs.items()}
-    n_classes = len(next(iter(tables.values()))[0])
-    columns = min(3, len(tables))
-    rows = -(-len(tables) // columns)
-    side = WIDTH / 3
-    figure = new_figure(
-        0.35 + side * rows, title=f"{dataset.title}: classes and clusters", width=side * max(columns, 1.6)
-    )
-    axes, confused = figure.subplots(rows, columns, squeeze=False), []
-    for axis, (method, (table, classes, clusters)) in zip(axes.flat, tables.items(), strict=False):
-        names = [dataset.class_names[k] for k in classes]
-        _draw_table(axis, 100 * table / table.sum(1, keepdims=True), clusters, names)
-        confused.append(f"{titles[method]}: {_confused(table, names)}")
-        axis.set_title(f"{titles[method]}, ACC {100 * _matched(table):.1f} %", fontsize=8)
-    for axis in axes.flat[len(tables) :]:
-        axis.set_visible(False)
-    return Drawing(
-        figure=figure,
-        stem=f"{dataset.key}_contingency",
-        title=f"{dataset.title}: classes and clusters",
-        **caption_of("contingency", seed=next(iter(runs.values())).seed),
-        alt=f"Heatmaps of {n_classes} classes and their clusters. Largest share off the diagonal: "
-        f"{'; '.join(confused)}.",
-        datasets=(dataset.key,),
-        methods=tuple(tables),
-    )
-
-
-def _draw_table(axis, percent, clusters, class_names):
-    axis.imshow(percent, cmap="Blues", vmin=0, vmax=100, aspect="auto")
-    if max(percent.shape) <= 12:
-        for (i, j), value in np.ndenumerate(percent):
-            if value >= 0.5:
-                ink = "white" if value > 55 else "black"
-                axis.text(j, i, f"{value:.0f}", ha="center", va="center", fontsize=7, color=ink)
-    if max(percent.shape) <= 20:
-        axis.set_xticks(range(len(clusters)), clusters)
-        axis.set_yticks(range(len(percent)), class_names)
-    axis.tick_params(length=0)
-    axis.set(xlabel="Cluster", ylabel="Class")
-
-
-def _matched(table):
-    return np.trace(table) / table.sum() if min(table.shape) else 0.0
-
-
-def _confused(table, class_names):
-    percent = 100 * table / table.sum(1, keepdims=True)
-    percent[np.diag_indices(min(percent.shape))] = 0
-    row, column = np.unravel_index(percent.argmax(), percent.shape)
-    return f"{percent[row, column]:.0f} % of class {class_names[row]}"

@@ -1,12 +1,30 @@
-"""What figures of single runs are drawn from: a data set, and one run of a method with its snapshots."""
+"""What figures are drawn from: a study's numbers, its data sets, and single runs with their snapshots."""
 
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+import pandas as pd
 
 from deepkm.datasets.features import load_features
 from deepkm.files import read_hdf5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Numbers:
+    """The numbers of a study: ``results/*.csv`` and ``results/statistics/*.csv``."""
+
+    scores: pd.DataFrame
+    epochs: pd.DataFrame
+    runs: pd.DataFrame
+    parameters: pd.DataFrame
+    friedman: pd.DataFrame
+    nemenyi: pd.DataFrame
+
+    def of(self, dataset):
+        """Return the rows of one data set, of all frames that name any."""
+        rows = {name: frame[frame["dataset"] == dataset] for name, frame in vars(self).items() if "dataset" in frame}
+        return Numbers(**{**vars(self), **rows})
 
 
 class Dataset:

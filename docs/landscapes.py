@@ -1,60 +1,44 @@
-"""What power k-means does to the k-means objective: landscapes over two centers on the line, for a few exponents."""
+"""What power k-means does to the k-means objective, on a made-up example: ``python -m docs.landscapes``.
+
+Draws docs/figures/power_kmeans_landscapes.png: the objective over two centers on the line, for a few exponents, with
+the paths of k-means and of power k-means from one start (after figure 1 of J. Xu, K. Lange. Power k-means clustering.
+ICML 2019).
+"""
+
+from pathlib import Path
 
 import numpy as np
 
-from deepkm.report.figures.captions import caption_of
-from deepkm.report.figures.style import Drawing, color_of, new_figure, styled
+from deepkm.report.figures.style import new_figure, styled
 
+FILE = Path(__file__).with_name("figures") / "power_kmeans_landscapes.png"
 EXPONENTS = (-0.5, -1.0, -3.0, -np.inf)  # the last one is k-means
 START = (3.0, 8.5)  # of the paths: in the basin of the worse minimum of k-means
+PATHS = {"k-means": (-np.inf, "#888888"), "Power k-means": (EXPONENTS[0], "#6699cc")}
 GROWTH = 1.1
 N_GRID = 101
 
 
 @styled
-def draw_landscapes(titles, *, method):
-    """Draw the objective of power k-means over two centers, and the paths of k-means and of power k-means.
-
-    Parameters
-    ----------
-    titles : dict of str to str
-        Titles of the methods.
-    method : str
-        Power k-means' key.
-
-    References
-    ----------
-    J. Xu, K. Lange. Power k-means clustering. ICML 2019, figure 1.
-    """
+def draw():
+    """Return the figure; dark is low, stars are local minima."""
     x = example()
     grid = np.linspace(x.min() - 1, x.max() + 1, N_GRID)
     figure = new_figure(2.5, title="Power k-means: the objective over two centers, by exponent s")
-    counts = []
     for axis, exponent in zip(figure.subplots(1, len(EXPONENTS), sharey=True), EXPONENTS, strict=True):
         value = landscape(x, grid, exponent)
         minima = local_minima(value)
-        counts.append(len(minima))
         axis.contourf(grid, grid, np.log(value), levels=14, cmap="Greys_r")
         axis.plot(grid[minima[:, 1]], grid[minima[:, 0]], "*", color="#ee7733", ms=7, mec="white", mew=0.5)
         axis.set_title("s → -∞: k-means" if np.isinf(exponent) else f"s = {exponent:g}")
         axis.set(xlabel="Center 1", aspect="equal", xticks=[0, 4, 8], yticks=[0, 4, 8])
     figure.axes[0].set_ylabel("Center 2")
-    for key, first in (("km", -np.inf), (method, EXPONENTS[0])):
+    for title, (first, color) in PATHS.items():
         path = descend(x, START, first)
-        axis.plot(*path.T, color=color_of(key, titles), lw=1.5, label=key)
-        axis.text(*path[-1] + (0.6, -0.6), titles.get(key, "k-means"), color="white", fontsize=7, va="top")
-        axis.plot(*path[-1], "o", color=color_of(key, titles), ms=3.5, mec="black", mew=0.5)
-    return Drawing(
-        figure=figure,
-        stem="power_kmeans_landscapes",
-        title="Power k-means: the objective over two centers, by exponent s",
-        **caption_of("landscapes"),
-        alt="Four contour plots. Local minima: "
-        + ", ".join(f"{n} at s = {s:g}" for n, s in zip(counts, EXPONENTS, strict=True))
-        + ".",
-        datasets=(),
-        methods=(method,),
-    )
+        axis.plot(*path.T, color=color, lw=1.5)
+        axis.text(*path[-1] + (0.6, -0.6), title, color="white", fontsize=7, va="top")
+        axis.plot(*path[-1], "o", color=color, ms=3.5, mec="black", mew=0.5)
+    return figure
 
 
 def example():
@@ -102,3 +86,8 @@ def descend(x, start, exponent, *, n_iterations=60):
             exponent *= GROWTH
         path.append((weight * x[:, None]).sum(0) / weight.sum(0))
     return np.array(path)
+
+
+if __name__ == "__main__":
+    with styled:
+        draw().savefig(FILE)

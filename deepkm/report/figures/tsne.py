@@ -1,4 +1,4 @@
-"""Figures of the code: t-SNE panels over fine-tuning epochs, and histograms of the highest membership."""
+"""The codes over fine-tuning epochs, laid out by t-SNE."""
 
 import textwrap
 import warnings
@@ -9,22 +9,26 @@ from sklearn.manifold import TSNE
 from threadpoolctl import threadpool_limits
 
 from deepkm.numerics.metrics import MAIN_METRIC, title_of
-from deepkm.report.figures.captions import caption_of
-from deepkm.report.figures.style import CLASS_COLORS, OTHERS, WIDTH, Drawing, color_of, in_words, new_figure, styled
+from deepkm.report.figures.style import CLASS_COLORS, OTHERS, WIDTH, Drawing, in_words, new_figure, styled
 
 N_POINTS = 500
-N_BINS = 20
+CAPTION = """
+The same {n} samples in every panel, seed {seed}; {colors}, numbers {metric}. Each panel starts from the layout of the
+one to its left, so that what moved there moved in the code. Look for groups that draw together and apart from left to
+right, and whether they are of one colour: tight groups of mixed colours are clusters, but not classes. Distances
+between groups mean nothing in t-SNE.
+"""
 
 
 @styled
-def draw_embeddings(runs, titles, curves, *, dataset):
+def draw_tsne(runs, methods, curves, *, dataset):
     """Draw t-SNE panels: a row per method, a column per snapshot, the same samples in all of them.
 
     Parameters
     ----------
     runs : dict of str to ClusteringRun
         One run per method, of the same seed; those without snapshots are left out.
-    titles : dict of str to str
+    methods : dict of str to Method
     curves : DataFrame
         Rows of ``results/epochs.csv`` for the data set: the first metric is written into the panels.
     dataset : Dataset
@@ -47,7 +51,7 @@ def draw_embeddings(runs, titles, curves, *, dataset):
     figure, axes = _grid(len(runs), columns)
     shown, known = shown_groups(_groups_of(next(iter(runs.values())), dataset)), {}
     for row, (method, run) in zip(axes, runs.items(), strict=True):
-        name = textwrap.fill(titles[method], 20)
+        name = textwrap.fill(methods[method].title, 20)
         row[0].text(-0.08, 0.5, name, transform=row[0].transAxes, rotation=90, ha="right", va="center", fontsize=7)
         layouts = lay_out(codes_of(run, chosen, dataset), known)
         for axis, layout, epoch in zip(row, layouts, run.epochs, strict=False):
@@ -69,10 +73,11 @@ def draw_embeddings(runs, titles, curves, *, dataset):
         figure=figure,
         stem=f"{dataset.key}_tsne",
         title=f"{dataset.title}: t-SNE of the code",
-        **caption_of("tsne", n=len(chosen), seed=seed, colors=colors, metric=title_of(MAIN_METRIC)),
+        group="Codes",
+        caption=CAPTION.format(n=len(chosen), seed=seed, colors=colors, metric=title_of(MAIN_METRIC)),
         alt=f"Scatter plots of {len(chosen)} codes, a row per method, a column per epoch. "
         f"{title_of(MAIN_METRIC)} in the last column: "
-        f"{in_words(final, titles) or 'unknown'}.",
+        f"{in_words(final, methods) or 'unknown'}.",
         datasets=(dataset.key,),
         methods=tuple(runs),
     )
@@ -197,51 +202,3 @@ def _score(curves, method, seed, epoch=None):
     rows = curves[(curves["method"] == method) & (curves["seed"] == seed)]
     rows = rows[rows["epoch"] == (rows["epoch"].max() if epoch is None else epoch)]
     return float(rows[MAIN_METRIC].iloc[0]) if len(rows) and np.isfinite(rows[MAIN_METRIC].iloc[0]) else None
-
-
-@styled
-def draw_memberships(memberships, titles, n_clusters, *, dataset):
-    """Draw histograms of the highest membership before and after fine-tuning, a panel per method.
-
-    Parameters
-    ----------
-    memberships : dict of str to (ndarray, ndarray)
-        Of the methods that have soft ones, all runs together.
-    titles : dict of str to str
-    n_clusters : int
-        K: no highest membership is below 1/K.
-    dataset : Dataset
-    """
-    finite = {m: [values[np.isfinite(values)] for values in pair] for m, pair in memberships.items()}
-    finite = {method: pair for method, pair in finite.items() if min(map(len, pair)) > 0}
-    if not finite:
-        return None
-    columns = min(5, len(finite))
-    rows = -(-len(finite) // columns)
-    figure = new_figure(
-        0.6 + 1.2 * rows,
-        title=f"{dataset.title}: highest membership",  # its caption says what is before and after
-        width=WIDTH * max(columns, 2) / 5,
-    )
-    axes = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
-    bins = np.linspace(min(1 / n_clusters, 0.95), 1, N_BINS + 1)
-    for axis, (method, pair) in zip(axes.flat, finite.items(), strict=False):
-        shares = [100 * np.histogram(values.clip(bins[0], 1), bins)[0] / len(values) for values in pair]
-        axis.stairs(shares[1], bins, fill=True, color=color_of(method, titles), alpha=0.8, label="after")
-        axis.stairs(shares[0], bins, color="black", lw=1, label="before")
-        axis.set_title(titles[method], fontsize=7)
-    for axis in axes.flat[len(finite) :]:
-        axis.set_visible(False)
-    figure.supxlabel("Highest membership", fontsize=8)
-    figure.supylabel("Samples [%]", fontsize=8)
-    certain = {method: 100 * np.mean(pair[1] > 0.9) for method, pair in finite.items()}
-    return Drawing(
-        figure=figure,
-        stem=f"{dataset.key}_memberships",
-        title=f"{dataset.title}: highest membership of each sample",
-        **caption_of("memberships"),
-        alt="Histograms. Samples whose highest membership exceeds 0.9 after fine-tuning: "
-        f"{in_words(certain, titles, digits=0)}.",
-        datasets=(dataset.key,),
-        methods=tuple(finite),
-    )

@@ -1,0 +1,93 @@
+"""What each method and each pretraining took."""
+
+import numpy as np
+import pandas as pd
+
+from deepkm.report.tables.layout import NOTHING, Cell, Table, spread
+
+
+def summarize_cost(scores, runs, *, datasets, methods, n_seeds):
+    """Return what each method and each pretraining took per data set.
+
+    Parameters
+    ----------
+    scores, runs : DataFrame
+        ``results/scores.csv`` and ``results/runs.csv``.
+    datasets, methods, n_seeds
+        As in `deepkm.report.tables.scores.summarize`.
+
+    Returns
+    -------
+    DataFrame
+        Seconds are those of a run, a job's time over its seeds; peak memory [MB] is the highest of any job's process,
+        on a GPU that of the GPU. Autoencoders follow the methods that share them.
+    """
+    runs = runs.assign(n_in_job=runs["seeds"].astype(str).str.split().str.len())
+    runs["seconds_of_run"] = runs["seconds"] / runs["n_in_job"]
+    jobs = dict(iter(runs.groupby(["dataset", "stage", "key"], sort=False)))
+    trained = dict(iter(scores.groupby(["dataset", "method"], sort=False)))
+    keys = [("cluster", method) for method in methods]
+    keys += [("autoencoder", key) for key in dict.fromkeys(runs.loc[runs["stage"] == "autoencoder", "key"])]
+    rows = []
+    for dataset in datasets:
+        for stage, key in keys:
+            of_runs = trained.get((dataset, key)) if stage == "cluster" else None
+            if stage == "cluster" or (dataset, stage, key) in jobs:
+                cost = _cost(jobs.get((dataset, stage, key)), of_runs, n_seeds)
+                rows.append({"dataset": dataset, "stage": stage, "key": key, **cost})
+    return pd.DataFrame(rows)
+
+
+def _cost(jobs, of_runs, n_seeds):
+    """Return the cost of one method's or autoencoder's jobs on one data set."""
+    if jobs is None:
+        return {"n": 0, "n_missing": n_seeds, "n_diverged": 0}
+    seconds = np.repeat(jobs["seconds_of_run"].to_numpy(float), jobs["n_in_job"])
+    epochs = jobs["epochs"] if of_runs is None else of_runs["epochs"]
+    return {
+        "n": len(seconds),
+        "n_missing": n_seeds - len(seconds),
+        "n_diverged": 0 if of_runs is None else int(of_runs["diverged"].sum()),
+        "seconds": seconds.mean(),
+        "seconds_std": seconds.std(),
+        "epochs": epochs.mean(),
+        "epochs_min": epochs.min(),
+        "epochs_max": epochs.max(),
+        "peak_memory_mb": jobs["peak_memory_bytes"].max() / 1e6,
+        "device": "; ".join(sorted(set(jobs["device"].dropna()))),
+    }
+
+
+def cost_table(summary, *, datasets, methods):
+    """Return what each method and pretraining took."""
+    rows = []
+    for row in summary.itertuples():
+        label = methods.get(row.key, row.key) if row.stage == "cluster" else f"pretraining of {row.key}"
+        if not row.n:
+            rows.append([Cell(datasets[row.dataset]), Cell(label), *(Cell(NOTHING) for _ in range(4)), _count(row)])
+            continue
+        low, high = int(row.epochs_min), int(row.epochs_max)
+        rows.append(
+            [
+                Cell(datasets[row.dataset]),
+                Cell(label),
+                Cell(spread(row.seconds, row.seconds_std, row.n), row.seconds),
+                Cell(str(low) if low == high else f"{low} to {high}", row.epochs),
+                Cell(f"{row.peak_memory_mb:.0f}", row.peak_memory_mb),
+                Cell(row.device),
+                _count(row),
+            ]
+        )
+    header = ["Data set", "Method", "Seconds per run", "Epochs", "Peak memory, MB", "Device", "Runs"]
+    note = (
+        "Seconds of training alone, mean ± population standard deviation over runs; a job that trains several seeds "
+        "side by side counts with its share. Pretraining is done once for all methods that share it. Peak memory is "
+        "that of a job's process, on a GPU that of the GPU."
+    )
+    return Table("cost", "Cost", header, rows, [note], align="llrrrl")
+
+
+def _count(row):
+    total = row.n + row.n_missing
+    text = f"{row.n}/{total}" if row.n_missing else f"{row.n}"
+    return Cell(f"{text}{f', {row.n_diverged} diverged' if row.n_diverged else ''}", row.n)

@@ -1,0 +1,105 @@
+"""The table of each metric: mean and deviation over seeds, methods as rows and data sets as columns."""
+
+import pandas as pd
+
+from deepkm.numerics.metrics import title_of
+from deepkm.report.tables.layout import MARK, Cell, Table, spread
+
+
+def summarize(scores, metric, *, datasets, methods, n_seeds, best=None):
+    """Return mean, standard deviation and number of runs per data set and method.
+
+    Parameters
+    ----------
+    scores : DataFrame
+        ``results/scores.csv``.
+    metric : str
+        A column of it, in [0, 1].
+    datasets, methods : iterable of str
+        Keys, in the order to show.
+    n_seeds : int
+        Runs that the study asks for.
+    best : DataFrame, optional
+        ``results/statistics/best.csv``.
+
+    Returns
+    -------
+    DataFrame
+        In percent; std is the population standard deviation (ddof=0), as in the published tables. ``n`` runs have a
+        score, ``n_missing`` are not there. Runs that diverged count in the mean, with the labels that they ended with.
+        ``best`` is the highest mean of a data set, and those that look the same in one decimal; ``not_worse`` are those
+        that the tests could and did not find worse than it; ``note`` says why nothing can be concluded.
+    """
+    grid = pd.MultiIndex.from_product([list(datasets), list(methods)], names=["dataset", "method"])
+    groups = scores.assign(diverged=scores.get("diverged", False)).groupby(["dataset", "method"])
+    table = groups[metric].agg(mean="mean", std=lambda values: values.std(ddof=0), n="count").reindex(grid)
+    table[["mean", "std"]] *= 100
+    n_runs = groups.size().reindex(grid, fill_value=0)
+    table["n"] = table["n"].fillna(0).astype(int)
+    table["n_missing"] = n_seeds - n_runs
+    table["n_diverged"] = groups["diverged"].sum().reindex(grid, fill_value=0).astype(int)
+    shown = table["mean"].round(1)
+    table["best"] = shown.notna() & (shown == shown.groupby("dataset").transform("max"))
+    table["not_worse"], table["note"] = False, ""
+    if best is not None:
+        verdicts = best[best["metric"] == metric].set_index(["dataset", "method"])[["verdict", "reason"]].reindex(grid)
+        table["not_worse"] = verdicts["verdict"].isin(["best", "not significantly worse"])
+        table["note"] = verdicts["reason"].fillna("")
+    table.loc[(n_runs > 0) & (table["n"] == 0), "note"] = "no labels"
+    table.loc[n_runs == 0, "note"] = "no runs"
+    return table.reset_index()
+
+
+def score_table(summary, metric, *, datasets, methods, n_seeds):
+    """Return the table of one metric: methods as rows, data sets as columns.
+
+    Parameters
+    ----------
+    summary : DataFrame
+        From `summarize`.
+    metric : str
+        A key of `deepkm.numerics.metrics.METRICS`.
+    datasets, methods : dict of str to str
+        Titles by key, in the order to show.
+    n_seeds : int
+        Runs that the study asks for.
+    """
+    cells = {(row.dataset, row.method): row for row in summary.itertuples()}
+    counted = n_seeds if (summary["n_missing"] > 0).any() else None
+    rows = [
+        [Cell(title), *(_score_cell(cells[dataset, method], counted) for dataset in datasets)]
+        for method, title in methods.items()
+    ]
+    title = f"{title_of(metric)} in %"
+    return Table(metric, title, [title, *datasets.values()], rows, _score_notes(summary, datasets, n_seeds))
+
+
+def _score_cell(row, counted):
+    count = f" ({row.n}/{counted})" if counted else ""
+    diverged = f", {row.n_diverged} diverged" if row.n_diverged else ""
+    if not row.n:
+        return Cell(f"no labels{diverged}" if row.note == "no labels" else f"-{count}")
+    text = spread(row.mean, row.std, row.n)
+    return Cell(f"{text}{count}{diverged}", row.mean, row.best, row.not_worse and not row.best)
+
+
+def _score_notes(summary, datasets, n_seeds):
+    """Return what the numbers are, and what is marked or why not."""
+    many = n_seeds > 1
+    what = f"Mean ± population standard deviation over {n_seeds} seeds" if many else "One seed"
+    notes = [f"{what}; best mean of each data set in bold."]
+    if (summary["n_missing"] > 0).any():
+        notes[0] += " (n/N): n of N seeds are there."
+    if summary["n_diverged"].any():
+        notes.append("Diverged runs count with the labels that they ended with.")
+    if (summary["not_worse"] & ~summary["best"]).any():
+        notes.append(
+            f"{MARK} not significantly worse than the best at 5 % (Wilcoxon's signed-rank test, paired over seeds, "
+            "corrected for the number of methods)."
+        )
+    for dataset, title in datasets.items():
+        doubts = summary.loc[(summary["dataset"] == dataset) & (summary["n"] > 0) & ~summary["best"], "note"]
+        if len(doubts) and (doubts != "").all():
+            reasons = "; ".join(dict.fromkeys(doubts))
+            notes.append(f"{title}: which methods are worse than the best cannot be concluded ({reasons}).")
+    return notes
