@@ -15,8 +15,9 @@ from conftest import ROOT
 import deepkm
 from deepkm.study import source_code
 from deepkm.study.config import SCHEMA
+from deepkm.study.parameters import parameters_of
 from deepkm.study.plan import Study
-from deepkm.study.source_code import code_digest, parameters_of
+from deepkm.study.source_code import code_digest
 from deepkm.study.spec import digest, dumps
 
 

@@ -10,8 +10,8 @@ from deepkm.report.page.render import embed, render
 from deepkm.report.tables.study import make_tables
 from deepkm.stages.tables import INPUTS
 from deepkm.study.inventory import foreign_files, stale_results
+from deepkm.study.parameters import docstring_of
 from deepkm.study.plan import Study
-from deepkm.study.source_code import docstring_of
 
 FRAMES = ("scores", "runs", "parameters", "pairwise", "friedman")
 

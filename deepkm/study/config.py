@@ -7,7 +7,7 @@ from pathlib import Path
 import yaml
 
 from deepkm.datasets.catalogue import load_catalogue
-from deepkm.study.source_code import parameters_of
+from deepkm.study.parameters import parameters_of
 
 SCHEMA = Path(__file__).with_name("config.schema.yaml")
 

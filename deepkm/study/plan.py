@@ -11,7 +11,8 @@ from pathlib import Path
 from deepkm.datasets.catalogue import conversion_of, load_catalogue, raw_file_of
 from deepkm.datasets.images import image_files
 from deepkm.study.config import ENTRY_KEYS, check_config
-from deepkm.study.source_code import code_digest, files_digest, parameters_of
+from deepkm.study.parameters import parameters_of
+from deepkm.study.source_code import code_digest, files_digest
 
 TEMPLATES = Path(__file__).parents[1] / "report" / "page" / "templates"  # of the page
 # Of the sources beside the catalogue's.

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from deepkm.report.tables.layout import Cell, Table, number_cell
-from deepkm.study.source_code import parameters_of
+from deepkm.study.parameters import parameters_of
 
 # What the parameters of every method are shown as, in order; all others follow by name.
 COMMON_PARAMETERS = ("alpha", "clustering_weight", "pretraining_epochs", "epochs", "batch_size", "learning_rate")
