@@ -23,7 +23,7 @@ def write_results(folder, *, methods, seeds=SEEDS, alpha=3.0, versions="2.13.0",
         for seed in seeds:
             parameters = {"epochs": 3, **({"alpha": alpha} if method == "ct" else {})}
             spec = {"method": method, "dataset": {"name": "blobs", "scaling": "unit"}, "parameters": parameters}
-            spec |= {"seeds": [seed], "code": f"of {method}", "estimator": "x:Y"}
+            spec |= {"seeds": [seed], "source_digest": f"of {method}", "estimator": "x:Y"}
             provenance = {"versions": {"torch": versions}, "device": "CPU", "seconds": 1.0}
             write_hdf5(
                 folder / "clusterings" / method / "blobs" / f"seed{seed}.h5",
@@ -58,7 +58,7 @@ def test_what_was_changed_and_what_it_did(first, tmp_path, capsys):
     changed = [line.split("|")[1:-1] for line in text.splitlines() if line.startswith("| parameters.")]
     assert [[cell.strip() for cell in row] for row in changed] == [["parameters.alpha", "3.0", "2.0", "ct", "blobs"]]
     assert "| versions.torch | 2.13.0 | 2.14.0 | ct, km | blobs |".split() in [x.split() for x in text.splitlines()]
-    assert "code" not in text.partition("What was changed")[2].partition("What it did")[0]
+    assert "digest" not in text.partition("What was changed")[2].partition("What it did")[0]
     assert text.rstrip() == output[1].read_text().rstrip()
     numbers = pd.read_csv(output[0], keep_default_na=False, na_values=[""]).set_index(["method", "metric"])
     assert len(numbers) == 2 * 3
@@ -93,19 +93,19 @@ def test_a_folder_and_its_copy(first, tmp_path, capsys):
     assert text.count("equal in 8 seeds") == 9
 
 
-def test_code_data_and_missing_values_are_seen(first, tmp_path, capsys):
+def test_source_data_and_missing_values_are_seen(first, tmp_path, capsys):
     second = shutil.copytree(first, tmp_path / "b")
     for path in second.glob("clusterings/ct/blobs/*.h5"):
         with h5py.File(path, "r+") as file:
             spec = json.loads(file.attrs["spec"])
-            spec["code"], spec["dataset"]["scaling"] = "another", "none"
+            spec["source_digest"], spec["dataset"]["scaling"] = "another", "none"
             file.attrs["spec"] = json.dumps(spec)
     scores = pd.read_csv(second / "scores.csv").assign(acc=np.nan)
     scores.to_csv(second / "scores.csv", index=False)
     assert compare(first, second) == 0
     text = capsys.readouterr().out
     lines = [line.split() for line in text.splitlines()]
-    assert "| code | of ct | another | ct | blobs |".split() in lines
+    assert r"| source\_digest | of ct | another | ct | blobs |".split() in lines
     assert "| dataset.scaling | unit | none | ct | blobs |".split() in lines
     assert text.count("cannot conclude (no seed has both)") == 3  # ACC of each method
     assert compare(second, second) == 0

@@ -1,11 +1,7 @@
 import json
 import re
-import shutil
-import sys
-import textwrap
 from copy import deepcopy
 from dataclasses import fields
-from importlib import invalidate_caches
 
 import jsonschema
 import pytest
@@ -13,11 +9,9 @@ import yaml
 from conftest import ROOT
 
 import deepkm
-from deepkm.study import source_code
 from deepkm.study.config import SCHEMA
 from deepkm.study.parameters import parameters_of
 from deepkm.study.plan import Study
-from deepkm.study.source_code import code_digest
 from deepkm.study.spec import digest, dumps
 
 
@@ -106,10 +100,10 @@ def test_a_path_takes_the_place_of_a_download(config, tmp_path):
     assert spec["conversion"]["files"] == [["20news-bydate.tar.gz", None]]
 
 
-def test_a_conversion_depends_on_its_own_code_and_on_a_folders_files(config, tmp_path):
+def test_a_conversion_depends_on_its_own_source_and_on_a_folders_files(config, tmp_path):
     study = Study(config)
-    assert study.dataset_spec("mnist")["code"] == study.dataset_spec("fashion_mnist")["code"]
-    assert study.dataset_spec("mnist")["code"] != study.dataset_spec("rcv1")["code"]
+    assert study.dataset_spec("mnist")["source_digest"] == study.dataset_spec("fashion_mnist")["source_digest"]
+    assert study.dataset_spec("mnist")["source_digest"] != study.dataset_spec("rcv1")["source_digest"]
     config["datasets"]["mine"] = {"path": str(tmp_path), "n_clusters": 2}
     study = Study(config)
     before = study.dataset_spec("mine")
@@ -249,75 +243,6 @@ def test_parameters_are_those_of_the_classes():
         cls = getattr(deepkm, name)
         read = parameters_of(f"{cls.__module__}:{name}")
         assert read == {field.name: field.default for field in fields(cls)}
-
-
-@pytest.fixture
-def package(tmp_path, monkeypatch):
-    """A package of a user: method.py imports shared.py, other.py stands apart."""
-    folder = tmp_path / "userpackage"
-    folder.mkdir()
-    (folder / "__init__.py").touch()
-    (folder / "shared.py").write_text("def distance(a, b):\n    return a - b\n")
-    (folder / "other.py").write_text("x = 1\n")
-    (folder / "method.py").write_text(
-        textwrap.dedent('''
-        """A method."""
-        from deepkm.numerics.centers import softmin
-        from userpackage.shared import distance
-
-
-        def loss(a, b):
-            """Return the loss."""
-            return softmin(distance(a, b), 2)  # alpha
-        ''')
-    )
-    monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setattr(source_code, "_file", source_code._file.__wrapped__)
-    yield folder
-    shutil.rmtree(folder)
-    sys.modules.pop("userpackage", None)
-    invalidate_caches()
-
-
-@pytest.mark.parametrize(
-    ("file", "old", "new", "counts"),
-    [
-        ("method.py", "# alpha", "# the exponent", False),
-        ("method.py", '"""Return the loss."""', '"""Another text."""', False),
-        ("method.py", '"""A method."""', "", False),
-        ("method.py", "distance(a, b), 2", "distance( a,b ),2", False),
-        ("other.py", "1", "2", False),
-        ("method.py", ", 2)", ", 3)", True),
-        ("shared.py", "a - b", "b - a", True),
-    ],
-)
-def test_only_code_that_counts_changes_the_digest(package, file, old, new, counts):
-    before = code_digest("userpackage.method")
-    text = (package / file).read_text()
-    assert old in text
-    (package / file).write_text(text.replace(old, new))
-    assert (code_digest("userpackage.method") != before) == counts
-
-
-def test_a_method_hangs_on_what_it_imports_alone():
-    seen = {}
-    source_code._collect("deepkm.methods.dkm", seen)
-    assert {
-        "deepkm.methods.base",
-        "deepkm.numerics.centers",
-        "deepkm.training.loop",
-        "deepkm.numerics.seeding",
-        "deepkm.networks.autoencoder",
-    } <= set(seen)
-    assert not {
-        "deepkm.methods.ct",
-        "deepkm.numerics.metrics",
-        "deepkm.training.checkpoint",
-        "deepkm.stages.cluster",
-    } & set(seen)
-    seen = {}
-    source_code._collect("deepkm.training.loop", seen)
-    assert "deepkm.numerics.centers" not in seen  # so that k-means does not rerun the pretraining
 
 
 def test_the_schema_is_one():

@@ -1,8 +1,8 @@
 """Pretrained autoencoders shared between studies and users: a folder of results by what made them, DEEPKM_CACHE.
 
 Not Snakemake's between-workflow cache, whose key holds neither wildcards nor file names: there, two seeds or two
-outputs of one job can get each other's content. Here the key is a hash of the whole spec (parameters, seeds, code) and
-of the very numbers that are trained on.
+outputs of one job can get each other's content. Here the key is a hash of the whole spec with its source digest,
+and of the very numbers that are trained on.
 """
 
 import hashlib

@@ -1,4 +1,4 @@
-"""Compare two folders of results: what changed in parameters, data and code, and in the numbers."""
+"""Compare two folders of results: what changed in parameters, data and source, and in the numbers."""
 
 from pathlib import Path
 
@@ -107,7 +107,7 @@ def _tables(changes, numbers):
     if len(changes):
         yield "What was changed:\n\n" + to_markdown(changes_table(changes)).rstrip()
     else:
-        yield "Nothing was changed in parameters, data, code and versions of what both have."
+        yield "Nothing was changed in parameters, data, source and versions of what both have."
     if len(numbers):
         yield "What it did:\n\n" + to_markdown(numbers_table(numbers))
     else:

@@ -87,7 +87,7 @@ def _run(path, attributes, *, epochs):
         "epochs": epochs,  # of the longest of its runs
         **{name: made.get(name) for name in ("seconds", "device", "threads", "peak_memory_bytes")},
         **made.get("versions", {}),
-        "code": spec.get("code"),
+        "source_digest": spec.get("source_digest"),
         "spec": digest(spec),
     }
 

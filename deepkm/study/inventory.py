@@ -113,7 +113,7 @@ def check_shared_data(study):
         return
     for dataset in study.datasets:
         found, wanted = _about(study, dataset), study.dataset_spec(dataset)
-        harmless = {"code"} if wanted["source"] == "blobs" else {"code", "n_clusters"}
+        harmless = {"source_digest"} if wanted["source"] == "blobs" else {"source_digest", "n_clusters"}
         others = [key for key in differing(found.get("spec", wanted), wanted) if key not in harmless]
         own = study.config["datasets"][dataset].get("path", "")
         if Path(own).is_file() and "source_sha256" in found and sha256_of(own) not in str(found["source_sha256"]):
@@ -167,7 +167,7 @@ def foreign_files(study):
 
 
 def stale_results(study, runs):
-    """Return the results that were made by other parameters or other code than the study's.
+    """Return the results that were made by other parameters or other source than the study's.
 
     Parameters
     ----------

@@ -5,7 +5,8 @@ Reading instead of importing keeps PyTorch out of the workflow's own process.
 
 import ast
 
-from deepkm.study.source_code import _file, _tree
+from deepkm.study.classes import lineage
+from deepkm.study.modules import dotted
 
 
 def parameters_of(estimator: str) -> dict:
@@ -19,42 +20,30 @@ def parameters_of(estimator: str) -> dict:
     Raises
     ------
     ValueError
-        When there is no such class.
+        When there is no such class, or it is no method.
 
     Examples
     --------
     >>> parameters_of("deepkm.methods.dkm:DKM")["alpha"]
     1000.0
     """
-    module, _, name = estimator.partition(":")
-    nodes = _tree(module).body if _file(module) else []
-    classes = {node.name: node for node in nodes if isinstance(node, ast.ClassDef)}
-    if name not in classes:
-        raise ValueError(
-            f"got {estimator!r}, expected module:class of an existing method, such as deepkm.methods.ct:CT"
-        )
-    parameters = {}
-    for base in classes[name].bases:
-        if origin := _imported_from(ast.unparse(base), nodes, classes, module):
-            parameters |= parameters_of(origin)
-    for node in classes[name].body:
-        if isinstance(node, ast.AnnAssign) and node.value and not ast.unparse(node.annotation).startswith("ClassVar"):
-            parameters[node.target.id] = ast.literal_eval(node.value)
-    return parameters
+    return {
+        node.target.id: ast.literal_eval(node.value)
+        for _, definition in lineage(estimator)
+        for node in definition.body
+        if _is_dataclass(definition) and isinstance(node, ast.AnnAssign) and node.value
+        if not ast.unparse(node.annotation).startswith("ClassVar")
+    }
 
 
 def docstring_of(estimator: str) -> str:
-    """Return the docstring of a class, "module:class"; empty without one."""
-    module, _, name = estimator.partition(":")
-    nodes = _tree(module).body if _file(module) else []
-    return next((ast.get_docstring(node) or "" for node in nodes if getattr(node, "name", None) == name), "")
+    """Return the docstring of a method's class, "module:class"; empty without one, or where there is no such class."""
+    try:
+        return ast.get_docstring(lineage(estimator)[-1][1]) or ""
+    except ValueError:
+        return ""
 
 
-def _imported_from(name, nodes, classes, module):
-    """Return "module:class" for a base class that may hold fields, else None."""
-    if name in classes:
-        return f"{module}:{name}"
-    for node in nodes:
-        if isinstance(node, ast.ImportFrom) and name in {alias.asname or alias.name for alias in node.names}:
-            return f"{node.module}:{name}" if node.module.split(".")[0] in ("deepkm", module.split(".")[0]) else None
-    return None
+def _is_dataclass(definition):
+    decorators = [node.func if isinstance(node, ast.Call) else node for node in definition.decorator_list]
+    return "dataclass" in [dotted(node).rpartition(".")[2] for node in decorators]

@@ -1,6 +1,6 @@
 """The jobs of a study, each with its spec: what it is to do.
 
-A spec holds every knob that shapes the result, after defaults, in plain types, and a digest of the code that makes it.
+A spec holds every knob that shapes the result, after defaults, in plain types, and a digest of its source.
 """
 
 import hashlib
@@ -12,7 +12,7 @@ from deepkm.datasets.catalogue import conversion_of, load_catalogue, raw_file_of
 from deepkm.datasets.images import image_files
 from deepkm.study.config import ENTRY_KEYS, check_config
 from deepkm.study.parameters import parameters_of
-from deepkm.study.source_code import code_digest, files_digest
+from deepkm.study.source_code import files_digest, source_digest
 
 TEMPLATES = Path(__file__).parents[1] / "report" / "page" / "templates"  # of the page
 # Of the sources beside the catalogue's.
@@ -41,7 +41,8 @@ class Study:
 
     def __init__(self, config):
         self.config = check_config(config)
-        self._code_digest, self._parameters_of = cache(code_digest), cache(parameters_of)  # read once, not once per job
+        # Read once, not once per job.
+        self._source_digest, self._parameters_of = cache(source_digest), cache(parameters_of)
         self.datasets = list(self.config["study"]["datasets"])
         self.methods = list(self.config["study"]["methods"])
         seeds, size = list(self.config["study"]["seeds"]), self.config["seeds_per_job"]
@@ -50,6 +51,8 @@ class Study:
         for key in self.datasets:
             self._check_file(key)
         absent = [f"{key}.npz" for key in self.datasets if not Path(self.config["data_dir"], f"{key}.npz").exists()]
+        for method in self.methods:
+            self._method_digest(method)  # what cannot be read is said now, not after the pretraining
         _check_writable("results_dir", Path(self.config["results_dir"]))
         if absent:
             _check_writable("data_dir", Path(self.config["data_dir"]), f", or that holds {', '.join(absent)} already")
@@ -88,7 +91,7 @@ class Study:
         elif source in load_catalogue():
             options["conversion"] = conversion_of(source, checked=not path)
             modules.append(options["conversion"]["converter"].partition(":")[0])
-        return {"name": dataset, "source": source, **options, "code": self._code_digest(*modules)}
+        return {"name": dataset, "source": source, **options, "source_digest": self._source_digest(*modules)}
 
     def describe_spec(self):
         """Return what a table says of the study's data sets."""
@@ -101,13 +104,12 @@ class Study:
             "dataset": self._features(dataset),
             "parameters": self._autoencoder_parameters(dataset, autoencoder),
             "seeds": self.blocks[block],
-            "code": self._code_digest("deepkm.training.loop", "deepkm.datasets.features"),
+            "source_digest": self._source_digest("deepkm.training.loop", "deepkm.datasets.features"),
         }
 
     def cluster_spec(self, dataset, method, block):
         """Return the spec of a clustering: S = len(seeds) runs of one method."""
         entry = self.config["methods"][method]
-        module = entry["estimator"].partition(":")[0]
         parameters = self._parameters(dataset, method)
         return {
             "method": method,
@@ -116,9 +118,7 @@ class Study:
             "parameters": parameters,
             "seeds": self.blocks[block],
             "snapshots": _snapshot_epochs(self.config["snapshots"], parameters["epochs"]),
-            "code": self._code_digest(
-                module, "deepkm.training.loop", "deepkm.datasets.features", "deepkm.training.snapshots"
-            ),
+            "source_digest": self._method_digest(method),
         }
 
     def training_jobs(self):
@@ -128,12 +128,13 @@ class Study:
 
     def score_spec(self):
         """Return the spec of scoring: it depends on its input files and on the metrics alone."""
-        return {**self.training_jobs(), "code": self._code_digest("deepkm.numerics.metrics", "deepkm.stages.score")}
+        digest = self._source_digest("deepkm.numerics.metrics", "deepkm.stages.score")
+        return {**self.training_jobs(), "source_digest": digest}
 
     def statistics_spec(self):
         """Return the spec of the tests between methods, in the study's order; titles do not matter."""
         keys = {"datasets": self.datasets, "methods": self.methods}
-        return {**keys, "code": self._code_digest("deepkm.stages.statistics")}
+        return {**keys, "source_digest": self._source_digest("deepkm.stages.statistics")}
 
     def report_spec(self, stage):
         """Return the spec of a stage that shows results: what is shown, in which order, under which names."""
@@ -146,7 +147,7 @@ class Study:
             "ablations": self.ablations(),
             "n_seeds": sum(map(len, self.blocks.values())),
             "origins": {key: self._origin(key) for key in self.datasets},
-            "code": self._code_digest(f"deepkm.stages.{stage}"),
+            "source_digest": self._source_digest(f"deepkm.stages.{stage}"),
         }
 
     def figures_spec(self):
@@ -176,6 +177,10 @@ class Study:
             for other in self.methods
             if identity[method].get("reinit") is True and identity[other] == {**identity[method], "reinit": False}
         ]
+
+    def _method_digest(self, method):
+        modules = ("deepkm.training.loop", "deepkm.datasets.features", "deepkm.training.snapshots")
+        return self._source_digest(self.config["methods"][method]["estimator"], *modules)
 
     def _identity(self, method):
         estimator = self.config["methods"][method]["estimator"]

@@ -1,13 +1,22 @@
-"""What a job's code is, read without running it: digests that ignore comments.
-
-Reading instead of importing keeps PyTorch out of the workflow's own process.
-"""
+"""What a job is made of: digests of its source that ignore comments, layout and Python's version."""
 
 import ast
 import hashlib
+from collections.abc import Iterator
 from functools import cache
-from importlib.util import find_spec
 from pathlib import Path
+
+from deepkm.study.modules import (
+    bindings,
+    dotted,
+    file_of,
+    folders_of,
+    modules_in,
+    package_of,
+    parse,
+    source_of,
+    where_looked,
+)
 
 # These name other modules and files, serve who calls `fit`, or decide when a job runs: they change no result.
 NO_RESULTS = (
@@ -18,66 +27,144 @@ NO_RESULTS = (
     "deepkm.study.inventory",
     "deepkm.study.spec",
 )
+INSTALLED = {"site-packages", "dist-packages"}  # folders where modules beside another do not belong to it
 
 
-def code_digest(*modules: str) -> str:
-    """Return a digest of modules and of everything that they import inside their own top-level packages and `deepkm`.
+def source_digest(*names: str) -> str:
+    """Return a digest of the sources that modules are made of; names and errors are those of `sources_of`.
 
-    Comments, docstrings and layout do not count: only an edit that may change results changes the digest.
+    Comments, docstrings and layout do not count, nor does the version of Python: only an edit that may change results
+    changes the digest.
     """
-    seen = {}
-    for module in modules:
-        _collect(module, seen)
-    text = "\n".join(f"{module}\n{_normalised(module)}" for module in sorted(seen))
+    text = "\n".join(f"{module}\n{source}" for module, source in sorted(sources_of(*names).items()))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
+def sources_of(*names: str) -> dict[str, str]:
+    """Return the canonical sources of modules and of what importing them runs, by the modules' names.
+
+    What counts lies in `deepkm`, in a module's own package or beside it; installed packages and the standard library do
+    not count.
+
+    Parameters
+    ----------
+    *names : str
+        ``"module"``, or ``"module:class"``, which counts as the whole module.
+
+    Raises
+    ------
+    ValueError
+        When there is no such module, or one of those that count is no Python.
+    """
+    found: dict[str, str] = {}
+    for name in names:
+        module = name.partition(":")[0]
+        try:
+            if not file_of(module):
+                raise ValueError(where_looked(module))
+            _collect(name.replace(":", "."), found)
+        except ValueError as error:
+            raise ValueError(f"got {name!r}, expected Python that can be read; {error}") from None
+    return found
+
+
 def files_digest(folder) -> str:
-    """Return a digest of the files in a folder: code that is not Python."""
+    """Return a digest of the files in a folder: source that is not Python."""
     texts = [f"{path.name}\n{path.read_text(encoding='utf-8')}" for path in sorted(Path(folder).iterdir())]
     return hashlib.sha256("\n".join(texts).encode()).hexdigest()[:16]
 
 
-def _collect(module, seen):
-    if module in seen or not _file(module):
-        return
-    seen[module] = True
-    ours = {"deepkm", module.split(".")[0]}
-    for node in ast.walk(_tree(module)):
-        if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and not node.level:
-            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+@cache
+def canonical(source: bytes) -> str:
+    """Return a program as one text that no comment, docstring, layout or version of Python changes.
+
+    Examples
+    --------
+    >>> canonical(b"def f(x):  # twice\\n    'Return 2 x.'\\n    return 2*x")
+    "(Module body [(FunctionDef args (arguments args [(arg arg 'x')]) body [(Return value (BinOp left (Constant value 2)
+    op (Mult) right (Name ctx (Load) id 'x')))] name 'f')])"
+    """
+    words, rest = [], [parse(source)]  # a stack instead of recursion: sums of thousands of terms are no error
+    while rest:
+        item = rest.pop()
+        if isinstance(item, _Word):
+            words.append(item)
+        elif isinstance(item, list):
+            rest += [_Word("]"), *reversed(item), _Word("[")]
+        elif isinstance(item, ast.AST):
+            fields = [part for name, value in _significant(item) for part in (_Word(f" {name} "), value)]
+            rest += [_Word(")"), *reversed(fields), _Word(f"({type(item).__name__}")]
         else:
+            words.append(ascii(item))  # not repr: which characters it escapes depends on Python's Unicode
+    return "".join(words)
+
+
+class _Word(str):
+    """Text that is part of the form, no value."""
+
+
+def _significant(node: ast.AST) -> Iterator[tuple[str, object]]:
+    """Yield the fields of a node that may change a result, by name: other Pythons have other empty ones."""
+    if isinstance(node, ast.Constant):
+        yield "value", node.value  # without its `kind`: u"x" is "x"
+        return
+    for name, value in sorted(ast.iter_fields(node)):
+        if isinstance(value, list):
+            parts = _joined(value) if isinstance(node, ast.JoinedStr) else value
+            if kept := [part for part in parts if not _does_nothing(part)]:
+                yield name, kept
+        elif value is not None and not (name == "format_spec" and not _joined(value.values)):
+            yield name, value
+
+
+def _does_nothing(node) -> bool:
+    """Tell whether a statement is `pass`, a docstring or another lone constant."""
+    return isinstance(node, ast.Pass) or (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))
+
+
+def _joined(values: list[ast.expr]) -> list[ast.expr]:
+    """Return the parts of an f-string with neighbouring texts as one: Pythons cut them differently."""
+    parts: list[ast.expr] = []
+    for part in values:
+        last = parts[-1] if parts else None
+        if isinstance(part, ast.Constant) and isinstance(last, ast.Constant):
+            parts[-1] = ast.Constant(last.value + part.value)
+        elif not (isinstance(part, ast.Constant) and part.value == ""):
+            parts.append(part)
+    return parts
+
+
+def _collect(name, found):
+    for module in modules_in(name):
+        if module in found or module in NO_RESULTS:
             continue
-        for name in names:
-            if name.split(".")[0] in ours and name not in NO_RESULTS:
-                _collect(name, seen)
-
-
-def _normalised(module):
-    tree = _tree(module)
-    for node in ast.walk(tree):
-        body = getattr(node, "body", None)
-        first = body[0] if isinstance(body, list) and body else None
-        if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant):
-            node.body = body[1:] or [ast.Pass()]  # without its docstring
-    return ast.unparse(tree)
-
-
-def _tree(module):
-    return ast.parse(_file(module).read_text())
+        source = source_of(module)
+        found[module] = canonical(source)
+        for imported in _imported(source, package_of(module)):
+            if _belongs(imported, module):
+                _collect(imported, found)
 
 
 @cache
-def _file(module):
-    """Return the source file of a module, or None. Only the top-level name is looked up: nothing is imported."""
-    top, *rest = module.split(".")
-    spec = find_spec(top)
-    if spec is None or not spec.origin:
-        return None
-    if not rest:
-        return Path(spec.origin)
-    path = Path(spec.origin).parent.joinpath(*rest)
-    files = [path.with_suffix(".py"), path / "__init__.py"]
-    return next((file for file in files if spec.submodule_search_locations and file.is_file()), None)
+def _imported(source, package):
+    """Return the dotted names that a source imports, and those that it reaches through them."""
+    nodes = [*ast.walk(parse(source))]
+    imports = [node for node in nodes if isinstance(node, ast.Import | ast.ImportFrom)]
+    bound = [(local, name) for node in imports for local, name in bindings(node, package).items()]
+    names = {name for _, name in bound}
+    names |= {alias.name for node in imports if isinstance(node, ast.Import) for alias in node.names}
+    stands_for = dict(bound)
+    for name in {dotted(node) for node in nodes if isinstance(node, ast.Attribute)}:
+        head, _, rest = name.partition(".")
+        if head in stands_for:
+            names.add(f"{stands_for[head]}.{rest}")
+    return names
+
+
+def _belongs(name, module):
+    """Tell whether what a module imports counts: `deepkm`, its own package, and what lies beside it or its package."""
+    own, top = module.partition(".")[0], name.partition(".")[0]
+    if own == "deepkm" or top in ("deepkm", own):
+        return top in ("deepkm", own)
+    beside = {file_of(module).parent.resolve(), *folders_of(own)}
+    return any(folder in beside and not INSTALLED & {*folder.parts} for folder in folders_of(top))

@@ -20,7 +20,7 @@ def compare_jobs(first, second):
     Parameters
     ----------
     first, second : dict of (stage, key, dataset) to dict
-        What is known of such jobs: parameters, code, versions and so on, nested.
+        What is known of such jobs: parameters, source digest, versions and so on, nested.
 
     Returns
     -------
