@@ -110,28 +110,20 @@ def _significant(node: ast.AST) -> Iterator[tuple[str, object]]:
         return
     for name, value in sorted(ast.iter_fields(node)):
         if isinstance(value, list):
-            parts = _joined(value) if isinstance(node, ast.JoinedStr) else value
-            if kept := [part for part in parts if not _does_nothing(part)]:
+            if kept := [part for part in value if not _does_nothing(part, node)]:
                 yield name, kept
-        elif value is not None and not (name == "format_spec" and not _joined(value.values)):
+        elif value is not None:
             yield name, value
 
 
-def _does_nothing(node) -> bool:
-    """Tell whether a statement is `pass`, a docstring or another lone constant."""
-    return isinstance(node, ast.Pass) or (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))
+def _does_nothing(part: ast.AST, node: ast.AST) -> bool:
+    """Tell whether a part of a node is `pass`, a docstring or another lone constant, or an empty text of an f-string.
 
-
-def _joined(values: list[ast.expr]) -> list[ast.expr]:
-    """Return the parts of an f-string with neighbouring texts as one: Pythons cut them differently."""
-    parts: list[ast.expr] = []
-    for part in values:
-        last = parts[-1] if parts else None
-        if isinstance(part, ast.Constant) and isinstance(last, ast.Constant):
-            parts[-1] = ast.Constant(last.value + part.value)
-        elif not (isinstance(part, ast.Constant) and part.value == ""):
-            parts.append(part)
-    return parts
+    Python 3.12 puts such texts into nested format specifications.
+    """
+    if isinstance(node, ast.JoinedStr):
+        return isinstance(part, ast.Constant) and not part.value
+    return isinstance(part, ast.Pass) or (isinstance(part, ast.Expr) and isinstance(part.value, ast.Constant))
 
 
 def _collect(name, found):
