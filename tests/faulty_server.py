@@ -2,7 +2,7 @@
 
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
@@ -92,6 +92,49 @@ def slow(handler, body):
     """The whole body, after a while."""
     time.sleep(1)
     whole(handler, body)
+
+
+def endless(handler, body):
+    """A body without an end."""
+    handler.send_response(200)
+    handler.end_headers()
+    with suppress(OSError):  # the client goes
+        while True:
+            handler.wfile.write(bytes(2**16))
+
+
+def dripping(handler, body):
+    """The whole body, a byte at a time."""
+    _head(handler, len(body))
+    _drip(handler, body)
+
+
+def dripping_after_half(handler, body):
+    truncated(handler, body)
+    _drip(handler, body[len(body) // 2 :])
+
+
+def dripping_headers(handler, body):
+    """Headers that never end."""
+    handler.send_response(200)
+    handler.flush_headers()
+    _drip(handler, b"X: " + bytes([65]) * 60_000)
+
+
+def _drip(handler, content):
+    with suppress(OSError):
+        for byte in content:
+            handler.wfile.write(bytes([byte]))
+            handler.wfile.flush()
+            time.sleep(0.02)
+
+
+def paced(handler, body):
+    """The whole body, in pieces."""
+    _head(handler, len(body))
+    for start in range(0, len(body), len(body) // 10):
+        time.sleep(0.15)
+        handler.wfile.write(body[start : start + len(body) // 10])
 
 
 def loop(handler, body):

@@ -144,6 +144,44 @@ def test_an_archive_of_other_images_is_refused(more, step, message, tmp_path):
         convert("coil100", paths, **COIL)
 
 
+def reuters(folder, *, row=True, first=0, dense=True):
+    x = scipy.sparse.random(30, 12, density=0.3, format="csc", random_state=0)
+    y = TEN[:, None] % 4 + first
+    paths = [folder / "reuters10k.mat"]
+    scipy.io.savemat(paths[0], {"X": x.toarray() if dense else x, "Y": y.T if row else y}, do_compression=True)
+    return x.toarray(), paths, {"shape": [30, 12], "class_counts": None}
+
+
+@pytest.mark.parametrize("form", [{}, {"row": False, "first": 1}, {"dense": False}])
+def test_reuters_10k_is_taken_as_it_is(form, tmp_path):
+    x, paths, how = reuters(tmp_path, **form)
+    arrays = convert("reuters10k", paths, **how)
+    np.testing.assert_array_equal(arrays.feature, x.astype(np.float32))
+    assert arrays.feature.dtype == np.float32
+    assert arrays.target.tolist() == (TEN % 4).tolist()
+    assert arrays.class_names == ["0", "1", "2", "3"]
+    assert arrays.image_shape == ()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"Y": np.arange(29)}, "expected Y of shape (30, 1) or (1, 30); the file is another version"),
+        ({"Y": np.full((30, 1), 0.5)}, "got numbers that are no bytes"),
+        ({"Y": np.arange(30) % 3}, "reuters10k: got 3 classes, expected 4; the file is another version"),
+        ({"Y": np.arange(30) % 5}, "reuters10k: got 5 classes, expected 4; the file is another version"),
+        ({"X": np.full((30, 12), np.nan)}, "got 360 NaN or infinite numbers in 30 of 30 samples"),
+        ({"X": np.full((30, 12), 1e39)}, "got 360 NaN or infinite numbers in 30 of 30 samples"),
+    ],
+)
+def test_other_reuters_are_refused(change, message, tmp_path):
+    _, paths, how = reuters(tmp_path)
+    found = {name: array for name, array in scipy.io.loadmat(paths[0]).items() if name in "XY"}
+    scipy.io.savemat(paths[0], found | change)
+    with pytest.raises(ValueError, match=re.escape(message)):
+        convert("reuters10k", paths, **how)
+
+
 def rcv1(folder):
     random = np.random.default_rng(0)
     vectors = [scipy.sparse.random(8, 20, density=0.5, format="csr", random_state=i) for i in range(5)]
@@ -262,7 +300,7 @@ def damaged(content):
 
 
 @pytest.mark.parametrize("kind", range(4))
-@pytest.mark.parametrize("name", ["mnist", "usps", "cmu_pie", "usps_11000", "coil20", "rcv1", "20news"])
+@pytest.mark.parametrize("name", ["mnist", "usps", "cmu_pie", "usps_11000", "coil20", "rcv1", "reuters10k", "20news"])
 def test_damaged_files_get_one_line(name, kind, tmp_path):
     feature, pictures = images(30), images(12).reshape(3, 4, 8, 8)
     paths, how = {
@@ -272,6 +310,7 @@ def test_damaged_files_get_one_line(name, kind, tmp_path):
         "usps_11000": lambda: (write_usps_all(tmp_path, feature), {"shape": [30, 8, 8], "class_counts": 3}),
         "coil20": lambda: (write_coil(tmp_path / "coil-20-proc.zip", pictures, step=5, folder="c"), COIL),
         "rcv1": lambda: rcv1(tmp_path)[:2],
+        "reuters10k": lambda: reuters(tmp_path)[1:],
         "20news": lambda: (
             write_newsgroups(tmp_path / "20news-bydate.tar.gz", POSTS),
             {"shape": [8, 5], "class_counts": [4, 4]},
@@ -346,7 +385,9 @@ def test_the_catalogue_is_complete_and_documented():
         elif counts is not None:
             assert entry["shape"][0] % counts == 0, name
         for file, about in entry["files"].items():
-            assert about["urls"], (name, file)
+            assert about["urls"] or name == "cmu_pie", (name, file)
+            assert all(url.startswith("https://") or about["checksum"] for url in about["urls"])
+            assert about["max_bytes"] <= 2**30
             assert about["checksum"] is None or re.fullmatch(r"md5:\w{32}|sha256:\w{64}", about["checksum"])
         size = f"{entry['shape'][0]} x {np.prod(entry['shape'][1:])} |"
         row = next(line for line in DOCS.splitlines() if line.startswith(f"| `{name}`"))

@@ -2,7 +2,10 @@
 
 import bz2
 import gzip
+import hashlib
 import io
+import lzma
+import re
 import tarfile
 import zipfile
 import zlib
@@ -10,6 +13,13 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
 OPENERS = {".gz": gzip.open, ".bz2": bz2.open}
+PICTURE = re.compile(r"(?:.*/)?(\w+\.png)")
+PICTURES_LIMIT = 2**30  # bytes of an unpacked archive of pictures; the largest has 130 MB
+# What damaged archives raise, beside OSErrors of their content, which have no number.
+DAMAGE = (
+    *(EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, tarfile.TarError, UnicodeError),
+    *(NotImplementedError, RuntimeError, OverflowError),
+)
 
 
 class _Bounded(io.RawIOBase):
@@ -41,18 +51,12 @@ def open_compressed(path, *, limit):
     ValueError
         When the file is damaged, or unpacks to more than `limit` bytes.
     """
-    try:
-        with (
-            OPENERS.get(Path(path).suffix, open)(path, "rb") as stream,
-            io.BufferedReader(_Bounded(stream, limit=limit, path=path), 2**20) as bounded,
-        ):
-            yield bounded
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise _damaged(path, error) from None
-    except OSError as error:
-        if error.errno is not None:  # of the disk, not of the content
-            raise
-        raise _damaged(path, error) from None
+    with (
+        _damage_named(path),
+        OPENERS.get(Path(path).suffix, open)(path, "rb") as stream,
+        io.BufferedReader(_Bounded(stream, limit=limit, path=path), 2**20) as bounded,
+    ):
+        yield bounded
 
 
 def tar_members(path, *, limit):
@@ -63,31 +67,51 @@ def tar_members(path, *, limit):
     ValueError
         When the file is damaged, unpacks to more than `limit` bytes, or has a name that leaves the folder.
     """
-    with open_compressed(path, limit=limit) as stream:
-        try:
-            with tarfile.open(fileobj=stream, mode="r|") as archive:
-                for member in archive:
-                    _check_name(member.name, path)
-                    if member.isfile():
-                        yield member.name, archive.extractfile(member).read()
-                    elif not member.isdir():
-                        raise ValueError(f"{path}: got {member.name!r}, expected files and folders alone, no links")
-        except tarfile.TarError as error:
-            raise _damaged(path, error) from None
+    with open_compressed(path, limit=limit) as stream, tarfile.open(fileobj=stream, mode="r|") as archive:
+        for member in archive:
+            _check_name(member.name, path)
+            if member.isfile() and not member.issparse():  # the holes of a sparse file would pass by the limit
+                yield member.name, archive.extractfile(member).read()
+            elif not member.isdir():
+                raise ValueError(f"{path}: got {member.name!r}, expected files and folders alone, no links")
 
 
 def zip_members(path, *, limit):
     """Yield (name, content) of each file in a .zip; raises as `tar_members`."""
+    with _damage_named(path), zipfile.ZipFile(path) as archive:
+        members = [member for member in archive.infolist() if not member.is_dir()]
+        if sum(member.file_size for member in members) > limit:
+            raise ValueError(f"{path}: unpacks to more than {limit:,} bytes; this is no file of its data set")
+        for member in members:
+            _check_name(member.filename, path)
+        for member in members:
+            yield member.filename, archive.read(member)  # never more than file_size
+
+
+def pictures_digest(path):
+    """Return what ``sha256sum *.png | sha256sum`` prints of the pictures in a .zip, however they are packed.
+
+    Folders, other files and the order do not count.
+    """
+    found = {
+        (match[1], hashlib.sha256(content).hexdigest())
+        for name, content in zip_members(path, limit=PICTURES_LIMIT)
+        if (match := PICTURE.fullmatch(name))
+    }
+    lines = (f"{digest}  {name}\n" for name, digest in sorted(found))
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+@contextmanager
+def _damage_named(path):
+    """Turn whatever a damaged file raises into one ValueError that names it."""
     try:
-        with zipfile.ZipFile(path) as archive:
-            members = [member for member in archive.infolist() if not member.is_dir()]
-            if sum(member.file_size for member in members) > limit:
-                raise ValueError(f"{path}: unpacks to more than {limit:,} bytes; this is no file of its data set")
-            for member in members:
-                _check_name(member.filename, path)
-            for member in members:
-                yield member.filename, archive.read(member)  # never more than file_size
-    except (zipfile.BadZipFile, EOFError, zlib.error, NotImplementedError, RuntimeError) as error:
+        yield
+    except OSError as error:
+        if error.errno is not None:  # of the disk, not of the content
+            raise
+        raise _damaged(path, error) from None
+    except DAMAGE as error:
         raise _damaged(path, error) from None
 
 

@@ -4,11 +4,10 @@ import re
 
 import numpy as np
 
-from deepkm.datasets.archives import zip_members
+from deepkm.datasets.archives import PICTURES_LIMIT, zip_members
 from deepkm.datasets.arrays import Arrays
 from deepkm.datasets.images import decode
 
-LIMIT = 2**30  # bytes of the unpacked archive; the larger one has 130 MB
 NAME = re.compile(r"(?:.*/)?obj(\d+)__(\d+)\.png")
 
 
@@ -26,7 +25,7 @@ def convert(paths, *, shape, class_names, n_objects, views):
     """
     (path,) = paths
     images = {}
-    for name, content in zip_members(path, limit=LIMIT):
+    for name, content in zip_members(path, limit=PICTURES_LIMIT):
         if match := NAME.fullmatch(name):
             images[int(match[1]), int(match[2])] = decode(content, f"{path}/{name}", size=shape[1:], formats=("PNG",))
     expected = {(number, view) for number in range(1, n_objects + 1) for view in range(*views)}

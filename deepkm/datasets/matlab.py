@@ -1,13 +1,17 @@
-"""The MATLAB files of CMU-PIE and USPS-11000. MATLAB stores images column by column; here they are turned upright."""
+"""The MATLAB files of CMU-PIE, USPS-11000 and Reuters-10K.
+
+MATLAB stores images column by column; here they are turned upright.
+"""
 
 import struct
 import zlib
 
 import numpy as np
 import scipy.io
+import scipy.sparse
 from scipy.io.matlab import MatReadError
 
-from deepkm.datasets.arrays import Arrays
+from deepkm.datasets.arrays import Arrays, check_feature
 
 
 def convert_faces(paths, *, shape, class_names):
@@ -35,8 +39,26 @@ def convert_usps(paths, *, shape, class_names):
     return Arrays(np.ascontiguousarray(feature), target, class_names)
 
 
+def convert_documents(paths, *, shape, class_names):
+    """Return VaDE's documents: tf-idf `X` (N, F), sparse or not, and classes `Y`, a row or a column."""
+    (path,) = paths
+    n, n_features = shape
+    arrays = read_mat(path, X=(n, n_features), Y=[(n, 1), (1, n)])
+    with np.errstate(over="ignore"):  # what float32 cannot hold is refused in the next line
+        feature = scipy.sparse.csr_array(arrays["X"]).toarray().astype(np.float32)
+    check_feature(feature, path)
+    number = as_bytes(arrays["Y"], path).ravel().astype(np.int64)
+    return Arrays(feature, number - number.min(), class_names)
+
+
 def read_mat(path, **shapes):
     """Return the named arrays of a MATLAB file (version 4 to 7); others in it are not read.
+
+    Parameters
+    ----------
+    path : path-like
+    **shapes : tuple of int, or list of them
+        The shape of each array, or those that it may have.
 
     Raises
     ------
@@ -46,16 +68,16 @@ def read_mat(path, **shapes):
     try:
         found = {name: (shape, kind) for name, shape, kind in scipy.io.whosmat(path)}
         for name, shape in shapes.items():
-            if found.get(name, (None,))[0] != shape or found[name][1] in (
+            allowed = shape if isinstance(shape, list) else [shape]
+            if found.get(name, (None,))[0] not in allowed or found[name][1] in (
                 "cell",
                 "struct",
                 "object",
                 "char",
                 "function",
             ):
-                raise ValueError(
-                    f"{path}: got {_describe(found)}, expected {name} of shape {shape}; the file is another version"
-                )
+                expected = f"{name} of shape {' or '.join(map(str, allowed))}"
+                raise ValueError(f"{path}: got {_describe(found)}, expected {expected}; the file is another version")
         return scipy.io.loadmat(path, variable_names=list(shapes))
     except NotImplementedError:
         raise ValueError(

@@ -4,9 +4,9 @@ import pkgutil
 from pathlib import Path
 
 import numpy as np
-import pooch
 
 from deepkm.datasets.arrays import Arrays, check_expected
+from deepkm.datasets.checksums import check_raw_file
 from deepkm.datasets.own import read_own
 
 # Options of a user's own file.
@@ -51,21 +51,11 @@ def convert(paths, *, name, converter, options, files, shape, class_counts, clas
         raise ValueError(
             f"{name}: got the files {[path.name for path in paths]}, expected {[file for file, _ in files]}"
         )
-    for path, (_, checksum) in zip(paths, files, strict=True):
-        check_sum(path, checksum)
+    for path, (_, known) in zip(paths, files, strict=True):
+        check_raw_file(path, known)
     arrays = pkgutil.resolve_name(converter)(paths, shape=shape, class_names=class_names, **options)
     check_expected(arrays, shape=shape, class_counts=class_counts, name=name)
     return arrays
-
-
-def check_sum(path, checksum):
-    """Raise a ValueError unless a raw file has its checksum, ``"algorithm:digest"``; None accepts any file."""
-    if checksum is None:
-        return
-    algorithm, _, digest = checksum.partition(":")
-    got = pooch.file_hash(str(path), alg=algorithm)
-    if got != digest:
-        raise ValueError(f"{path}: got {algorithm} {got}, expected {digest}; delete it and download it again")
 
 
 def load_digits():

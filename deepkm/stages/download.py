@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from deepkm.datasets.catalogue import CATALOGUE, load_catalogue
-from deepkm.datasets.download import fetch
+from deepkm.datasets.catalogue import CATALOGUE, known_checksums, load_catalogue
+from deepkm.datasets.download import MAX_BYTES, fetch
 
 
 def add_arguments(parser):
@@ -16,13 +16,14 @@ def add_arguments(parser):
 
 def main(args):
     source, file = args.spec["source"], args.spec["file"]
-    urls = load_catalogue(args.catalogue)[source]["files"][file]["urls"]
+    about = load_catalogue(args.catalogue)[source]["files"][file]
     fetch(
         args.output,
-        urls=urls,
-        checksum=args.spec["checksum"],
+        urls=about["urls"],
+        checksum=known_checksums({**about, "checksum": args.spec["checksum"]}),
         mirror=args.mirror,
         attempts=args.attempts,
         timeout=args.timeout,
+        max_bytes=about.get("max_bytes", MAX_BYTES),
     )
     print(f"{source}: {file}, {args.output.stat().st_size:,} bytes")

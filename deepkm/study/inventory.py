@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import yaml
 
+from deepkm.datasets.catalogue import load_catalogue
 from deepkm.files import is_held, read_attributes, sha256_of
 from deepkm.study.paths import side_file
 from deepkm.study.plan import Study
@@ -123,6 +124,20 @@ def check_shared_data(study):
                 f"data_dir: got {_data_path(study, dataset)}, converted for another study from other data or options "
                 f"({', '.join(others)}); rename the data set or name another data_dir"
             )
+
+
+def files_by_hand(study):
+    """Yield a line for each raw file that the study needs, has not got, and can download from nowhere."""
+    for dataset in study.datasets:
+        if _data_path(study, dataset).exists() or study.mirror:
+            continue
+        sources = load_catalogue().get(study.config["datasets"][dataset].get("source"), {"files": {}})["files"]
+        for path in map(Path, study.dataset_files(dataset)):
+            if not path.exists() and sources[path.name]["urls"] == []:
+                yield (
+                    f"datasets.{dataset}: get {path.name} by hand, no public address of it is known; put it into "
+                    f"{path.parent}, or name it as `path:`"
+                )
 
 
 def _data_path(study, dataset):

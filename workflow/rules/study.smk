@@ -4,19 +4,25 @@ sys.path[:0] = [str(workflow.basedir), os.getcwd()]  # the package, and a user's
 
 from deepkm.datasets.catalogue import load_catalogue
 from deepkm.jobs.interruption import clear_stale_locks
-from deepkm.study.inventory import check_shared_data
+from deepkm.study.inventory import check_shared_data, files_by_hand
 from deepkm.study.plan import Study
 from deepkm.study.spec import dumps
 
 for name, first in (("PATH", os.path.dirname(sys.executable)), ("PYTHONPATH", str(workflow.basedir))):
-    os.environ[name] = os.pathsep.join(filter(None, [first, os.environ.get(name)]))  # jobs: this Python and this package
-signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # SLURM warns a whole job; only training listens (deepkm.jobs.interruption)
+    os.environ[name] = os.pathsep.join(
+        filter(None, [first, os.environ.get(name)])
+    )  # jobs: this Python and this package
+signal.signal(
+    signal.SIGUSR1, signal.SIG_IGN
+)  # SLURM warns a whole job; only training listens (deepkm.jobs.interruption)
 if workflow.is_main_process:
     alive = clear_stale_locks(".snakemake")  # open, and so held, as long as this process lives
 try:
     study = Study(config)
     if workflow.is_main_process:
         check_shared_data(study)
+        for line in files_by_hand(study):  # a download that cannot be stops the study, maybe hours later
+            print(line, file=sys.stderr)
 except ValueError as error:
     raise WorkflowError(f"config: {error}") from None
 
