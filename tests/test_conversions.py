@@ -267,6 +267,39 @@ def test_an_archive_with_a_link_is_refused(tmp_path):
         list(tar_members(tmp_path / "a.tar.gz", limit=100_000))
 
 
+def test_a_sparse_file_in_an_archive_is_refused(tmp_path):
+    """Its holes are no bytes of the archive: a few kilobytes could fill the memory with zeros."""
+    member = tarfile.TarInfo("holes")
+    member.type, member.size = tarfile.GNUTYPE_SPARSE, 512
+    header = bytearray(member.tobuf(tarfile.GNU_FORMAT))
+    header[386:410] = b"%011o\0%011o\0" % (0, 512)
+    header[483:495] = b"%011o\0" % 2**33
+    header[148:156] = b"        "
+    header[148:156] = b"%06o\0 " % sum(header)
+    (tmp_path / "a.tar.gz").write_bytes(gzip.compress(bytes(header) + bytes(512 + 1024)))
+    with pytest.raises(ValueError, match="got 'holes', expected files and folders alone"):
+        list(tar_members(tmp_path / "a.tar.gz", limit=100_000))
+
+
+@pytest.mark.parametrize("kind", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_damaged_archive_gets_one_line_however_it_is_packed(kind, tmp_path):
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w", kind) as archive:
+        archive.writestr("a.png", np.random.default_rng(0).bytes(200))
+    content = path.read_bytes()
+    assert len(list(zip_members(path, limit=1000))) == 1
+    n_refused = 0
+    for i in range(len(content)):
+        path.write_bytes(content[:i] + bytes([content[i] ^ 64]) + content[i + 1 :])
+        try:
+            list(zip_members(path, limit=1000))
+        except ValueError as error:
+            n_refused += 1
+            assert str(error).startswith(str(path))
+            assert "\n" not in str(error)
+    assert n_refused > 200
+
+
 def test_a_bomb_does_not_go_off(tmp_path):
     bomb = gzip.compress(bytes(50_000_000))  # 50 kB
     (tmp_path / "bomb.gz").write_bytes(bomb)

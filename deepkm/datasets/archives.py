@@ -1,6 +1,7 @@
 """Compressed files and archives, read in memory: bounded in size, and no name in them is ever used as a path."""
 
 import bz2
+import errno
 import gzip
 import hashlib
 import io
@@ -15,7 +16,7 @@ from pathlib import Path, PurePosixPath
 OPENERS = {".gz": gzip.open, ".bz2": bz2.open}
 PICTURE = re.compile(r"(?:.*/)?(\w+\.png)")
 PICTURES_LIMIT = 2**30  # bytes of an unpacked archive of pictures; the largest has 130 MB
-# What damaged archives raise, beside OSErrors of their content, which have no number.
+# What damaged archives raise, beside OSErrors.
 DAMAGE = (
     *(EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, tarfile.TarError, UnicodeError),
     *(NotImplementedError, RuntimeError, OverflowError),
@@ -108,7 +109,7 @@ def _damage_named(path):
     try:
         yield
     except OSError as error:
-        if error.errno is not None:  # of the disk, not of the content
+        if error.errno not in (None, errno.EINVAL):  # of the disk; a damaged file names places outside of it
             raise
         raise _damaged(path, error) from None
     except DAMAGE as error:
