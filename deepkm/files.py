@@ -7,6 +7,7 @@ import hashlib
 import io
 import json
 import os
+import re
 import socket
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,7 +29,7 @@ def replacing(path, *, shared=False):
     writer = f".{socket.gethostname()}.{os.getpid()}" if shared else ""
     temporary = path.with_name(f"{path.name}{writer}.tmp")
     try:
-        with open(temporary, "wb") as file:
+        with open(temporary, "w+b") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())  # on the disk before it takes the name: whole even after a power cut
@@ -43,8 +44,17 @@ def sha256_of(path):
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+# How a file of `write_hdf5` begins: the size of HDF5's user block, and a digest of the rest of the block.
+_HEAD = re.compile(rb"DeepKM 1 (\d{8}) ([0-9a-f]{64})\n")
+_HEAD_BYTES = 83
+
+
 def write_hdf5(path, *, arrays, attributes):
     """Write arrays and JSON attributes to `path` through a temporary file beside it.
+
+    The file is HDF5 behind a user block, a place at its start that HDF5 leaves to its users. The block holds digests of
+    itself and of all that follows, and the attributes once more: a reader knows that every bit is as it was written
+    before HDF5 interprets any, and reads attributes without the arrays.
 
     Parameters
     ----------
@@ -55,15 +65,20 @@ def write_hdf5(path, *, arrays, attributes):
     attributes : dict of str to object
         Each is stored as JSON text.
     """
+    text = json.dumps(attributes, sort_keys=True).encode()
+    size = max(512, 1 << (_HEAD_BYTES + 65 + len(text) - 1).bit_length())  # HDF5 wants a power of two
     # Made in memory and written in one go: a full disk is then an OSError and not a crash within HDF5.
-    content = _content(arrays, attributes)
+    content = _content(arrays, attributes, size)[size:]
+    sealed = f"{hashlib.sha256(content).hexdigest()}\n".encode() + text
+    sealed = sealed.ljust(size - _HEAD_BYTES, b"\n")
     with replacing(path) as file:
+        file.write(f"DeepKM 1 {size:08d} {hashlib.sha256(sealed).hexdigest()}\n".encode() + sealed)
         file.write(content)
 
 
-def _content(arrays, attributes):
+def _content(arrays, attributes, block_size):
     memory = io.BytesIO()
-    with h5py.File(memory, "w") as file:
+    with h5py.File(memory, "w", userblock_size=block_size) as file:
         for name, array in arrays.items():
             # Labels of all epochs hardly change and shrink well; weights do not shrink at all.
             labels = np.ndim(array) > 0 and np.asarray(array).dtype.kind in "iu"
@@ -74,24 +89,58 @@ def _content(arrays, attributes):
 
 
 def read_hdf5(path, prefix=""):
-    """Return (arrays, attributes) of a file that `write_hdf5` made; only arrays whose name starts with `prefix`."""
-    arrays = {}
+    """Return (arrays, attributes) of a file that `write_hdf5` made.
+
+    Parameters
+    ----------
+    path : path-like
+    prefix : str or tuple of str
+        Only arrays whose name starts with it, or with one of them.
+
+    Raises
+    ------
+    OSError
+        One line, when the file cannot be read or any bit of it is not what was written.
+    """
+    attributes, arrays = check_hdf5(path), {}
 
     def collect(name, item):
         if isinstance(item, h5py.Dataset) and name.startswith(prefix):
             arrays[name] = item[()]
 
-    try:
-        with h5py.File(path, "r") as file:
-            file.visititems(collect)
-            return arrays, {name: json.loads(value) for name, value in file.attrs.items()}
-    except OSError as error:
-        raise OSError(f"{path}: got an unreadable HDF5 file ({error}); delete it and run again") from None
+    with h5py.File(path, "r") as file:
+        file.visititems(collect)
+    return arrays, attributes
+
+
+def check_hdf5(path):
+    """Return the attributes of a file that `write_hdf5` made, once all of it is checked; raises as `read_hdf5`."""
+    return _read_block(path, whole=True)
 
 
 def read_attributes(path):
-    """Return the attributes of a file that `write_hdf5` made, without its arrays."""
-    return read_hdf5(path, prefix="\0")[1]
+    """Return the same without a look at the arrays: the attributes alone are checked."""
+    return _read_block(path, whole=False)
+
+
+def _read_block(path, *, whole):
+    try:
+        with open(path, "rb") as file:
+            head = _HEAD.fullmatch(start := file.read(_HEAD_BYTES))
+            sealed = file.read(int(head[1]) - _HEAD_BYTES) if head else b""
+            content = hashlib.file_digest(file, "sha256").hexdigest() if head and whole else None
+    except OSError as error:
+        raise _unreadable(path, error.strerror) from None
+    if start.startswith(b"\x89HDF"):
+        raise _unreadable(path, "made by another version of DeepKM")
+    digest, _, text = sealed.partition(b"\n")
+    if not head or hashlib.sha256(sealed).hexdigest() != head[2].decode() or content not in (None, digest.decode()):
+        raise _unreadable(path, "damaged, not what was written")
+    return json.loads(text)
+
+
+def _unreadable(path, reason):
+    return OSError(f"{path}: got an unreadable HDF5 file ({reason}); delete it and run again")
 
 
 @contextmanager

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from deepkm.report.figures.runs import Dataset, read_memberships, read_run
 from test_contract import METHODS, make_method
 
 from deepkm import DEC, DKM
@@ -26,7 +27,6 @@ from deepkm.numerics import kmeans as kmeans_module
 from deepkm.numerics.kmeans import warm_kmeans
 from deepkm.report.figures.curves import draw_losses
 from deepkm.report.figures.gallery import Tables, draw_study
-from deepkm.report.figures.runs import Dataset, read_memberships, read_run
 from deepkm.report.statistics.ranks import compare_over_datasets
 from deepkm.stages import autoencoder, cluster
 from deepkm.stages.score import write_scores

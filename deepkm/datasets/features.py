@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from deepkm.datasets.converted import read_converted
+
 SCALINGS = ("unit", "symmetric", "standard", "none")
 
 
@@ -19,8 +21,7 @@ def load_features(path, scaling):
     -------
     ndarray of shape (N, F), float32
     """
-    with np.load(path, allow_pickle=False) as file:
-        feature = file["feature"]
+    feature = read_converted(path, "feature")["feature"]
     return scale(feature.reshape(len(feature), -1).astype(np.float32), scaling)
 
 

@@ -4,6 +4,10 @@ import h5py
 import numpy as np
 import torch
 
+from deepkm.datasets.converted import read_converted
+
+ABOUT = tuple(f"feature_{name}" for name in ("file", "shape", "range", "mean", "deviation"))
+
 
 class StreamedFeatures:
     """Features (N, F) in a file, with the few parts of a tensor's interface that training uses.
@@ -23,9 +27,9 @@ class StreamedFeatures:
     dtype = torch.float32
 
     def __init__(self, path, scaling, device="cpu"):
-        with np.load(path, allow_pickle=False) as about:
-            source, n_samples = str(about["feature_file"]), int(about["feature_shape"][0])
-            self._shift, self._factor = _scale_by(about, scaling)
+        about = read_converted(path, *ABOUT)
+        source, n_samples = str(about["feature_file"]), int(about["feature_shape"][0])
+        self._shift, self._factor = _scale_by(about, scaling)
         self.device = torch.device(device)
         try:
             self._feature = h5py.File(source, "r")["feature"]
@@ -63,8 +67,7 @@ class StreamedFeatures:
 
 def is_streamed(path):
     """Tell whether the features of a converted data set stayed in the user's file."""
-    with np.load(path, allow_pickle=False) as file:
-        return "feature_file" in file.files
+    return bool(read_converted(path, optional=["feature_file"]))
 
 
 def _scale_by(about, scaling):

@@ -9,7 +9,7 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-from deepkm.files import read_attributes, write_hdf5
+from deepkm.files import check_hdf5, write_hdf5
 from deepkm.jobs.sharing import copy
 from deepkm.study.paths import side_file
 
@@ -30,7 +30,7 @@ def take_finished(args):
     """Make the output of a finished result in the checkpoint's place; return whether there was one."""
     path = checkpoint_path(args)
     try:
-        found = read_attributes(path) if path.exists() else {}
+        found = check_hdf5(path) if path.exists() else {}
     except OSError:  # a damaged checkpoint; the job says so when it wants to go on from it
         return False
     if "provenance" not in found or (found["spec"], found["inputs"]) != (args.spec, args.inputs):

@@ -4,13 +4,14 @@ import hashlib
 import os
 import socket
 
-import numpy as np
 import torch
 
+from deepkm.datasets.converted import digest_of
 from deepkm.datasets.features import load_features
 from deepkm.datasets.streaming import StreamedFeatures, is_streamed
-from deepkm.files import read_hdf5, sha256_of
+from deepkm.files import read_hdf5
 from deepkm.jobs.provenance import describe_device
+from deepkm.study.results import check_autoencoder
 
 
 def load_data(args):
@@ -27,19 +28,13 @@ def load_data(args):
 
 def digest_inputs(args):
     """Return digests of the numbers that a job reads: what was made of others must not go on as if it were the same."""
-    digests = {"data": _digest_data(args.data)}
+    digests = {"data": digest_of(args.data)}
     for path in getattr(args, "autoencoder", None) or []:
-        weights = read_hdf5(path, "autoencoder/")[0]
+        weights, attributes = read_hdf5(path, "autoencoder/")
+        check_autoencoder(path, attributes, spec=args.spec, inputs=digests)
         content = hashlib.sha256(b"".join(name.encode() + weights[name].tobytes() for name in sorted(weights)))
         digests["autoencoder"] = content.hexdigest()
     return digests
-
-
-def _digest_data(path):
-    with np.load(path, allow_pickle=False) as file:
-        if "sha256" in file.files:
-            return str(file["sha256"])
-    return sha256_of(path)  # not made by the dataset stage
 
 
 def _usable(device):

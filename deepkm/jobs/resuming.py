@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from deepkm.files import read_attributes, sole_writer
+from deepkm.files import check_hdf5, read_attributes, sole_writer
 from deepkm.jobs.finishing import checkpoint_path, take_finished
 from deepkm.jobs.inputs import digest_inputs
 from deepkm.jobs.interruption import noted_signals
@@ -36,12 +36,20 @@ def resumable(stage):
     def main(args):
         with sole_writer(side_file(args.output, args.spec, "lock")) as waited:
             args.inputs = digest_inputs(args)
-            if waited and args.output.exists() and read_attributes(args.output)["spec"] == args.spec:
+            if waited and _is_made(args):
                 print(f"{args.output} was made by the process waited for")
             elif not take_finished(args):
                 stage(args)
 
     return main
+
+
+def _is_made(args):
+    try:
+        found = check_hdf5(args.output)
+    except OSError:  # missing or damaged
+        return False
+    return (found.get("spec"), found.get("inputs")) == (args.spec, args.inputs)
 
 
 def resume(run, args, *, optimizer_options):
@@ -52,6 +60,8 @@ def resume(run, args, *, optimizer_options):
     except OSError as error:
         print(f"starting again: {error}", flush=True)
         return
+    if not found and path.exists():
+        print(f"starting again: {path} was saved by a job on other data", flush=True)
     if found:
         reason = read_attributes(path).get("reason")  # Snakemake deletes the log of the interrupted try
         print(f"going on from epoch {run.epoch}, saved at {reason} ({path})", flush=True)

@@ -10,7 +10,7 @@ import os
 import shutil
 from pathlib import Path
 
-from deepkm.files import read_attributes, replacing
+from deepkm.files import check_hdf5, replacing
 from deepkm.study.spec import dumps
 
 
@@ -29,8 +29,9 @@ def fetch(path, args):
     if path is None or not path.exists():
         return False
     try:
-        if read_attributes(path)["spec"] != args.spec:
-            return False
+        found = check_hdf5(path)
+        if (found.get("spec"), found.get("inputs")) != (args.spec, args.inputs):
+            raise OSError(f"{path} is of something else")
         copy(path, args.output)
     except OSError as error:
         print(f"trained anew: {error}")

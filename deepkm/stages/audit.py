@@ -11,7 +11,7 @@ def add_arguments(parser):
 
 def main(args):
     study = load_study(args.configfile)
-    rows = [*data_states(study), *((*job.state(), job.path) for job in jobs_of(study))]
+    rows = [*data_states(study), *((*job.state(whole=True), job.path) for job in jobs_of(study))]
     rows += [("foreign", "no job of this study makes it", path) for path in foreign_files(study)]
     for state, remark, path in rows:
         if state != "done":

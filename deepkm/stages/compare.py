@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from deepkm.files import read_hdf5
 from deepkm.numerics.metrics import METRICS
 from deepkm.report.tables.layout import to_markdown
 from deepkm.report.tables.two_studies import changes_table, compare_jobs, compare_scores, numbers_table
 from deepkm.study.inventory import FOLDERS
+from deepkm.study.results import read_result
 
 
 def add_arguments(parser):
@@ -54,7 +54,7 @@ def read_jobs(folder):
     described, seeds = {}, {}
     for stage, name in FOLDERS.items():
         for path in sorted(folder.glob(f"{name}/*/*/*.h5")):
-            arrays, attributes = read_hdf5(path, "labels")
+            arrays, attributes = read_result(path, "labels", stage=stage)
             spec, made = attributes["spec"], attributes["provenance"]
             place = (stage, spec["method" if stage == "cluster" else "autoencoder"], spec["dataset"]["name"])
             seeds.setdefault(place, set()).update(spec["seeds"])

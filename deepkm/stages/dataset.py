@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from deepkm.datasets.arrays import check_clusters
+from deepkm.datasets.converted import read_converted, write_converted
 from deepkm.datasets.images import image_files
 from deepkm.datasets.large import scan, stays_in_file
 from deepkm.datasets.sources import load_source
@@ -41,19 +42,22 @@ def convert(args):
     members |= {"source": np.array(spec["source"]), "sha256": np.array(meta["sha256"]["feature"])}
     members["spec"] = np.array(json.dumps(spec, sort_keys=True))
     check_clusters(meta["shape"][0], spec["n_clusters"], spec["name"])
-    with replacing(args.output) as file:
-        np.savez_compressed(file, **members)
+    members["meta"] = np.array(text := json.dumps(meta, indent=2) + "\n")
+    write_converted(args.output, members)
     with replacing(args.meta) as file:
-        file.write((json.dumps(meta, indent=2) + "\n").encode())
+        file.write(text.encode())
     classes = "no labels" if meta["class_counts"] is None else f"{len(meta['class_counts'])} classes"
     print(f"{spec['name']}: {meta['shape'][0]} samples of shape {tuple(meta['shape'][1:])}, {classes}")
 
 
 def _is_of(path, args):
     """Tell whether a converted file is what this job would make."""
-    with np.load(path, allow_pickle=False) as file:
-        same = json.loads(str(file["spec"])) == args.spec
-        return same and file.get("source_sha256", np.array("")).tolist() == _source_lines(args.input)
+    try:
+        found = read_converted(path, "spec", optional=["source_sha256"])
+    except OSError:
+        return False
+    same = json.loads(str(found["spec"])) == args.spec
+    return same and found.get("source_sha256", np.array("")).tolist() == _source_lines(args.input)
 
 
 def _in_memory(arrays):

@@ -1,6 +1,5 @@
 """Print a table of a study's data sets, and draw samples of each: results/datasets/."""
 
-import json
 import math
 from pathlib import Path
 
@@ -8,6 +7,7 @@ import h5py
 import numpy as np
 import pandas as pd
 
+from deepkm.datasets.converted import read_converted
 from deepkm.report.figures.samples import draw_samples, shown_samples
 from deepkm.report.figures.style import save
 from deepkm.report.tables.datasets import describe
@@ -21,11 +21,11 @@ def add_arguments(parser):
 def main(args):
     table, rows = [], []
     for path, about in zip(args.data, args.spec["datasets"], strict=True):
-        shape = json.loads(path.with_suffix(".meta.json").read_text())["shape"]
-        with np.load(path, allow_pickle=False) as file:
-            target = file["target"] if "target" in file.files else None
-            image_shape = file["image_shape"] if "image_shape" in file.files else shape[1:] if len(shape) > 2 else ()
-            samples = _samples(file, shown_samples(target, shape[0]))
+        found = read_converted(path, optional=("feature", "feature_shape", "feature_file", "target", "image_shape"))
+        shape = tuple(found["feature_shape"] if "feature_shape" in found else found["feature"].shape)
+        target = found.get("target")
+        image_shape = found.get("image_shape", shape[1:] if len(shape) > 2 else ())
+        samples = _samples(found, shown_samples(target, shape[0]))
         table.append(describe(about, shape, target, image_shape))
         rows.append((about["title"], samples, image_shape if len(image_shape) else _square(samples)))
     args.output.mkdir(parents=True, exist_ok=True)
@@ -43,8 +43,8 @@ def _square(samples):
     return (side, side) if samples.dtype == np.uint8 and side**2 == samples.shape[1] and side > 1 else ()
 
 
-def _samples(file, index):
-    if "feature" in file.files:
-        return file["feature"][index]
-    with h5py.File(str(file["feature_file"]), "r") as source:
+def _samples(found, index):
+    if "feature" in found:
+        return found["feature"][index]
+    with h5py.File(str(found["feature_file"]), "r") as source:
         return np.stack([source["feature"][int(i)] for i in index])

@@ -35,6 +35,7 @@ def main(args):
         done["autoencoder"],
         data=[path for path in data if path.exists()],
         output=[files[name] for name in SCORED],
+        blocks=study.blocks,
     )
     output = [files[name] for name in TESTED]
     statistics.main(Namespace(spec=study.statistics_spec(), scores=files["scores"], output=output))

@@ -5,10 +5,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from deepkm.files import read_attributes, read_hdf5
+from deepkm.datasets.converted import digest_of, read_converted
+from deepkm.files import read_attributes
 from deepkm.jobs.finishing import confirm
 from deepkm.numerics.metrics import scores
 from deepkm.study.inventory import result_files
+from deepkm.study.results import check_place, read_result
 from deepkm.study.spec import digest
 
 
@@ -20,11 +22,11 @@ def add_arguments(parser):
 
 def main(args):
     clusterings, autoencoders = result_files(args.results, args.spec)
-    write_scores(clusterings, autoencoders, data=args.data, output=args.output)
+    write_scores(clusterings, autoencoders, data=args.data, output=args.output, blocks=args.spec["blocks"])
     confirm([*clusterings, *autoencoders])
 
 
-def write_scores(clusterings, autoencoders, *, data, output):
+def write_scores(clusterings, autoencoders, *, data, output, blocks):
     """Write the tables that everything else is made from.
 
     Parameters
@@ -36,16 +38,25 @@ def write_scores(clusterings, autoencoders, *, data, output):
     output : list of path
         ``scores.csv`` (a row per run), ``epochs.csv`` (a row per run and epoch), ``runs.csv`` (a row per training job)
         and ``parameters.csv`` (a row per data set and method), in any folder.
+    blocks : dict of str to list of int
+        The study's seeds by block.
+
+    Raises
+    ------
+    OSError
+        One line, when a file is damaged, or a result is not of what its name says or of other data.
     """
-    targets = {path.stem: _target(path) for path in data}
+    targets = {path.stem: (path, digest_of(path), _target(path)) for path in data}
     final, curves, runs, parameters = [], [], [], {}
     for path in autoencoders:
         attributes = read_attributes(path)
+        check_place(path, attributes, stage="autoencoder", blocks=blocks)
         runs.append(_run(path, attributes, epochs=attributes["spec"]["parameters"]["pretraining_epochs"]))
     for path in clusterings:
-        arrays, attributes = read_hdf5(path)
+        arrays, attributes = read_result(path, stage="cluster", blocks=blocks)
         spec = attributes["spec"]
-        scored, rows = _score_file(arrays, attributes, targets[spec["dataset"]["name"]])
+        target = _target_of(path, attributes, targets)
+        scored, rows = _score_file(arrays, attributes, target)
         final += scored
         curves.append(pd.DataFrame(rows))  # half the memory of its rows
         runs.append(_run(path, attributes, epochs=max(row["epochs"] for row in scored)))
@@ -102,9 +113,19 @@ def _parameters(spec):
     return {**key, "scaling": spec["dataset"]["scaling"], **values}
 
 
+def _target_of(path, attributes, targets):
+    """Return the true classes of a result's data; raise an OSError where it was made of other data."""
+    name = attributes["spec"]["dataset"]["name"]
+    if name not in targets:
+        raise OSError(f"{path}: its data set, {name}.npz, is missing; run `snakemake data` again")
+    data, digest, target = targets[name]
+    if attributes.get("inputs", {}).get("data", digest) != digest:
+        raise OSError(f"{path}: got a result of other data than {data} holds now; delete it and run again")
+    return target
+
+
 def _target(path):
-    with np.load(path, allow_pickle=False) as file:
-        return file["target"] if "target" in file.files else None
+    return read_converted(path, optional=["target"]).get("target")
 
 
 def _epochs_trained(arrays, s):

@@ -2,15 +2,14 @@
 
 import json
 import re
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import yaml
 
 from deepkm.datasets.catalogue import load_catalogue
-from deepkm.files import is_held, read_attributes, sha256_of
+from deepkm.datasets.converted import read_converted
+from deepkm.files import check_hdf5, is_held, read_attributes, sha256_of
 from deepkm.study.paths import side_file
 from deepkm.study.plan import Study
 from deepkm.study.spec import digest
@@ -53,17 +52,17 @@ class Job:
         """Return the path of its ``checkpoint`` or ``lock``."""
         return side_file(self.path, self.spec, suffix)
 
-    def state(self):
-        """Return one of `STATES`, and what there is to say about it."""
+    def state(self, *, whole=False):
+        """Return one of `STATES`, and what there is to say about it; `whole`: with a look at each bit of the result."""
         if is_held(self.side_file("lock")):
             return "running", ""
         if not self.path.exists():
             return ("unfinished", "has a checkpoint") if self.side_file("checkpoint").exists() else ("missing", "")
         try:
-            found = read_attributes(self.path)
-            others = differing(found["spec"], self.spec)
-        except (OSError, KeyError) as error:
+            found = (check_hdf5 if whole else read_attributes)(self.path)
+        except OSError as error:
             return "unreadable", str(error)
+        others = differing(found.get("spec", {}), self.spec)
         if self.data and found.get("inputs", {}).get("data", self.data) != self.data:
             others.append("data")
         return ("stale", f"other {', '.join(others)}") if others else ("done", "")
@@ -99,10 +98,21 @@ def jobs_of(study):
 def data_states(study):
     """Yield [state, remark, path] of each converted data set."""
     for dataset in study.datasets:
-        path, wanted = _data_path(study, dataset), study.dataset_spec(dataset)
-        others = differing(_about(study, dataset).get("spec", wanted), wanted)
-        state = ("stale", f"other {', '.join(others)}") if others else ("done", "")
-        yield *(state if path.exists() else ("missing", "")), path
+        path = _data_path(study, dataset)
+        yield *(_data_state(study, dataset, path) if path.exists() else ("missing", "")), path
+
+
+def _data_state(study, dataset, path):
+    try:
+        found = read_converted(path, optional=("spec", "meta"))
+    except OSError as error:
+        return "unreadable", str(error)
+    meta = path.with_suffix(".meta.json")
+    if "meta" in found and not (meta.exists() and meta.read_bytes() == str(found["meta"]).encode()):
+        return "unreadable", f"{meta} is not what was written with it; delete it and run `snakemake data` again"
+    wanted = study.dataset_spec(dataset)
+    others = differing(json.loads(str(found["spec"])) if "spec" in found else wanted, wanted)
+    return ("stale", f"other {', '.join(others)}") if others else ("done", "")
 
 
 def check_shared_data(study):
@@ -147,9 +157,8 @@ def _data_path(study, dataset):
 def _about(study, dataset):
     """Return what a converted data set says of itself; {} where it is missing, unreadable or not DeepKM's."""
     try:
-        with np.load(_data_path(study, dataset), allow_pickle=False) as file:
-            found = {name: file[name] for name in ("sha256", "spec", "source_sha256") if name in file.files}
-    except (OSError, ValueError, zipfile.BadZipFile):
+        found = read_converted(_data_path(study, dataset), optional=("sha256", "spec", "source_sha256"))
+    except OSError:
         return {}
     return found | {"spec": json.loads(str(found["spec"]))} if "spec" in found else {}
 

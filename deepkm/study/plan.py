@@ -12,6 +12,7 @@ from deepkm.datasets.catalogue import conversion_of, load_catalogue, raw_file_of
 from deepkm.datasets.images import image_files
 from deepkm.study.config import ENTRY_KEYS, check_config
 from deepkm.study.parameters import parameters_of
+from deepkm.study.paths import block_name
 from deepkm.study.source_code import files_digest, source_digest
 
 TEMPLATES = Path(__file__).parents[1] / "report" / "page" / "templates"  # of the page
@@ -47,7 +48,7 @@ class Study:
         self.methods = list(self.config["study"]["methods"])
         seeds, size = list(self.config["study"]["seeds"]), self.config["seeds_per_job"]
         starts = range(0, len(seeds), size)
-        self.blocks = {_block_name(seeds[i : i + size]): seeds[i : i + size] for i in starts}
+        self.blocks = {block_name(seeds[i : i + size]): seeds[i : i + size] for i in starts}
         for key in self.datasets:
             self._check_file(key)
         absent = [f"{key}.npz" for key in self.datasets if not Path(self.config["data_dir"], f"{key}.npz").exists()]
@@ -122,9 +123,9 @@ class Study:
         }
 
     def training_jobs(self):
-        """Return which results the study is made of: blocks of each data set, and each method with its autoencoder."""
+        """Return which results the study is made of: data sets, methods with their autoencoders, seeds by block."""
         methods = [[method, self.autoencoder_of(method)] for method in self.methods]
-        return {"datasets": self.datasets, "methods": methods, "blocks": list(self.blocks)}
+        return {"datasets": self.datasets, "methods": methods, "blocks": self.blocks}
 
     def score_spec(self):
         """Return the spec of scoring: it depends on its input files and on the metrics alone."""
@@ -268,10 +269,6 @@ def _folder_digest(folder):
     """Return a digest of the names and sizes of a folder's images: Snakemake looks at a folder's own time alone."""
     lines = [f"{path.stat().st_size} {path.relative_to(folder)}" for path in image_files(folder)]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
-
-
-def _block_name(seeds):
-    return f"seed{seeds[0]}" if len(seeds) == 1 else f"seed{seeds[0]}x{len(seeds)}"
 
 
 def _snapshot_epochs(count, epochs):

@@ -23,6 +23,7 @@ NO_RESULTS = (
     "deepkm",
     "deepkm.methods",
     "deepkm.methods.estimator",
+    "deepkm.datasets.converted",
     "deepkm.jobs.interruption",
     "deepkm.study.inventory",
     "deepkm.study.spec",

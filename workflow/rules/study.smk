@@ -9,12 +9,8 @@ from deepkm.study.plan import Study
 from deepkm.study.spec import dumps
 
 for name, first in (("PATH", os.path.dirname(sys.executable)), ("PYTHONPATH", str(workflow.basedir))):
-    os.environ[name] = os.pathsep.join(
-        filter(None, [first, os.environ.get(name)])
-    )  # jobs: this Python and this package
-signal.signal(
-    signal.SIGUSR1, signal.SIG_IGN
-)  # SLURM warns a whole job; only training listens (deepkm.jobs.interruption)
+    os.environ[name] = os.pathsep.join(filter(None, [first, os.environ.get(name)]))  # jobs: this Python and this package
+signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # SLURM warns a whole job; only training listens (deepkm.jobs.interruption)
 if workflow.is_main_process:
     alive = clear_stale_locks(".snakemake")  # open, and so held, as long as this process lives
 try:

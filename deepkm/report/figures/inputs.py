@@ -6,8 +6,9 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
+from deepkm.datasets.converted import read_converted
 from deepkm.datasets.features import load_features
-from deepkm.files import read_hdf5
+from deepkm.study.results import read_result
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,11 +49,11 @@ class Dataset:
     def __init__(self, path, *, key, title, scaling):
         self.key, self.title = key, title
         self._path, self._scaling = path, scaling
-        with np.load(path, allow_pickle=False) as file:
-            self.in_memory = "feature_file" not in file.files
-            self.target = file["target"] if "target" in file.files else None
-            names = file["class_names"].tolist() if "class_names" in file.files else []
-            shape = file["image_shape"].tolist() if "image_shape" in file.files and self.in_memory else []
+        found = read_converted(path, optional=("feature_file", "target", "class_names", "image_shape"))
+        self.in_memory = "feature_file" not in found
+        self.target = found.get("target")
+        names = found.get("class_names", np.array([])).tolist()
+        shape = found["image_shape"].tolist() if "image_shape" in found and self.in_memory else []
         n_classes = 0 if self.target is None else int(self.target.max()) + 1
         self.class_names = names if len(names) >= n_classes else [str(k) for k in range(n_classes)]
         self.image_shape = tuple(int(size) for size in shape)
@@ -91,9 +92,7 @@ class ClusteringRun:
 
 def read_run(path):
     """Return the first run of a result file of the cluster stage."""
-    arrays, attributes = read_hdf5(path, "snapshots/")
-    for name in ("labels", "decoded_centers"):
-        arrays |= read_hdf5(path, name)[0]
+    arrays, attributes = read_result(path, ("snapshots/", "labels", "decoded_centers"), stage="cluster")
     names = {"epochs": "snapshots/epoch", "sample": "snapshots/sample"}
     stacked = {"labels": "labels", "decoded_centers": "decoded_centers"}
     stacked |= {"codes": "snapshots/codes", "centers": "snapshots/centers"}
@@ -110,7 +109,8 @@ def read_memberships(paths):
     (ndarray, ndarray) or None
         Each flat.
     """
-    found = [read_hdf5(path, "snapshots/membership")[0].get("snapshots/membership") for path in paths]
+    name = "snapshots/membership"
+    found = [read_result(path, name, stage="cluster")[0].get(name) for path in paths]
     found = [array for array in found if array is not None]
     if not found:
         return None

@@ -1,0 +1,76 @@
+"""Results, as they are read: each must be whole, finished, and of the job that its place is for."""
+
+from pathlib import Path
+
+from deepkm.files import read_hdf5
+from deepkm.study.paths import block_name
+
+KEYS = {"autoencoder": "autoencoder", "cluster": "method"}  # what a stage's results are by, in their specs
+
+
+def read_result(path, prefix="", *, stage, blocks=None):
+    """Return (arrays, attributes) of a training job's result.
+
+    Parameters
+    ----------
+    path : path-like
+        ``.../{key}/{dataset}/{block}.h5``
+    prefix : str or tuple of str
+        As in `deepkm.files.read_hdf5`.
+    stage : {"autoencoder", "cluster"}
+    blocks : dict of str to list of int, optional
+        The study's seeds by block.
+
+    Raises
+    ------
+    OSError
+        One line, when it is unreadable, or of another method, data set or seed.
+    """
+    arrays, attributes = read_hdf5(path, prefix)
+    check_place(path, attributes, stage=stage, blocks=blocks)
+    return arrays, attributes
+
+
+def check_place(path, attributes, *, stage, blocks=None):
+    """Raise an OSError unless a result with these attributes is of what its place says; see `read_result`."""
+    key, dataset, block = (*Path(path).parts[-3:-1], Path(path).stem)
+    spec = attributes.get("spec", {})
+    seeds = spec.get("seeds", [None])
+    got = {KEYS[stage]: spec.get(KEYS[stage]), "dataset": spec.get("dataset", {}).get("name")}
+    expected = {KEYS[stage]: key, "dataset": dataset}
+    if blocks is None:
+        got["block"], expected["block"] = block_name(seeds), block
+    else:
+        got["seeds"], expected["seeds"] = seeds, blocks[block]
+    if got != expected:
+        raise OSError(f"{path}: got a result of {_listed(got)}, expected one of {_listed(expected)}; {_AGAIN}")
+    if "provenance" not in attributes:
+        raise OSError(f"{path}: got no finished result; {_AGAIN}")
+
+
+def check_autoencoder(path, attributes, *, spec, inputs):
+    """Raise an OSError unless a pretrained autoencoder is what a clustering job builds on.
+
+    Parameters
+    ----------
+    path : path-like
+    attributes : dict
+        Of the autoencoder's file.
+    spec, inputs : dict
+        Of the clustering job.
+    """
+    found = attributes.get("spec", {})
+    if KEYS["autoencoder"] not in found:
+        raise OSError(f"{path}: got no autoencoder, expected a pretrained one; {_AGAIN}")
+    parts = {key: found.get(key) == spec[key] for key in ("dataset", "seeds")}
+    parts |= {name: value == spec["parameters"].get(name) for name, value in found.get("parameters", {}).items()}
+    parts["data"] = attributes.get("inputs", {}).get("data") == inputs["data"]
+    if others := ", ".join(name for name, same in parts.items() if not same):
+        raise OSError(f"{path}: got an autoencoder of other {others} than this job's, expected the same; {_AGAIN}")
+
+
+_AGAIN = "delete it and run again"
+
+
+def _listed(parts):
+    return ", ".join(f"{name} {value}" for name, value in parts.items())
