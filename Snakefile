@@ -1,8 +1,5 @@
 # A table of contents: what a study is made of stands in config.yaml, how each step is done in workflow/rules.
 import os
-import re
-import shlex
-import signal
 import sys
 
 from snakemake.exceptions import WorkflowError
@@ -18,19 +15,21 @@ include: "workflow/rules/study.smk"
 
 
 pathvars:
-    data=study.config["data_dir"],
-    results=study.config["results_dir"],
+    **study.folders,
 
 
 # On a cluster these run where Snakemake runs: seconds each, and downloads need the internet that nodes often lack.
 localrules:
     all,
     data,
+    download,
     dataset,
+    describe,
     score,
     statistics,
     tables,
     figures,
+    record,
     report,
     partial,
     clean_checkpoints,
@@ -44,7 +43,22 @@ include: "workflow/rules/report.smk"
 rule all:
     default_target: True
     input:
-        rules.tables.output,
-        rules.statistics.output,
-        rules.figures.output,
-        rules.report.output,
+        paths.table_files(table_names()),
+        [paths.WRITES[rule] for rule in ("statistics", "figures", "report")],
+
+
+onstart:
+    try:
+        claim(study.folders.values(), [path for job in workflow.dag.needrun_jobs() for path in job.output])
+    except ValueError as error:
+        raise WorkflowError(str(error)) from None
+
+
+onerror:
+    print(
+        "Whatever finished is kept; the same command goes on."
+        f" So far: snakemake partial {snakemake_options(configfiles, settings)}".rstrip(),
+        f"; how far: {stage_command('status', configfiles, settings)}",
+        sep="",
+        file=sys.stderr,
+    )

@@ -8,6 +8,7 @@ import ast
 import gc
 import json
 import os
+import signal
 import sys
 from contextlib import contextmanager
 from importlib import import_module
@@ -19,7 +20,7 @@ STAGES = {path.stem: path for path in sorted((Path(__file__).parent / "stages").
 
 
 def main(argv=None) -> int:
-    """Run one stage; return 0, or 2 after one clear line on bad input or too little memory."""
+    """Run one stage; return 0, 2 after one clear line on bad input or too little memory, or 130 after Ctrl-C."""
     argv = sys.argv[1:] if argv is None else argv
     options, _ = _common_options().parse_known_args(argv)
     try:
@@ -32,6 +33,9 @@ def main(argv=None) -> int:
             raise
         print(f"deepkm: error: {_describe(error)} (DEEPKM_TRACEBACK=1 shows where)", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("deepkm: stopped by Ctrl-C", file=sys.stderr)
+        return 128 + signal.SIGINT
     return 0
 
 
@@ -48,7 +52,7 @@ def _is_out_of_memory(error):
 
 
 def _common_options():
-    common = argparse.ArgumentParser(add_help=False)
+    common = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     common.add_argument("--spec", help="what to do: a JSON text, or a file that holds one")
     common.add_argument("--gpu", type=int, default=0, help="GPUs this job may use; 0 (the default) is the CPU")
     common.add_argument("--jobs-per-gpu", type=int, default=1, help="jobs that may share one GPU (default 1)")
@@ -57,11 +61,15 @@ def _common_options():
 
 
 def _parse(argv):
-    parser = argparse.ArgumentParser(prog="python -m deepkm", description="One job of a DeepKM study.")
+    parser = argparse.ArgumentParser(
+        prog="python -m deepkm", description="One job of a DeepKM study.", allow_abbrev=False
+    )
     commands = parser.add_subparsers(dest="stage", required=True, metavar="STAGE")
     for stage, path in STAGES.items():
         summary = ast.get_docstring(ast.parse(path.read_text())).splitlines()[0]
-        command = commands.add_parser(stage, help=summary, description=summary, parents=[_common_options()])
+        command = commands.add_parser(
+            stage, help=summary, description=summary, parents=[_common_options()], allow_abbrev=False
+        )
         if stage in argv[:1]:
             with _imports_are_no_garbage():
                 import_module(f"deepkm.stages.{stage}").add_arguments(command)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from deepkm.files import check_hdf5, write_hdf5
 from deepkm.jobs.sharing import copy
-from deepkm.study.paths import side_file
+from deepkm.study.paths import side_file, side_files
 
 
 def checkpoint_path(args):
@@ -43,7 +43,7 @@ def take_finished(args):
 def confirm(results):
     """Delete the name in the checkpoint's place of results that Snakemake hands on (`deepkm.jobs.finishing`)."""
     for path in map(Path, results):
-        for checkpoint in path.parent.glob(f".{path.stem}.*.checkpoint"):
+        for checkpoint in side_files(path, "checkpoint"):
             with suppress(OSError):  # another user's, or gone
                 if checkpoint.samefile(path):
                     checkpoint.unlink()

@@ -1,14 +1,14 @@
-"""What lets a job stop at any moment and go on later: noted signals, and locks that die with their owner."""
+"""What lets a study stop at any moment and go on later: noted signals, and locks that die with their owner."""
 
+import logging
 import os
 import signal
 from contextlib import contextmanager
 from pathlib import Path
 
-try:
-    import fcntl
-except ImportError:  # no POSIX system: no stale locks are cleared
-    fcntl = None
+from filelock import FileLock, Timeout
+
+from deepkm.study.spec import digest
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)  # Ctrl-C, shutdown or time limit, SLURM's early warning
 
@@ -32,25 +32,55 @@ def noted_signals():
             signal.signal(number, handler)
 
 
-def clear_stale_locks(folder):
-    """Delete the locks of Snakemake in `folder` if no Snakemake lives there; return a file to keep open while one does.
+def claim(folders, outputs, state=".snakemake"):
+    """Hold, as long as this process lives, the locks of those folders that it makes files in.
 
-    Snakemake's own locks outlive a SIGKILL, so that the next call would only say that the folder is locked. Each call
-    of this workflow holds a shared lock that dies with it: whoever gets it exclusively is alone.
+    Snakemake's own locks outlive a SIGKILL, after which each call would want `--unlock` first. So the profiles switch
+    them off, and this says that two calls in one working folder make files of one study.
+
+    Parameters
+    ----------
+    folders : iterable of path-like
+    outputs : iterable of path-like
+        All files to be made.
+    state : path-like
+        The folder for the locks.
+
+    Raises
+    ------
+    ValueError
+        When another process holds one of them.
     """
-    folder = Path(folder)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        alive = open(folder / "alive.lock", "a")  # noqa: SIM115
-    except OSError:
-        return None  # a read-only folder: nothing can run here anyway
-    try:
-        fcntl.flock(alive, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        for path in (folder / "locks").glob("*.lock"):
-            path.unlink(missing_ok=True)
-    except BlockingIOError:
-        pass  # another one lives: its locks hold
-    except (OSError, AttributeError):
-        return alive  # this file system has no locks
-    fcntl.flock(alive, fcntl.LOCK_SH)
-    return alive
+    made = [Path(output).absolute() for output in outputs]
+    for folder in map(Path, folders):
+        if any(path.is_relative_to(folder.absolute()) for path in made):
+            lock = FileLock(Path(state, f"{digest(str(folder.absolute()))}.lock"))
+            try:
+                lock.acquire(timeout=0)
+            except Timeout:
+                raise ValueError(
+                    f"Directory cannot be locked: got another Snakemake that makes files in {folder}, expected to be "
+                    "alone; wait for it or stop it"
+                ) from None
+            except NotImplementedError:
+                print("this file system has no locks: do not start a study twice at the same time", flush=True)
+            _CLAIMS.append(lock)
+
+
+_CLAIMS = []  # a lock is free again where its object is gone
+
+
+class CalmEnd(logging.Filter):
+    """What Snakemake says after Ctrl-C: that jobs stopped, and not that they failed, each with its command."""
+
+    stopped = False
+
+    def filter(self, record):
+        """Tell whether a record is shown."""
+        message = record.getMessage()
+        self.stopped = self.stopped or message.startswith("Terminating processes on user request")
+        if not self.stopped or record.levelno < logging.ERROR:
+            return True
+        for output in getattr(record, "output", None) or []:
+            logging.getLogger(record.name).info(f"Stopped before its end: {output}")
+        return False

@@ -3,14 +3,13 @@
 from collections import Counter
 
 from deepkm.study.inventory import STATES, data_states, foreign_files, jobs_of, load_study
+from deepkm.study.options import add_study_arguments
 
-
-def add_arguments(parser):
-    parser.add_argument("--configfile", nargs="*", default=[], help="laid over config.yaml, as for snakemake")
+add_arguments = add_study_arguments
 
 
 def main(args):
-    study = load_study(args.configfile)
+    study = load_study(args.configfile, args.config)
     rows = [*data_states(study), *((*job.state(whole=True), job.path) for job in jobs_of(study))]
     rows += [("foreign", "no job of this study makes it", path) for path in foreign_files(study)]
     for state, remark, path in rows:

@@ -1,24 +1,23 @@
 """Delete checkpoints and temporary files that no job of the study will use; keep those of unfinished jobs."""
 
 from deepkm.files import is_held
-from deepkm.study.inventory import foreign_files, jobs_of
-from deepkm.study.plan import Study
+from deepkm.study.inventory import foreign_files, jobs_of, load_study
+from deepkm.study.options import add_study_arguments
+from deepkm.study.paths import LEFT_BY_JOBS, lock_beside
 
-
-def add_arguments(parser):
-    pass
+add_arguments = add_study_arguments
 
 
 def main(args):
-    study = Study(args.spec)
+    study = load_study(args.configfile, args.config)
     kept, freed = [], 0
-    side_files = [path for path in foreign_files(study) if path.suffix != ".h5"]
+    side_files = [path for path in foreign_files(study) if path.suffix in LEFT_BY_JOBS[1:]]
     for job in jobs_of(study):
         checkpoint = job.side_file("checkpoint")
         if checkpoint.exists():
             (side_files if job.state()[0] == "done" else kept).append(checkpoint)
     for path in side_files:
-        if not is_held(path.with_suffix(".lock")):
+        if not is_held(lock_beside(path)):
             freed += path.stat().st_size * (path.stat().st_nlink == 1)  # else it is another name of a result
             path.unlink()
             print(f"deleted {path}")

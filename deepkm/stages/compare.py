@@ -7,7 +7,7 @@ import pandas as pd
 from deepkm.numerics.metrics import METRICS
 from deepkm.report.tables.layout import to_markdown
 from deepkm.report.tables.two_studies import changes_table, compare_jobs, compare_scores, numbers_table
-from deepkm.study.inventory import FOLDERS
+from deepkm.study.paths import SCORES, TRAINED, files_of, path_of
 from deepkm.study.results import read_result
 
 
@@ -52,8 +52,8 @@ def read_jobs(folder):
         When there are no results.
     """
     described, seeds = {}, {}
-    for stage, name in FOLDERS.items():
-        for path in sorted(folder.glob(f"{name}/*/*/*.h5")):
+    for stage, pattern in TRAINED.items():
+        for path in files_of(pattern, folder):
             arrays, attributes = read_result(path, "labels", stage=stage)
             spec, made = attributes["spec"], attributes["provenance"]
             place = (stage, spec["method" if stage == "cluster" else "autoencoder"], spec["dataset"]["name"])
@@ -63,7 +63,7 @@ def read_jobs(folder):
                 known["dataset"] = {**spec["dataset"], "n_samples": arrays["labels"].shape[1]}
             described.setdefault(place, {**known, "versions": made.get("versions", {}), "device": made.get("device")})
     if not seeds:
-        raise ValueError(f"got {folder}, expected a folder of results with clusterings/*/*/*.h5; name a results_dir")
+        raise ValueError(f"got {folder}, expected a folder of results of training jobs; name a results_dir")
     return described, seeds
 
 
@@ -75,9 +75,9 @@ def read_scores(folder):
     ValueError
         When there are none, or the table is of another kind.
     """
-    path = folder / "scores.csv"
+    path = path_of(SCORES, results=folder)
     if not path.exists():
-        raise ValueError(f"got {folder} without scores.csv, expected a finished study; run `snakemake tables` there")
+        raise ValueError(f"got {folder} without {path.name}, expected a finished study; run `snakemake tables` there")
     scores = pd.read_csv(path)
     if missing := {"dataset", "method", "seed", *METRICS} - set(scores.columns):
         raise ValueError(f"{path}: got no columns {', '.join(sorted(missing))}, expected them; make it anew")

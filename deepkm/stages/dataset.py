@@ -12,6 +12,7 @@ from deepkm.datasets.images import image_files
 from deepkm.datasets.large import scan, stays_in_file
 from deepkm.datasets.sources import load_source
 from deepkm.files import replacing, sha256_of, sole_writer
+from deepkm.study.paths import lock_of
 
 
 def add_arguments(parser):
@@ -22,7 +23,7 @@ def add_arguments(parser):
 
 def main(args):
     """Convert, unless another study that shares the folder did so while this one waited for it."""
-    with sole_writer(args.output.with_name(f".{args.output.name}.lock")) as waited:
+    with sole_writer(lock_of(args.output)) as waited:
         if waited and args.meta.exists() and _is_of(args.output, args):
             print(f"{args.output} was made by the process waited for")
         else:

@@ -11,6 +11,7 @@ from deepkm.datasets.converted import read_converted
 from deepkm.report.figures.samples import draw_samples, shown_samples
 from deepkm.report.figures.style import save
 from deepkm.report.tables.datasets import describe
+from deepkm.study.paths import DESCRIPTION_SAMPLES, DESCRIPTION_TABLE
 
 
 def add_arguments(parser):
@@ -30,11 +31,11 @@ def main(args):
         rows.append((about["title"], samples, image_shape if len(image_shape) else _square(samples)))
     args.output.mkdir(parents=True, exist_ok=True)
     frame = pd.DataFrame(table)
-    frame.to_csv(args.output / "datasets.csv", index=False)
+    frame.to_csv(args.output / f"{DESCRIPTION_TABLE}.csv", index=False)
     text = frame.to_markdown(index=False) + "\n"
-    (args.output / "datasets.md").write_text(text, encoding="utf-8")
-    save(draw_samples(rows), args.output / "samples")
-    print(f"{text}\nSamples: {args.output / 'samples.png'}")
+    (args.output / f"{DESCRIPTION_TABLE}.md").write_text(text, encoding="utf-8")
+    save(draw_samples(rows), args.output / DESCRIPTION_SAMPLES)
+    print(f"{text}\nSamples: {args.output / DESCRIPTION_SAMPLES}.png")
 
 
 def _square(samples):

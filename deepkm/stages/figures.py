@@ -10,6 +10,7 @@ from deepkm.report.figures.gallery import draw_study
 from deepkm.report.figures.inputs import Dataset, Numbers
 from deepkm.report.figures.style import save
 from deepkm.study.inventory import result_files
+from deepkm.study.paths import FIGURES_INDEX
 
 
 def add_arguments(parser):
@@ -37,7 +38,7 @@ def main(args):
         save(drawing.figure, args.output / drawing.stem)
         index.append(drawing.about())
         print(f"{drawing.stem}: {drawing.title}", flush=True)
-    (args.output / "figures.json").write_text(json.dumps(index, indent=1) + "\n", encoding="utf-8")
+    (args.output / FIGURES_INDEX).write_text(json.dumps(index, indent=1) + "\n", encoding="utf-8")
     if args.checksums:
         args.checksums.write_text("".join(map(_checksum, sorted(args.output.iterdir()))), encoding="utf-8")
 

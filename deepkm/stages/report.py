@@ -10,7 +10,9 @@ from deepkm.report.page.render import embed, render
 from deepkm.report.tables.study import make_tables
 from deepkm.stages.tables import INPUTS
 from deepkm.study.inventory import foreign_files, stale_results
+from deepkm.study.options import add_study_arguments, read_configfile, snakemake_options, stage_command
 from deepkm.study.parameters import docstring_of
+from deepkm.study.paths import FIGURES_INDEX
 from deepkm.study.plan import Study
 
 FRAMES = ("scores", "runs", "parameters", "pairwise", "friedman")
@@ -19,13 +21,13 @@ FRAMES = ("scores", "runs", "parameters", "pairwise", "friedman")
 def add_arguments(parser):
     parser.add_argument("--tables", nargs="+", required=True, type=Path, help="the .csv of scores and of statistics")
     parser.add_argument("--figures", type=Path, help="the folder of figures")
-    parser.add_argument("--study", required=True, help="the configuration as JSON, to tell what is stale or foreign")
-    parser.add_argument("--options", default="--cores 1", help="what Snakemake is called with for this study")
-    parser.add_argument("--output", required=True, type=Path, help="the .html to write")
+    parser.add_argument("--study", required=True, help="results/study.json, to tell what is stale or foreign")
+    add_study_arguments(parser)
+    parser.add_argument("--output", nargs=1, required=True, type=Path, help="the .html to write")
 
 
 def main(args):
-    study = Study(json.loads(args.study))
+    study, [output] = Study(read_configfile(args.study)), args.output
     read = {path.stem: pd.read_csv(path) for path in args.tables if path.stem in (*FRAMES, "best")}
     made = make_tables(args.spec, **{name: read[name] for name in INPUTS})
     results = StudyResults(
@@ -36,19 +38,20 @@ def main(args):
         tables={name: table for name, (_, table) in made.items()},
         figures=read_figures(args.figures) if args.figures else [],
         docstrings={row.method: docstring_of(row.estimator) for row in read["parameters"].itertuples()},
-        options=args.options,
+        options=snakemake_options(args.configfile, args.config),
+        audit=stage_command("audit", args.configfile, args.config),
         folder=study.config["results_dir"],
         stale=stale_results(study, read["runs"]),
         foreign=[str(path) for path in foreign_files(study)],
     )
     text = render(**page_content(results))
-    args.output.write_text(text, encoding="utf-8")
-    print(f"{args.output}: {len(text) / 1e6:.1f} MB with {len(results.figures)} figures")
+    output.write_text(text, encoding="utf-8")
+    print(f"{output}: {len(text) / 1e6:.1f} MB with {len(results.figures)} figures")
 
 
 def read_figures(folder):
     """Return the figures in the order to show, each with an address that holds it."""
-    listed = json.loads((folder / "figures.json").read_text(encoding="utf-8"))
+    listed = json.loads((folder / FIGURES_INDEX).read_text(encoding="utf-8"))
     files = [[folder / f"{figure['stem']}{suffix}" for suffix in (".png", ".svg")] for figure in listed]
     return [
         {**figure, "id": f"figure-{figure['stem']}", "file": str(svg), **embed(png, svg)}

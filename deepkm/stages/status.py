@@ -5,15 +5,16 @@ import time
 from collections import Counter
 
 from deepkm.study.inventory import STATES, jobs_of, load_study, progress
+from deepkm.study.options import add_study_arguments
 
 
 def add_arguments(parser):
-    parser.add_argument("--configfile", nargs="*", default=[], help="laid over config.yaml, as for snakemake")
+    add_study_arguments(parser)
     parser.add_argument("--watch", nargs="?", type=float, const=5, metavar="SECONDS", help="show it anew, every 5 s")
 
 
 def main(args):
-    study = load_study(args.configfile)
+    study = load_study(args.configfile, args.config)
     jobs = list(jobs_of(study))
     while True:
         lines, finished = report(jobs)

@@ -2,20 +2,29 @@
 
 import json
 import re
+import sys
 from dataclasses import dataclass
 from pathlib import Path
-
-import yaml
 
 from deepkm.datasets.catalogue import load_catalogue
 from deepkm.datasets.converted import read_converted
 from deepkm.files import check_hdf5, is_held, read_attributes, sha256_of
-from deepkm.study.paths import side_file
+from deepkm.study.options import method_folders, read_config
+from deepkm.study.paths import (
+    AUTOENCODER,
+    CLUSTERING,
+    LEFT_BY_JOBS,
+    SIDE_FILES,
+    TRAINED,
+    folder_of,
+    log_of,
+    meta_of,
+    path_of,
+    side_file,
+)
 from deepkm.study.plan import Study
 from deepkm.study.spec import digest
 
-CONFIG = Path(__file__).parents[2] / "config.yaml"
-FOLDERS = {"autoencoder": "autoencoders", "cluster": "clusterings"}
 STATES = ("done", "running", "unfinished", "stale", "unreadable", "missing", "foreign")
 
 
@@ -31,7 +40,7 @@ class Job:
         What the study asks for now.
     log : Path
     stage : str
-        A key of `FOLDERS`.
+        A key of `deepkm.study.paths.TRAINED`.
     data : str
         The digest of the data that lie there now; empty where unknown.
     """
@@ -68,18 +77,18 @@ class Job:
         return ("stale", f"other {', '.join(others)}") if others else ("done", "")
 
 
-def load_study(configfiles=()):
-    """Return the study of config.yaml with files laid over it, as Snakemake merges them.
+def load_study(configfiles=(), settings=()):
+    """Return the study that Snakemake runs when it is called with these files and ``KEY=VALUE`` settings.
+
+    Methods beside the files are found from then on.
 
     Raises
     ------
     ValueError
         When the configuration is wrong.
     """
-    config = yaml.safe_load(CONFIG.read_text())
-    for path in configfiles:
-        _merge(config, yaml.safe_load(Path(path).read_text()) or {})
-    return Study(config)
+    sys.path[:0] = [folder for folder in method_folders(configfiles) if folder not in sys.path]
+    return Study(read_config(configfiles, settings))
 
 
 def jobs_of(study):
@@ -89,16 +98,16 @@ def jobs_of(study):
         for block in study.blocks:
             for key in dict.fromkeys(filter(None, map(study.autoencoder_of, study.methods))):
                 spec = study.autoencoder_spec(dataset, key, block)
-                yield _job(study, "autoencoder", spec, f"{key}/{dataset}/{block}", data)
+                yield _job(study, "autoencoder", spec, data, autoencoder=key, dataset=dataset, block=block)
             for method in study.methods:
                 spec = study.cluster_spec(dataset, method, block)
-                yield _job(study, "cluster", spec, f"{method}/{dataset}/{block}", data)
+                yield _job(study, "cluster", spec, data, method=method, dataset=dataset, block=block)
 
 
 def data_states(study):
     """Yield [state, remark, path] of each converted data set."""
     for dataset in study.datasets:
-        path = _data_path(study, dataset)
+        path = study.data_file(dataset)
         yield *(_data_state(study, dataset, path) if path.exists() else ("missing", "")), path
 
 
@@ -107,7 +116,7 @@ def _data_state(study, dataset, path):
         found = read_converted(path, optional=("spec", "meta"))
     except OSError as error:
         return "unreadable", str(error)
-    meta = path.with_suffix(".meta.json")
+    meta = meta_of(path)
     if "meta" in found and not (meta.exists() and meta.read_bytes() == str(found["meta"]).encode()):
         return "unreadable", f"{meta} is not what was written with it; delete it and run `snakemake data` again"
     wanted = study.dataset_spec(dataset)
@@ -131,7 +140,7 @@ def check_shared_data(study):
             others.append("path")
         if others:
             raise ValueError(
-                f"data_dir: got {_data_path(study, dataset)}, converted for another study from other data or options "
+                f"data_dir: got {study.data_file(dataset)}, converted for another study from other data or options "
                 f"({', '.join(others)}); rename the data set or name another data_dir"
             )
 
@@ -139,7 +148,7 @@ def check_shared_data(study):
 def files_by_hand(study):
     """Yield a line for each raw file that the study needs, has not got, and can download from nowhere."""
     for dataset in study.datasets:
-        if _data_path(study, dataset).exists() or study.mirror:
+        if study.data_file(dataset).exists() or study.mirror:
             continue
         sources = load_catalogue().get(study.config["datasets"][dataset].get("source"), {"files": {}})["files"]
         for path in map(Path, study.dataset_files(dataset)):
@@ -150,14 +159,10 @@ def files_by_hand(study):
                 )
 
 
-def _data_path(study, dataset):
-    return Path(study.config["data_dir"], f"{dataset}.npz")
-
-
 def _about(study, dataset):
     """Return what a converted data set says of itself; {} where it is missing, unreadable or not DeepKM's."""
     try:
-        found = read_converted(_data_path(study, dataset), optional=("sha256", "spec", "source_sha256"))
+        found = read_converted(study.data_file(dataset), optional=("sha256", "spec", "source_sha256"))
     except OSError:
         return {}
     return found | {"spec": json.loads(str(found["spec"]))} if "spec" in found else {}
@@ -173,21 +178,21 @@ def result_files(folder, jobs):
     jobs : dict
         From `Study.training_jobs`.
     """
-    parts = [(dataset, f"{block}.h5") for dataset in jobs["datasets"] for block in jobs["blocks"]]
-    keys = {
-        "cluster": [method for method, _ in jobs["methods"]],
-        "autoencoder": dict.fromkeys(key for _, key in jobs["methods"] if key),
-    }
-    return [[Path(folder, FOLDERS[stage], key, *part) for part in parts for key in keys[stage]] for stage in keys]
+    parts = [{"dataset": dataset, "block": block} for dataset in jobs["datasets"] for block in jobs["blocks"]]
+    keys = {"method": [key for key, _ in jobs["methods"]], "autoencoder": {key: 0 for _, key in jobs["methods"] if key}}
+    return [
+        [path_of(pattern, results=folder, **part, **{kind: key}) for part in parts for key in keys[kind]]
+        for kind, pattern in (("method", CLUSTERING), ("autoencoder", AUTOENCODER))
+    ]
 
 
 def foreign_files(study):
     """Return results and side files that no job of the study makes."""
     jobs = list(jobs_of(study))
-    ours = {job.path for job in jobs} | {job.side_file(kind) for job in jobs for kind in ("checkpoint", "lock")}
-    folders = [Path(study.config["results_dir"], name) for name in FOLDERS.values()]
+    ours = {job.path for job in jobs} | {job.side_file(kind) for job in jobs for kind in SIDE_FILES}
+    folders = [folder_of(pattern, study.folders["results"]) for pattern in TRAINED.values()]
     found = {path for folder in folders for path in folder.rglob("*") if path.is_file()}
-    return sorted(path for path in found - ours if path.suffix in (".h5", ".checkpoint", ".lock", ".tmp"))
+    return sorted(path for path in found - ours if path.suffix in LEFT_BY_JOBS)
 
 
 def stale_results(study, runs):
@@ -239,20 +244,7 @@ def progress(log):
     return (int(bars[-1][0]), int(bars[-1][1]), bars[-1][2]) if bars else None
 
 
-def _job(study, stage, spec, name, data):
-    results = Path(study.config["results_dir"])
-    return Job(
-        path=results / FOLDERS[stage] / f"{name}.h5",
-        spec=spec,
-        log=results / "logs" / stage / f"{name}.log",
-        stage=stage,
-        data=data,
-    )
-
-
-def _merge(config, other):
-    for key, value in other.items():
-        if isinstance(value, dict) and isinstance(config.get(key), dict):
-            _merge(config[key], value)
-        else:
-            config[key] = value
+def _job(study, stage, spec, data, **wildcards):
+    pattern = TRAINED[stage]
+    files = [path_of(name, **study.folders, **wildcards) for name in (pattern, log_of(stage, pattern))]
+    return Job(path=files[0], spec=spec, log=files[1], stage=stage, data=data)

@@ -1,8 +1,135 @@
-"""The files of a study: one place for their names."""
+"""The files of a study: the one place for their names.
 
+A pattern is written as Snakemake reads it: ``<data>`` and ``<results>`` are the study's two folders, names in braces
+its wildcards. `path_of` fills in both.
+"""
+
+import glob
+import re
 from pathlib import Path
 
 from deepkm.study.spec import digest
+
+RAW_FILE = "<data>/raw/{source}/{file}"
+DATASET = "<data>/{dataset}.npz"
+META = "<data>/{dataset}.meta.json"
+
+AUTOENCODER = "<results>/autoencoders/{autoencoder}/{dataset}/{block}.h5"
+CLUSTERING = "<results>/clusterings/{method}/{dataset}/{block}.h5"
+TRAINED = {"autoencoder": AUTOENCODER, "cluster": CLUSTERING}  # by the rule that trains it
+SIDE_FILES = ("checkpoint", "lock")  # of a result, beside it
+LEFT_BY_JOBS = (".h5", ".checkpoint", ".lock", ".tmp")  # suffixes of all files in the folders of results
+
+STUDY = "<results>/study.json"  # the configuration, as the study was asked for
+SCORES = "<results>/scores.csv"  # a row per run
+EPOCHS = "<results>/epochs.csv"  # a row per run and epoch
+RUNS = "<results>/runs.csv"  # a row per training job
+PARAMETERS = "<results>/parameters.csv"  # a row per data set and method
+PAIRWISE, BEST, FRIEDMAN, NEMENYI = (
+    f"<results>/statistics/{table}.csv" for table in ("pairwise", "best", "friedman", "nemenyi")
+)
+TABLE = "<results>/tables/{table}.{kind}"
+FIGURES = "<results>/figures"
+FIGURES_INDEX = "figures.json"  # within that folder: what each figure shows
+FIGURES_CHECKSUMS = "<results>/figures.sha256"
+PAGE = "<results>/report.html"
+DESCRIPTION = "<results>/datasets"  # a folder, with these two in it
+DESCRIPTION_TABLE, DESCRIPTION_SAMPLES = "datasets", "samples"  # without suffixes
+PARTIAL = "<results>/partial"  # a folder like that of all results, of those that there are
+
+# What the rules after training read of each other, and what they write, in their order; of tables, see `table_files`.
+READS = {
+    "score": (),
+    "statistics": (SCORES,),
+    "tables": (SCORES, RUNS, PARAMETERS, PAIRWISE, BEST),
+    "figures": (SCORES, EPOCHS, RUNS, PARAMETERS, PAIRWISE, FRIEDMAN, NEMENYI),
+    "report": (SCORES, RUNS, PARAMETERS, PAIRWISE, BEST, FRIEDMAN),
+}
+WRITES = {
+    "score": (SCORES, EPOCHS, RUNS, PARAMETERS),
+    "statistics": (PAIRWISE, BEST, FRIEDMAN, NEMENYI),
+    "figures": (FIGURES, FIGURES_CHECKSUMS),
+    "report": (PAGE,),
+}
+
+
+def named(patterns) -> dict[str, str]:
+    """Return patterns by the names of their tables, under which rules and stages know them.
+
+    Examples
+    --------
+    >>> named(READS["statistics"])
+    {'scores': '<results>/scores.csv'}
+    """
+    return {Path(pattern).stem: pattern for pattern in patterns}
+
+
+def table_files(names, kinds=("csv", "md", "tex")) -> list[str]:
+    """Return the patterns of tables of these names.
+
+    Examples
+    --------
+    >>> table_files(["acc"], ["md"])
+    ['<results>/tables/acc.md']
+    """
+    return [TABLE.format(table=name, kind=kind) for kind in kinds for name in names]
+
+
+def log_of(rule, output=""):
+    """Return the pattern of a rule's log: one for each combination of the wildcards of its output.
+
+    Examples
+    --------
+    >>> log_of("cluster", CLUSTERING), log_of("score")
+    ('<results>/logs/cluster/{method}/{dataset}/{block}.log', '<results>/logs/score.log')
+    """
+    return "/".join(["<results>/logs", rule, *_wildcards(output)]) + ".log"
+
+
+def benchmark_of(rule, output=""):
+    """Return the pattern of what Snakemake notes of a rule's time and memory, named like its log."""
+    return "/".join(["<results>/benchmarks", rule, *_wildcards(output)]) + ".jsonl"
+
+
+def path_of(pattern, *, results="", data="", **wildcards) -> Path:
+    """Return a file of a study.
+
+    Parameters
+    ----------
+    pattern : str
+    results, data : path-like
+        The study's folders.
+    **wildcards : str
+        Values of the names in braces.
+
+    Examples
+    --------
+    >>> str(path_of(CLUSTERING, results="results", method="ct", dataset="usps", block="seed0"))
+    'results/clusterings/ct/usps/seed0.h5'
+    """
+    folder, _, rest = pattern.partition("/")
+    return Path({"<results>": results, "<data>": data}[folder], rest.format(**wildcards))
+
+
+def folder_of(pattern, results) -> Path:
+    """Return the folder that holds all files of a pattern of results, whatever their wildcards.
+
+    Examples
+    --------
+    >>> str(folder_of(CLUSTERING, "results"))
+    'results/clusterings'
+    """
+    return path_of(pattern.partition("/{")[0], results=results)
+
+
+def files_of(pattern, results) -> list[Path]:
+    """Return the files of a pattern that there are in a folder of results, in order."""
+    return sorted(Path(results).glob(re.sub(r"{\w+}", "*", pattern.removeprefix("<results>/"))))
+
+
+def meta_of(dataset) -> Path:
+    """Return the small description beside a converted data set."""
+    return Path(dataset).with_suffix(".meta.json")
 
 
 def block_name(seeds) -> str:
@@ -19,3 +146,22 @@ def block_name(seeds) -> str:
 def side_file(result, spec: dict, suffix: str) -> Path:
     """Return the path of a result's ``checkpoint`` or ``lock``, beside it; another spec has another one."""
     return Path(result).with_name(f".{Path(result).stem}.{digest(spec)}.{suffix}")
+
+
+def side_files(result, suffix: str) -> list[Path]:
+    """Return a result's side files of one kind that there are, of whatever spec."""
+    return sorted(Path(result).parent.glob(f".{glob.escape(Path(result).stem)}.*.{suffix}"))
+
+
+def lock_beside(side_file) -> Path:
+    """Return the lock that belongs to another side file."""
+    return Path(side_file).with_suffix(".lock")
+
+
+def lock_of(path) -> Path:
+    """Return the path of the lock of a file that has one writer at a time."""
+    return Path(path).with_name(f".{Path(path).name}.lock")
+
+
+def _wildcards(pattern):
+    return re.findall(r"{\w+}", pattern)

@@ -4,16 +4,19 @@ A spec holds every knob that shapes the result, after defaults, in plain types, 
 """
 
 import hashlib
+import json
 import os
 from functools import cache
 from pathlib import Path
 
 from deepkm.datasets.catalogue import conversion_of, load_catalogue, raw_file_of
 from deepkm.datasets.images import image_files
+from deepkm.study import paths
 from deepkm.study.config import ENTRY_KEYS, check_config
 from deepkm.study.parameters import parameters_of
 from deepkm.study.paths import block_name
 from deepkm.study.source_code import files_digest, source_digest
+from deepkm.study.spec import digest
 
 TEMPLATES = Path(__file__).parents[1] / "report" / "page" / "templates"  # of the page
 # Of the sources beside the catalogue's.
@@ -31,6 +34,8 @@ class Study:
     Attributes
     ----------
     datasets, methods : list of str
+    folders : dict of str to str
+        ``results`` and ``data``, as `deepkm.study.paths.path_of` takes them.
     blocks : dict of str to list of int
         Seeds that one job trains, by the block's name.
 
@@ -44,6 +49,7 @@ class Study:
         self.config = check_config(config)
         # Read once, not once per job.
         self._source_digest, self._parameters_of = cache(source_digest), cache(parameters_of)
+        self.folders = {"results": self.config["results_dir"], "data": self.config["data_dir"]}
         self.datasets = list(self.config["study"]["datasets"])
         self.methods = list(self.config["study"]["methods"])
         seeds, size = list(self.config["study"]["seeds"]), self.config["seeds_per_job"]
@@ -51,20 +57,30 @@ class Study:
         self.blocks = {block_name(seeds[i : i + size]): seeds[i : i + size] for i in starts}
         for key in self.datasets:
             self._check_file(key)
-        absent = [f"{key}.npz" for key in self.datasets if not Path(self.config["data_dir"], f"{key}.npz").exists()]
+        absent = [path.name for path in map(self.data_file, self.datasets) if not path.exists()]
         for method in self.methods:
             self._method_digest(method)  # what cannot be read is said now, not after the pretraining
-        _check_writable("results_dir", Path(self.config["results_dir"]))
+        _check_writable("results_dir", Path(self.folders["results"]))
         if absent:
-            _check_writable("data_dir", Path(self.config["data_dir"]), f", or that holds {', '.join(absent)} already")
+            _check_writable("data_dir", Path(self.folders["data"]), f", or that holds {', '.join(absent)} already")
+
+    def data_file(self, dataset):
+        """Return the path of a converted data set."""
+        return paths.path_of(paths.DATASET, **self.folders, dataset=dataset)
 
     def dataset_files(self, dataset):
         """Return the user's file or folder behind a data set, or its raw files, or an empty list."""
         entry = self.config["datasets"][dataset]
         if "path" in entry:
             return [entry["path"]]
-        source = load_catalogue().get(entry["source"], {"files": ()})
-        return [f"{self.config['data_dir']}/raw/{entry['source']}/{file}" for file in source["files"]]
+        source = entry["source"]
+        files = load_catalogue().get(source, {"files": ()})["files"]
+        return [str(paths.path_of(paths.RAW_FILE, **self.folders, source=source, file=file)) for file in files]
+
+    @property
+    def record(self):
+        """The text of ``results/study.json``, a file that `--configfile` takes."""
+        return json.dumps(self.config, indent=1, sort_keys=True)
 
     @property
     def mirror(self):
@@ -121,6 +137,18 @@ class Study:
             "snapshots": _snapshot_epochs(self.config["snapshots"], parameters["epochs"]),
             "source_digest": self._method_digest(method),
         }
+
+    def spec_of(self, rule, **wildcards):
+        """Return the spec of a job of any rule."""
+        shown = {"tables": lambda: self.report_spec("tables"), "report": self.page_spec}
+        return (shown.get(rule) or getattr(self, f"{rule}_spec"))(**wildcards)
+
+    def record_spec(self):
+        """Return what decides whether the study is another one: equal values written otherwise give the same."""
+        block = next(iter(self.blocks))
+        made = [self.cluster_spec(dataset, method, block) for dataset in self.datasets for method in self.methods]
+        specs = [self.figures_spec(), *map(self.dataset_spec, self.datasets), *made]
+        return digest([{key: value for key, value in spec.items() if key != "source_digest"} for spec in specs])
 
     def training_jobs(self):
         """Return which results the study is made of: data sets, methods with their autoencoders, seeds by block."""
@@ -246,8 +274,7 @@ class Study:
 
     def _check_file(self, dataset):
         path = self.config["datasets"][dataset].get("path")
-        target = Path(self.config["data_dir"]) / f"{dataset}.npz"
-        if path and Path(path).resolve() == target.resolve():
+        if path and Path(path).resolve() == self.data_file(dataset).resolve():
             raise ValueError(
                 f"datasets.{dataset}.path: got {path}, where the converted copy is written; keep your file elsewhere"
             )

@@ -26,6 +26,7 @@ NO_RESULTS = (
     "deepkm.datasets.converted",
     "deepkm.jobs.interruption",
     "deepkm.study.inventory",
+    "deepkm.study.paths",
     "deepkm.study.spec",
 )
 INSTALLED = {"site-packages", "dist-packages"}  # folders where modules beside another do not belong to it

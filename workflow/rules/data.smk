@@ -1,30 +1,30 @@
+from deepkm.datasets.catalogue import load_catalogue
+
+
 rule data:
     """All data sets of the study: with them, everything else runs without a network."""
     input:
-        meta=collect("<data>/{dataset}.meta.json", dataset=study.datasets),
-        npz=ancient(collect("<data>/{dataset}.npz", dataset=study.datasets)),
+        **all_data,
 
 
 rule download:
     """Download one raw file, on the machine where Snakemake was called."""
     output:
-        "<data>/raw/{source}/{file}",
+        paths.RAW_FILE,
     log:
-        "<results>/logs/download/{source}/{file}.log",
+        paths.log_of("download", paths.RAW_FILE),
     benchmark:
-        "<results>/benchmarks/download/{source}/{file}.jsonl"
+        paths.benchmark_of("download", paths.RAW_FILE)
     wildcard_constraints:
         source=alternatives(load_catalogue()),
         file=alternatives(file for entry in load_catalogue().values() for file in entry["files"]),
-    localrule: True
     conda:
         "../../envs/deepkm.yaml"
-    resources:
-        mirror=study.mirror,  # no part of the spec: another mirror gives the same file
     params:
-        spec=lambda wildcards: dumps(study.download_spec(**wildcards)),
+        spec=spec_of("download"),
+        mirror=lambda wildcards, output: study.mirror,  # no part of the spec: another mirror gives the same file
     shell:
-        "python -m deepkm download --spec {params.spec:q} --output {output:q} --mirror {resources.mirror:q}"
+        "python -m deepkm download --spec {params.spec:q} --output {output:q} --mirror={params.mirror:q}"
         " > {log:q} 2>&1"
 
 
@@ -33,16 +33,16 @@ rule dataset:
     input:
         raw_files,
     output:
-        npz="<data>/{dataset}.npz",
-        meta="<data>/{dataset}.meta.json",
+        npz=paths.DATASET,
+        meta=paths.META,
     log:
-        "<results>/logs/dataset/{dataset}.log",
+        paths.log_of("dataset", paths.DATASET),
     benchmark:
-        "<results>/benchmarks/dataset/{dataset}.jsonl"
+        paths.benchmark_of("dataset", paths.DATASET)
     conda:
         "../../envs/deepkm.yaml"
     params:
-        spec=lambda wildcards: dumps(study.dataset_spec(wildcards.dataset)),
+        spec=spec_of("dataset"),
     shell:
         "python -m deepkm dataset --spec {params.spec:q} --input {input:q} --output {output.npz:q}"
         " --meta {output.meta:q} > {log:q} 2>&1"
@@ -51,16 +51,14 @@ rule dataset:
 rule describe:
     """Print a table of the study's data sets and draw samples of each, whenever it is asked for."""
     input:
-        meta=collect("<data>/{dataset}.meta.json", dataset=study.datasets),
-        npz=ancient(collect("<data>/{dataset}.npz", dataset=study.datasets)),
+        **all_data,
     log:
-        "<results>/logs/describe.log",
-    localrule: True
+        paths.log_of("describe"),
     conda:
         "../../envs/deepkm.yaml"
     params:
-        spec=dumps(study.describe_spec()),
-        folder=f"{study.config['results_dir']}/datasets",
+        spec=spec_of("describe"),
+        folder=lambda wildcards, input: paths.path_of(paths.DESCRIPTION, **study.folders),
     shell:
         "python -m deepkm describe --spec {params.spec:q} --data {input.npz:q} --output {params.folder:q} 2>&1"
         " | tee {log:q}"

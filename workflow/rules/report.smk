@@ -4,34 +4,20 @@ from deepkm.report.tables.study import table_names
 rule score:
     """Compare all results with the true classes: the only rule that reads them."""
     input:
-        meta=collect("<data>/{dataset}.meta.json", dataset=study.datasets),
-        npz=ancient(collect("<data>/{dataset}.npz", dataset=study.datasets)),
-        results=collect(
-            "<results>/clusterings/{method}/{dataset}/{block}.h5",
-            dataset=study.datasets,
-            method=study.methods,
-            block=study.blocks,
-        ),
-        autoencoders=collect(
-            "<results>/autoencoders/{autoencoder}/{dataset}/{block}.h5",
-            dataset=study.datasets,
-            autoencoder=sorted(set(filter(None, map(study.autoencoder_of, study.methods)))),
-            block=study.blocks,
-        ),
+        **all_data,
+        **all_results,
     output:
-        scores=report("<results>/scores.csv", caption="../report/scores.rst", category="Scores"),
-        epochs="<results>/epochs.csv",
-        runs="<results>/runs.csv",
-        parameters="<results>/parameters.csv",
+        report(paths.SCORES, caption="../report/scores.rst", category="Scores"),
+        [path for path in paths.WRITES["score"] if path != paths.SCORES],
     log:
-        "<results>/logs/score.log",
+        paths.log_of("score"),
     benchmark:
-        "<results>/benchmarks/score.jsonl"
+        paths.benchmark_of("score")
     conda:
         "../../envs/deepkm.yaml"
     params:
-        spec=dumps(study.score_spec()),
-        folder=lambda wildcards, output: os.path.dirname(output.scores),  # a command cannot name 10,000 files
+        spec=spec_of("score"),
+        folder=results_folder,  # a command cannot name 10,000 files
     shell:
         "python -m deepkm score --spec {params.spec:q} --data {input.npz:q} --results {params.folder:q}"
         " --output {output:q} > {log:q} 2>&1"
@@ -40,50 +26,36 @@ rule score:
 rule statistics:
     """Tests between methods, paired over seeds, and over data sets."""
     input:
-        rules.score.output.scores,
+        **paths.named(paths.READS["statistics"]),
     output:
-        pairwise="<results>/statistics/pairwise.csv",
-        best="<results>/statistics/best.csv",
-        friedman="<results>/statistics/friedman.csv",
-        nemenyi="<results>/statistics/nemenyi.csv",
+        paths.WRITES["statistics"],
     log:
-        "<results>/logs/statistics.log",
+        paths.log_of("statistics"),
     benchmark:
-        "<results>/benchmarks/statistics.jsonl"
+        paths.benchmark_of("statistics")
     conda:
         "../../envs/deepkm.yaml"
     params:
-        spec=dumps(study.statistics_spec()),
+        spec=spec_of("statistics"),
     shell:
-        "python -m deepkm statistics --spec {params.spec:q} --scores {input:q} --output {output:q} > {log:q} 2>&1"
-
-
-TABLES = table_names()
+        "python -m deepkm statistics --spec {params.spec:q} --scores {input.scores:q} --output {output:q} > {log:q} 2>&1"
 
 
 rule tables:
     """Scores, cost, ablations, parameters and published figures, as CSV, Markdown and LaTeX."""
     input:
-        scores=rules.score.output.scores,
-        runs=rules.score.output.runs,
-        parameters=rules.score.output.parameters,
-        pairwise=rules.statistics.output.pairwise,
-        best=rules.statistics.output.best,
+        **paths.named(paths.READS["tables"]),
     output:
-        report(
-            collect("<results>/tables/{table}.csv", table=TABLES),
-            caption="../report/tables.rst",
-            category="Tables",
-        ),
-        collect("<results>/tables/{table}.{format}", table=TABLES, format=["md", "tex"]),
+        report(paths.table_files(table_names(), ["csv"]), caption="../report/tables.rst", category="Tables"),
+        paths.table_files(table_names(), ["md", "tex"]),
     log:
-        "<results>/logs/tables.log",
+        paths.log_of("tables"),
     benchmark:
-        "<results>/benchmarks/tables.jsonl"
+        paths.benchmark_of("tables")
     conda:
         "../../envs/deepkm.yaml"
     params:
-        spec=dumps(study.report_spec("tables")),
+        spec=spec_of("tables"),
     shell:
         "python -m deepkm tables --spec {params.spec:q} --scores {input.scores:q} --runs {input.runs:q}"
         " --parameters {input.parameters:q} --pairwise {input.pairwise:q} --best {input.best:q} --output {output:q}"
@@ -93,80 +65,89 @@ rule tables:
 rule figures:
     """All drawings of the study, as PNG and SVG, and figures.json that says what each one shows."""
     input:
-        tables=[rules.score.output, rules.statistics.output],
-        meta=rules.score.input.meta,
-        npz=rules.score.input.npz,
-        results=rules.score.input.results,
+        **all_data,
+        results=all_results["results"],
+        tables=paths.READS["figures"],
     output:
         folder=report(
-            directory("<results>/figures"),
+            directory(paths.FIGURES),
             patterns=["{figure}.png"],
             labels={"figure": "{figure}"},
             caption="../report/figures.rst",
             category="Figures",
         ),
-        checksums="<results>/figures.sha256",
+        checksums=paths.FIGURES_CHECKSUMS,
     log:
-        "<results>/logs/figures.log",
+        paths.log_of("figures"),
     benchmark:
-        "<results>/benchmarks/figures.jsonl"
+        paths.benchmark_of("figures")
     conda:
         "../../envs/deepkm.yaml"
     params:
-        spec=dumps(study.figures_spec()),
-        folder=lambda wildcards, output: os.path.dirname(output.folder),
+        spec=spec_of("figures"),
+        folder=results_folder,
     shell:
         "python -m deepkm figures --spec {params.spec:q} --tables {input.tables:q} --data {input.npz:q}"
         " --results {params.folder:q} --output {output.folder:q} --checksums {output.checksums:q} > {log:q} 2>&1"
 
 
-rule report:
-    """One page with all tables and figures of the study, for any browser."""
-    input:
-        tables=[rules.score.output, rules.statistics.output],
-        figures=rules.figures.output.checksums,  # and not the folder, of which Snakemake sees its age alone: a copy is new
+rule record:
+    """Note what the study asks for, for the page and for whoever looks into the folder of results later."""
     output:
-        page=report("<results>/report.html", caption="../report/page.rst", category="The study on one page"),
+        paths.STUDY,
     log:
-        "<results>/logs/report.log",
-    benchmark:
-        "<results>/benchmarks/report.jsonl"
+        paths.log_of("record"),
     conda:
         "../../envs/deepkm.yaml"
     params:
-        spec=dumps(study.page_spec()),
-        figures=lambda wildcards, output: os.path.join(os.path.dirname(output.page), "figures"),
-    shell:  # the environment holds what is no parameter: where it shapes a result, an input has changed
+        spec=spec_of("record"),
+        record=lambda wildcards, output: study.record,
+    shell:
+        "printf '%s\\n' {params.record:q} > {output:q} 2> {log:q}"
+
+
+rule report:
+    """One page with all tables and figures of the study, for any browser."""
+    input:
+        tables=paths.READS["report"],
+        study=ancient(paths.STUDY),  # where what it says shapes the page, another input has changed
+        figures=paths.FIGURES_CHECKSUMS,  # and not the folder, of which Snakemake sees its age alone: a copy is new
+    output:
+        report(paths.PAGE, caption="../report/page.rst", category="The study on one page"),
+    log:
+        paths.log_of("report"),
+    benchmark:
+        paths.benchmark_of("report")
+    conda:
+        "../../envs/deepkm.yaml"
+    params:
+        spec=spec_of("report"),
+        figures=lambda wildcards, output: paths.path_of(paths.FIGURES, **study.folders),
+        study=called_as,
+    shell:
         "python -m deepkm report --spec {params.spec:q} --tables {input.tables:q} --figures {params.figures:q}"
-        ' --study "$DEEPKM_STUDY" --options "$DEEPKM_OPTIONS" --output {output:q} > {log:q} 2>&1'
+        " --study {input.study:q} {params.study:q} --output {output:q} > {log:q} 2>&1"
 
 
 rule partial:
     """Scores, tables and a page of the results that there are, in results/partial; nothing is trained."""
     log:
-        "<results>/logs/partial.log",
+        paths.log_of("partial"),
     conda:
         "../../envs/deepkm.yaml"
     params:
-        spec=dumps(study.config),
+        study=called_as,
     shell:
-        "python -m deepkm partial --spec {params.spec:q} 2>&1 | tee {log:q}"
+        "python -m deepkm partial {params.study:q} 2>&1 | tee {log:q}"
 
 
 rule clean_checkpoints:
     """Delete checkpoints and temporary files that no job of the study will use."""
     log:
-        "<results>/logs/clean_checkpoints.log",
+        paths.log_of("clean_checkpoints"),
     conda:
         "../../envs/deepkm.yaml"
     params:
-        spec=dumps(study.config),
+        study=called_as,
     shell:
-        "python -m deepkm clean_checkpoints --spec {params.spec:q} 2>&1 | tee {log:q}"
-
-
-onerror:
-    print(
-        "Whatever finished is kept; the same command goes on. So far: snakemake partial; how far: python -m deepkm status",
-        file=sys.stderr,
-    )
+        "python -m deepkm clean_checkpoints {params.study:q} 2>&1 | tee {log:q}"

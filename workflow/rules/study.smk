@@ -1,21 +1,40 @@
-# The study as an object, and what lets every job find the package.
+# The study as an object, and what lets every job find this package and a user's own methods.
+import os
+import re
+import signal
+import sys
 
-sys.path[:0] = [str(workflow.basedir), os.getcwd()]  # the package, and a user's own methods beside the study
+from snakemake.exceptions import WorkflowError
+from snakemake.logging import logger
 
-from deepkm.datasets.catalogue import load_catalogue
-from deepkm.jobs.interruption import clear_stale_locks
+sys.path.insert(0, str(workflow.basedir))
+
+from deepkm.jobs.interruption import CalmEnd, claim
+from deepkm.study import paths
 from deepkm.study.inventory import check_shared_data, files_by_hand
+from deepkm.study.options import method_folders, read_configfile, snakemake_options, stage_command, study_options
 from deepkm.study.plan import Study
 from deepkm.study.spec import dumps
 
-for name, first in (("PATH", os.path.dirname(sys.executable)), ("PYTHONPATH", str(workflow.basedir))):
-    os.environ[name] = os.pathsep.join(filter(None, [first, os.environ.get(name)]))  # jobs: this Python and this package
-signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # SLURM warns a whole job; only training listens (deepkm.jobs.interruption)
-if workflow.is_main_process:
-    alive = clear_stale_locks(".snakemake")  # open, and so held, as long as this process lives
+
+def called_with():
+    """Return the files and settings of the command line's configuration: Snakemake documents no way to ask for them."""
+    return workflow.overwrite_configfiles, workflow.config_settings.config_args
+
+
+configfiles, settings = called_with()
+sys.path[1:1] = method_folders(configfiles)
+python_path = os.pathsep.join([str(workflow.basedir), *method_folders(configfiles)])
+for name, first in (("PATH", os.path.dirname(sys.executable)), ("PYTHONPATH", python_path)):
+    os.environ[name] = os.pathsep.join(filter(None, [first, os.environ.get(name)]))
+# SLURM warns a whole job; only training listens: deepkm.jobs.interruption.
+signal.signal(signal.SIGUSR1, signal.SIG_IGN)
 try:
     study = Study(config)
     if workflow.is_main_process:
+        logger.addFilter(CalmEnd())
+        for path in configfiles:
+            read_configfile(path)  # of two equal keys, Snakemake's own reader drops the first without a word
         check_shared_data(study)
         for line in files_by_hand(study):  # a download that cannot be stops the study, maybe hours later
             print(line, file=sys.stderr)
@@ -23,25 +42,41 @@ except ValueError as error:
     raise WorkflowError(f"config: {error}") from None
 
 
-def options_of(workflow):
-    """Return what Snakemake was called with for this study, beside targets: the page shows commands."""
-    files, values = workflow.overwrite_configfiles, workflow.config_settings.config
-    given = {
-        "--cores": ["1"],
-        "-s": [] if os.path.exists("Snakefile") else [os.path.relpath(workflow.main_snakefile)],
-        "--configfile": [os.path.relpath(path) for path in files],
-        "--config": [f"{key}={value if isinstance(value, str) else dumps(value)}" for key, value in values.items()],
-    }
-    return shlex.join(part for option, values in given.items() if values for part in (option, *values))
+def spec_of(rule):
+    """Return a function for `params`: of its value, and not of a text, Snakemake takes braces as they are."""
+    return lambda wildcards: dumps(study.spec_of(rule, **wildcards))
 
 
-os.environ |= {"DEEPKM_STUDY": dumps(study.config), "DEEPKM_OPTIONS": options_of(workflow)}  # for the page
+# Functions of `output` are no reason to run a job again: they say how, and not what.
+def results_folder(wildcards, output):
+    """Return the folder of all results."""
+    return study.folders["results"]
+
+
+def called_as(wildcards, output):
+    """Return the options that name this study, for stages that read the configuration or show commands."""
+    return study_options(configfiles, settings)
+
+
+all_data = {
+    "meta": collect(paths.META, dataset=study.datasets),
+    "npz": ancient(collect(paths.DATASET, dataset=study.datasets)),
+}
+all_results = {
+    "results": collect(paths.CLUSTERING, dataset=study.datasets, method=study.methods, block=study.blocks),
+    "autoencoders": collect(
+        paths.AUTOENCODER,
+        dataset=study.datasets,
+        autoencoder=sorted(set(filter(None, map(study.autoencoder_of, study.methods)))),
+        block=study.blocks,
+    ),
+}
 
 
 def pretrained(wildcards):
     """Return the autoencoders that a method builds on; none in input space."""
     key = study.autoencoder_of(wildcards.method)
-    return collect("<results>/autoencoders/{key}/{{dataset}}/{{block}}.h5", key=[key] if key else [])
+    return collect(paths.AUTOENCODER, autoencoder=[key] if key else [], allow_missing=True)
 
 
 def raw_files(wildcards):

@@ -5,14 +5,14 @@
 rule autoencoder:
     """Pretrain the autoencoders of a block of seeds, once for all methods."""
     input:
-        meta="<data>/{dataset}.meta.json",
-        npz=ancient("<data>/{dataset}.npz"),
+        meta=paths.META,
+        npz=ancient(paths.DATASET),
     output:
-        "<results>/autoencoders/{autoencoder}/{dataset}/{block}.h5",
+        paths.AUTOENCODER,
     log:
-        "<results>/logs/autoencoder/{autoencoder}/{dataset}/{block}.log",
+        paths.log_of("autoencoder", paths.AUTOENCODER),
     benchmark:
-        "<results>/benchmarks/autoencoder/{autoencoder}/{dataset}/{block}.jsonl"
+        paths.benchmark_of("autoencoder", paths.AUTOENCODER)
     conda:
         "../../envs/deepkm.yaml"
     threads: 1
@@ -20,7 +20,7 @@ rule autoencoder:
         gpu=1,
         jobs_per_gpu=study.config["jobs_per_gpu"],
     params:
-        spec=lambda wildcards: dumps(study.autoencoder_spec(**wildcards)),
+        spec=spec_of("autoencoder"),
     shell:
         "exec python -m deepkm autoencoder --spec {params.spec:q} --data {input.npz:q} --output {output:q}"
         " --gpu {resources.gpu} --jobs-per-gpu {resources.jobs_per_gpu} --threads {threads} > {log:q} 2>&1"
@@ -29,15 +29,15 @@ rule autoencoder:
 rule cluster:
     """Cluster one data set by one method, for a block of seeds."""
     input:
-        meta="<data>/{dataset}.meta.json",
-        npz=ancient("<data>/{dataset}.npz"),
+        meta=paths.META,
+        npz=ancient(paths.DATASET),
         autoencoder=pretrained,
     output:
-        "<results>/clusterings/{method}/{dataset}/{block}.h5",
+        paths.CLUSTERING,
     log:
-        "<results>/logs/cluster/{method}/{dataset}/{block}.log",
+        paths.log_of("cluster", paths.CLUSTERING),
     benchmark:
-        "<results>/benchmarks/cluster/{method}/{dataset}/{block}.jsonl"
+        paths.benchmark_of("cluster", paths.CLUSTERING)
     conda:
         "../../envs/deepkm.yaml"
     threads: 1
@@ -45,7 +45,7 @@ rule cluster:
         gpu=1,
         jobs_per_gpu=study.config["jobs_per_gpu"],
     params:
-        spec=lambda wildcards: dumps(study.cluster_spec(**wildcards)),
+        spec=spec_of("cluster"),
     shell:
         "exec python -m deepkm cluster --spec {params.spec:q} --data {input.npz:q} --autoencoder {input.autoencoder:q}"
         " --output {output:q} --gpu {resources.gpu} --jobs-per-gpu {resources.jobs_per_gpu} --threads {threads} > {log:q} 2>&1"

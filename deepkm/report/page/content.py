@@ -1,5 +1,6 @@
 """What the page says, in order: sections made of tables, figures and the command that makes them again."""
 
+import shlex
 from dataclasses import dataclass, field, replace
 
 import pandas as pd
@@ -16,6 +17,7 @@ from deepkm.report.page.tables import (
     runs_table,
     verdict_table,
 )
+from deepkm.study.paths import CLUSTERING, path_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +42,8 @@ class StudyResults:
         Of those methods whose entry names one.
     options : str
         What Snakemake is called with for this study, beside a target.
+    audit : str
+        The command that tells what is missing or stale.
     folder : str
         Of the results.
     stale, foreign : list of str
@@ -58,7 +62,8 @@ class StudyResults:
     figures: list
     docstrings: dict
     colors: dict = field(default_factory=dict)
-    options: str = "--cores 1"
+    options: str = ""
+    audit: str = "python -m deepkm audit"
     folder: str = "results"
     stale: list = field(default_factory=list)
     foreign: list = field(default_factory=list)
@@ -68,9 +73,9 @@ class StudyResults:
         """What the study asked for."""
         return {"datasets": self.datasets, "methods": self.methods, "seeds": self.seeds}
 
-    def command(self, target=""):
+    def command(self, *words):
         """Return the command that makes a target again. It comes first: options would take it for a value of theirs."""
-        return " ".join(filter(None, ["snakemake", target, self.options]))
+        return " ".join(filter(None, ["snakemake", shlex.join(filter(None, words)), self.options]))
 
 
 def page_content(results):
@@ -203,8 +208,9 @@ def _train_again(results, method):
     """Return the command that trains the first of a method's jobs again."""
     jobs = results.runs.loc[(results.runs["stage"] == "cluster") & (results.runs["key"] == method)]
     first = next(jobs.itertuples(), None)
-    target = f"{results.folder}/clusterings/{method}/{first.dataset}/{first.block}.h5" if first else ""
-    return results.command(f"{target} --force")
+    place = {"method": method, "dataset": first.dataset, "block": first.block} if first else {}
+    target = str(path_of(CLUSTERING, results=results.folder, **place)) if first else ""
+    return results.command(target, "--force")
 
 
 def _commands(results):
@@ -217,7 +223,7 @@ def _commands(results):
         "Tables and page of an unfinished study": "partial",
     }
     lines = [{"title": title, "command": results.command(target)} for title, target in targets.items()]
-    return [*lines, {"title": "What is missing or stale", "command": "python -m deepkm audit"}]
+    return [*lines, {"title": "What is missing or stale", "command": results.audit}]
 
 
 def _menu(sections, methods):

@@ -1,0 +1,159 @@
+"""The options by which Snakemake is told of a study: read and merged as it does, and written into commands."""
+
+import json
+import os
+import re
+import shlex
+from functools import partial
+from importlib import metadata
+from pathlib import Path
+
+import yaml
+
+try:
+    from snakemake.utils import update_config
+except ImportError:  # the package alone, without the workflow
+
+    def update_config(config, overwrite_config):
+        """Lay one dictionary over another, in place and key by key; lists and values are replaced."""
+        for key, value in overwrite_config.items():
+            config = config if isinstance(config, dict) else {}
+            config[key] = update_config(config.get(key, {}), value) if isinstance(value, dict) else value
+        return config
+
+
+ROOT = Path(__file__).parents[2]  # of a checkout
+PACKAGED = Path(__file__).with_name("config.yaml")  # in an installed package
+DEFAULTS = PACKAGED if PACKAGED.exists() else ROOT / "config.yaml"
+
+
+def add_study_arguments(parser):
+    """Let a stage be called with Snakemake's own options for a study."""
+    parser.add_argument(
+        "--configfile",
+        "--configfiles",
+        nargs="+",
+        default=[],
+        metavar="FILE",
+        help="laid over config.yaml in this order, as for snakemake",
+    )
+    parser.add_argument(
+        "--config", "-C", nargs="*", default=[], metavar="KEY=VALUE", help="laid over those, as for snakemake"
+    )
+
+
+def method_folders(configfiles=()):
+    """Return where methods of a user's own may lie: in this folder and beside the files of the configuration."""
+    return list(dict.fromkeys([os.getcwd(), *(str(Path(path).absolute().parent) for path in configfiles)]))
+
+
+def study_options(configfiles=(), settings=()):
+    """Return the options that name a study, as words of a command in this folder."""
+    words = ["--configfile", *map(_relative, configfiles)] if configfiles else []
+    return words + (["--config", *settings] if settings else [])
+
+
+def snakemake_options(configfiles=(), settings=()):
+    """Return the same as text for a shell, with the Snakefile where Snakemake would not find it by itself."""
+    snakefile = ROOT / "Snakefile"
+    elsewhere = snakefile.exists() and not Path("Snakefile").exists()
+    words = ["--snakefile", _relative(snakefile)] if elsewhere else []
+    return shlex.join(words + study_options(configfiles, settings))
+
+
+def stage_command(stage, configfiles=(), settings=()):
+    """Return the command of a stage that reads the configuration, for a shell in this folder."""
+    found = Path("deepkm").is_dir() or any(metadata.distributions(name="deepkm"))
+    python = "python -m deepkm" if found else f"PYTHONPATH={shlex.quote(str(ROOT))} python -m deepkm"
+    return " ".join(filter(None, [python, stage, shlex.join(study_options(configfiles, settings))]))
+
+
+def _relative(path):
+    path = os.path.relpath(path)
+    return f"./{path}" if path.startswith("-") else path  # no option
+
+
+def read_config(configfiles=(), settings=()):
+    """Return the merged configuration.
+
+    Parameters
+    ----------
+    configfiles : iterable of path-like
+    settings : iterable of str
+        ``KEY=VALUE``, where a value may be YAML.
+
+    Raises
+    ------
+    ValueError
+        One line that names the file and the line in it, or the setting.
+    OSError
+        When a file cannot be read.
+    """
+    config, given = {}, {}
+    update_config(config, read_configfile(DEFAULTS))
+    for path in configfiles:
+        update_config(given, read_configfile(path))
+    for setting in settings:
+        update_config(given, _read_setting(setting))
+    update_config(config, given)  # as one: what a file replaces is not what lies below it
+    return config
+
+
+def read_configfile(path):
+    """Return the content of a configuration file, JSON or YAML.
+
+    Raises
+    ------
+    ValueError
+        One line that names the file and the line in it.
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+        try:
+            config = json.loads(text)
+        except json.JSONDecodeError:
+            config = yaml.load(text, Loader=_Loader)
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path}: got bytes that are not UTF-8 ({error.reason}), expected a YAML file") from None
+    except yaml.MarkedYAMLError as error:
+        line = (error.problem_mark or error.context_mark).line + 1
+        raise ValueError(f"{path}, line {line}: {error.problem or error.context}; mend the YAML there") from None
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        raise ValueError(f"{path}, line {line}: got a character that YAML forbids; remove it") from None
+    if not isinstance(config, dict):
+        raise ValueError(f"{path}: got {type(config).__name__}, expected keys such as `study:` at its top level")
+    return config
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML in which a key that occurs twice is an error: the first one would be lost."""
+
+    def construct_mapping(self, node, deep=False):
+        seen = set()
+        for key, _ in node.value:
+            name = (key.tag, str(key.value))
+            if name in seen:
+                problem = f"got the key {key.value!r} a second time"
+                raise yaml.constructor.ConstructorError(problem=problem, problem_mark=key.start_mark)
+            seen.add(name)
+        return super().construct_mapping(node, deep)
+
+
+def _read_setting(text):
+    key, equals, value = text.partition("=")
+    if not equals or not re.fullmatch(r"[a-zA-Z_][\w-]*\w", key):
+        raise ValueError(f"--config: got {text!r}, expected KEY=VALUE, such as results_dir=results-mine")
+    return {key: _read_value(value.strip("'\""))}
+
+
+def _read_value(text):
+    """Read a value of `--config` as Snakemake does: nested ones keep numbers as text, which `check_config` reads."""
+    if not text:
+        return None
+    for read in (int, float, {"True": True, "False": False}.__getitem__, partial(yaml.load, Loader=yaml.BaseLoader)):
+        try:
+            return read(text)
+        except (ValueError, KeyError, yaml.YAMLError):
+            continue
+    return text
