@@ -5,6 +5,7 @@ its wildcards. `path_of` fills in both.
 """
 
 import glob
+import os
 import re
 from pathlib import Path
 
@@ -51,6 +52,50 @@ WRITES = {
     "figures": (FIGURES, FIGURES_CHECKSUMS),
     "report": (PAGE,),
 }
+
+
+def with_plain_paths(config):
+    """Return the configuration with paths that Snakemake, a shell and a stage all take for the same."""
+    for key in ("results_dir", "data_dir"):
+        config[key] = plain_path(key, config[key])
+    for key in config["study"]["datasets"]:
+        entry = config["datasets"][key]
+        if "path" in entry:
+            entry["path"] = plain_path(f"datasets.{key}.path", entry["path"])
+    return config
+
+
+def plain_path(key, text) -> str:
+    """Return a path of the configuration as one that Snakemake and the commands of its jobs take for what it is.
+
+    Parameters
+    ----------
+    key : str
+        Where it stands, for messages.
+    text : str
+        ``~`` is a home folder. What starts with a dash, as options do, becomes absolute.
+
+    Raises
+    ------
+    ValueError
+        On characters of which Snakemake's patterns are made, and on a home that there is not.
+
+    Examples
+    --------
+    >>> plain_path("results_dir", "./a//b/")
+    'a/b'
+    """
+    try:
+        path = str(Path(text).expanduser())
+        path = os.path.abspath(path) if path.startswith("-") else path
+    except RuntimeError:
+        raise ValueError(f"{key}: got {text!r}, expected the home folder of a user; write the path in full") from None
+    if found := re.search("[{}<>]", path):
+        raise ValueError(
+            f"{key}: got {text!r} with {found[0]!r}, expected a path without braces and angle brackets, of which "
+            "Snakemake's patterns are made; rename it, or name a link to it"
+        )
+    return path
 
 
 def named(patterns) -> dict[str, str]:

@@ -46,7 +46,7 @@ class Study:
     """
 
     def __init__(self, config):
-        self.config = check_config(config)
+        self.config = paths.with_plain_paths(check_config(config))
         # Read once, not once per job.
         self._source_digest, self._parameters_of = cache(source_digest), cache(parameters_of)
         self.folders = {"results": self.config["results_dir"], "data": self.config["data_dir"]}
@@ -85,7 +85,7 @@ class Study:
     @property
     def mirror(self):
         """The folder or URL that downloads try first; empty without one. No part of a spec."""
-        return self.config.get("data_mirror") or ""
+        return os.path.expanduser(self.config.get("data_mirror") or "")
 
     def download_spec(self, source, file):
         """Return the spec of a download: what must arrive, not where it comes from."""
