@@ -53,7 +53,7 @@ def _is_out_of_memory(error):
 
 def _common_options():
     common = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    common.add_argument("--spec", help="what to do: a JSON text, or a file that holds one")
+    common.add_argument("--spec", help="what to do: JSON, a file that holds it, or - for the standard input")
     common.add_argument("--gpu", type=int, default=0, help="GPUs this job may use; 0 (the default) is the CPU")
     common.add_argument("--jobs-per-gpu", type=int, default=1, help="jobs that may share one GPU (default 1)")
     common.add_argument("--threads", type=int, default=1, help="CPU threads (default 1)")
@@ -92,9 +92,13 @@ def _read_spec(args):
     if text is None:
         raise ValueError("got no --spec, expected a JSON text or a file that holds one")
     try:
-        return json.loads(text if text.lstrip().startswith("{") else Path(text).read_text())
+        return json.loads(text if text.lstrip().startswith("{") else _read_text(text))
     except json.JSONDecodeError as error:
         raise ValueError(f"--spec: got no JSON ({error}), expected an object") from None
+
+
+def _read_text(path):
+    return sys.stdin.read() if path == "-" else Path(path).read_text()
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ rule download:
         spec=spec_of("download"),
         mirror=lambda wildcards, output: study.mirror,  # no part of the spec: another mirror gives the same file
     shell:
-        "python -m deepkm download --spec {params.spec:q} --output {output:q} --mirror={params.mirror:q}"
+        "python -m deepkm download --spec - <<< {params.spec:q} --output {output:q} --mirror={params.mirror:q}"
         " > {log:q} 2>&1"
 
 
@@ -44,7 +44,7 @@ rule dataset:
     params:
         spec=spec_of("dataset"),
     shell:
-        "python -m deepkm dataset --spec {params.spec:q} --input {input:q} --output {output.npz:q}"
+        "python -m deepkm dataset --spec - <<< {params.spec:q} --input {input:q} --output {output.npz:q}"
         " --meta {output.meta:q} > {log:q} 2>&1"
 
 
@@ -60,5 +60,5 @@ rule describe:
         spec=spec_of("describe"),
         folder=lambda wildcards, input: paths.path_of(paths.DESCRIPTION, **study.folders),
     shell:
-        "python -m deepkm describe --spec {params.spec:q} --data {input.npz:q} --output {params.folder:q} 2>&1"
+        "python -m deepkm describe --spec - <<< {params.spec:q} --data {input.npz:q} --output {params.folder:q} 2>&1"
         " | tee {log:q}"

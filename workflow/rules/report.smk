@@ -19,7 +19,7 @@ rule score:
         spec=spec_of("score"),
         folder=results_folder,  # a command cannot name 10,000 files
     shell:
-        "python -m deepkm score --spec {params.spec:q} --data {input.npz:q} --results {params.folder:q}"
+        "python -m deepkm score --spec - <<< {params.spec:q} --data {input.npz:q} --results {params.folder:q}"
         " --output {output:q} > {log:q} 2>&1"
 
 
@@ -38,7 +38,7 @@ rule statistics:
     params:
         spec=spec_of("statistics"),
     shell:
-        "python -m deepkm statistics --spec {params.spec:q} --scores {input.scores:q} --output {output:q} > {log:q} 2>&1"
+        "python -m deepkm statistics --spec - <<< {params.spec:q} --scores {input.scores:q} --output {output:q} > {log:q} 2>&1"
 
 
 rule tables:
@@ -57,7 +57,7 @@ rule tables:
     params:
         spec=spec_of("tables"),
     shell:
-        "python -m deepkm tables --spec {params.spec:q} --scores {input.scores:q} --runs {input.runs:q}"
+        "python -m deepkm tables --spec - <<< {params.spec:q} --scores {input.scores:q} --runs {input.runs:q}"
         " --parameters {input.parameters:q} --pairwise {input.pairwise:q} --best {input.best:q} --output {output:q}"
         " > {log:q} 2>&1"
 
@@ -87,7 +87,7 @@ rule figures:
         spec=spec_of("figures"),
         folder=results_folder,
     shell:
-        "python -m deepkm figures --spec {params.spec:q} --tables {input.tables:q} --data {input.npz:q}"
+        "python -m deepkm figures --spec - <<< {params.spec:q} --tables {input.tables:q} --data {input.npz:q}"
         " --results {params.folder:q} --output {output.folder:q} --checksums {output.checksums:q} > {log:q} 2>&1"
 
 
@@ -125,7 +125,7 @@ rule report:
         figures=lambda wildcards, output: paths.path_of(paths.FIGURES, **study.folders),
         study=called_as,
     shell:
-        "python -m deepkm report --spec {params.spec:q} --tables {input.tables:q} --figures {params.figures:q}"
+        "python -m deepkm report --spec - <<< {params.spec:q} --tables {input.tables:q} --figures {params.figures:q}"
         " --study {input.study:q} {params.study:q} --output {output:q} > {log:q} 2>&1"
 
 

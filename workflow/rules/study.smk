@@ -30,6 +30,7 @@ for name, first in (("PATH", os.path.dirname(sys.executable)), ("PYTHONPATH", py
 # SLURM warns a whole job; only training listens: deepkm.jobs.interruption.
 signal.signal(signal.SIGUSR1, signal.SIG_IGN)
 try:
+    paths.plain_path("the folder of the Snakefile", str(workflow.basedir))
     study = Study(config)
     if workflow.is_main_process:
         logger.addFilter(CalmEnd())
@@ -42,8 +43,10 @@ except ValueError as error:
     raise WorkflowError(f"config: {error}") from None
 
 
+# A spec is a value of a function, since in a text Snakemake takes braces for wildcards, and reaches its stage through
+# the standard input, since an argument has a largest length; files are quoted arguments.
 def spec_of(rule):
-    """Return a function for `params`: of its value, and not of a text, Snakemake takes braces as they are."""
+    """Return a function that gives the spec of a rule's job."""
     return lambda wildcards: dumps(study.spec_of(rule, **wildcards))
 
 
@@ -51,6 +54,11 @@ def spec_of(rule):
 def results_folder(wildcards, output):
     """Return the folder of all results."""
     return study.folders["results"]
+
+
+def jobs_per_gpu(wildcards, output):
+    """Return how many jobs may share a GPU."""
+    return study.config["jobs_per_gpu"]
 
 
 def called_as(wildcards, output):

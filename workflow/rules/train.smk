@@ -18,12 +18,12 @@ rule autoencoder:
     threads: 1
     resources:
         gpu=1,
-        jobs_per_gpu=study.config["jobs_per_gpu"],
     params:
         spec=spec_of("autoencoder"),
+        jobs_per_gpu=jobs_per_gpu,
     shell:
-        "exec python -m deepkm autoencoder --spec {params.spec:q} --data {input.npz:q} --output {output:q}"
-        " --gpu {resources.gpu} --jobs-per-gpu {resources.jobs_per_gpu} --threads {threads} > {log:q} 2>&1"
+        "exec python -m deepkm autoencoder --spec - <<< {params.spec:q} --data {input.npz:q} --output {output:q}"
+        " --gpu {resources.gpu} --jobs-per-gpu {params.jobs_per_gpu} --threads {threads} > {log:q} 2>&1"
 
 
 rule cluster:
@@ -43,9 +43,9 @@ rule cluster:
     threads: 1
     resources:
         gpu=1,
-        jobs_per_gpu=study.config["jobs_per_gpu"],
     params:
         spec=spec_of("cluster"),
+        jobs_per_gpu=jobs_per_gpu,
     shell:
-        "exec python -m deepkm cluster --spec {params.spec:q} --data {input.npz:q} --autoencoder {input.autoencoder:q}"
-        " --output {output:q} --gpu {resources.gpu} --jobs-per-gpu {resources.jobs_per_gpu} --threads {threads} > {log:q} 2>&1"
+        "exec python -m deepkm cluster --spec - <<< {params.spec:q} --data {input.npz:q} --autoencoder {input.autoencoder:q}"
+        " --output {output:q} --gpu {resources.gpu} --jobs-per-gpu {params.jobs_per_gpu} --threads {threads} > {log:q} 2>&1"
