@@ -7,13 +7,21 @@ import pandas as pd
 from deepkm.numerics.metrics import METRICS
 from deepkm.report.tables.layout import to_markdown
 from deepkm.report.tables.two_studies import changes_table, compare_jobs, compare_scores, numbers_table
+from deepkm.study.inventory import load_study
+from deepkm.study.options import add_study_arguments
 from deepkm.study.paths import SCORES, TRAINED, files_of, path_of
 from deepkm.study.results import read_result
 
 
 def add_arguments(parser):
     parser.add_argument("first", type=Path, help="a folder of results, as results_dir of a study")
-    parser.add_argument("second", type=Path, help="another one; differences are this one minus the first")
+    parser.add_argument(
+        "second",
+        type=Path,
+        nargs="?",
+        help="another one (default: that of the study); differences are this one minus the first",
+    )
+    add_study_arguments(parser)
     parser.add_argument("--output", nargs="*", default=[], type=Path, help=".md: the text; .csv: the numbers")
     parser.set_defaults(spec="{}")  # everything is read from the results
 
@@ -22,7 +30,7 @@ def main(args):
     for path in args.output:
         if path.suffix not in (".md", ".csv"):
             raise ValueError(f"--output: got {path}, expected a name that ends in .md or .csv; rename it")
-    folders = [args.first, args.second]
+    folders = [args.first, args.second or Path(load_study(args.configfile, args.config).folders["results"])]
     first, second = (read_jobs(folder) for folder in folders)
     described, seeds = [first[0], second[0]], [first[1], second[1]]
     changes = compare_jobs(*described)
