@@ -10,6 +10,7 @@ import time
 
 import psutil
 import pytest
+import yaml
 from conftest import ROOT, environment, run_snakemake, run_stage, snakemake_command, started_snakemake, wait_for
 from slow_study import (
     RESULT,
@@ -84,6 +85,27 @@ def test_a_polite_stop_saves_first(number, folder):
     assert f"going on from epoch {epoch}, saved at {number.name} " in log(folder)
 
 
+def test_ctrl_c_does_not_look_like_a_crash(folder):
+    with slow_job(folder, study=slow_study()) as snakemake:
+        os.killpg(snakemake.pid, signal.SIGINT)
+        assert snakemake.wait(120) == 1
+    told = output(folder).partition("Terminating processes on user request")[2]
+    assert f"Stopped before its end: {RESULT}" in told
+    assert "the same command goes on. So far: snakemake partial" in told
+    assert not re.search("[Ee]rror|Exception|Traceback|exec python", told)
+
+
+def test_ctrl_c_ends_a_stage_in_one_line(folder):
+    (folder / "study.yaml").write_text(yaml.safe_dump(slow_study()))
+    command = [sys.executable, "-m", "deepkm", "status", "--configfile", "study.yaml", "--watch", "60"]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, cwd=folder, env=environment(), **pipes) as watch:
+        assert "training jobs done" in watch.stdout.readline()
+        watch.send_signal(signal.SIGINT)
+        assert watch.stderr.read() == "deepkm: stopped by Ctrl-C\n"
+        assert watch.wait() == 130
+
+
 def test_a_second_signal_stops_at_once(folder):
     with slow_job(folder, study=slow_study(), pause=5) as snakemake:
         job = job_of(snakemake)
@@ -144,7 +166,7 @@ def test_everything_killed_at_once(folder):
     with slow_job(folder, study=slow_study()) as snakemake:
         os.killpg(snakemake.pid, signal.SIGKILL)
         snakemake.wait()
-    assert list((folder / ".snakemake" / "locks").glob("*.lock"))  # stale, yet the same command goes on
+    assert not list((folder / ".snakemake" / "locks").glob("*.lock"))  # which nobody would delete now
     assert "--unlock" not in go_on(folder)
     assert "going on from epoch" in log(folder)
 
@@ -153,7 +175,9 @@ def test_two_snakemakes_in_one_folder(folder):
     with slow_job(folder, study=slow_study()) as snakemake:
         second = run_snakemake(folder, RESULT, study=slow_study(), check=False)
         assert second.returncode == 1
-        assert second.stdout.count("Directory cannot be locked") == 1
+        assert second.stdout.count("Directory cannot be locked: got another Snakemake that makes files in results") == 1
+        assert run_snakemake(folder, RESULT, "-n", study=slow_study()).returncode == 0
+        assert "0 of 2 clustering jobs are done" in run_snakemake(folder, "partial", study=slow_study()).stdout
         assert "Traceback" not in second.stdout
         assert snakemake.wait(120) == 0, output(folder)
     assert assert_uninterrupted(folder, "slow") == 1
