@@ -114,6 +114,14 @@ def run_stage(*arguments, check=True, folder=None):
     return done
 
 
+def shell(folder, command):
+    """Run a command as someone types it whose Python is this one, but does not see the checkout."""
+    variables = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    variables["PATH"] = os.pathsep.join([os.path.dirname(sys.executable), variables["PATH"]])
+    words = ["bash", "-c", command]
+    return subprocess.run(words, cwd=folder, env=variables, capture_output=True, text=True, check=False)
+
+
 def environment(root=ROOT):
     """This process's environment, with the package of one checkout first."""
     return {**os.environ, "PYTHONPATH": str(root)}

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from conftest import ROOT, TINY_STUDY, assert_same, changed, environment, run_snakemake, run_stage
+from conftest import ROOT, TINY_STUDY, assert_same, changed, environment, run_snakemake, run_stage, shell
 
 from deepkm import CT
 from deepkm.datasets.features import load_features
@@ -23,6 +23,7 @@ from deepkm.files import read_hdf5
 
 METHODS = TINY_STUDY["study"]["methods"]
 REPORT = {"score": 1, "statistics": 1, "tables": 1, "figures": 1, "report": 1}
+ASKED = {**REPORT, "record": 1}  # where the study asks for something else
 
 
 @pytest.fixture(scope="session")
@@ -104,7 +105,7 @@ def test_the_page_shows_the_study_and_commands_that_work(built):
     assert "8 of 8, in 10 training jobs" in text
     assert "All 8 runs are there" in text
     commands = [html.unescape(command) for command in re.findall("<code>(snakemake [^<]*)</code>", text)]
-    options = "--cores 1 --configfile study.yaml"
+    options = "--configfile study.yaml"
     assert {f"snakemake {target} {options}" for target in ("tables", "figures", "report")} <= set(commands)
     assert f"snakemake results/clusterings/ct/blobs/seed0.h5 --force {options}" in commands
     words = shlex.split(next(command for command in commands if "ct/blobs" in command))[1:]
@@ -120,7 +121,7 @@ def test_the_page_shows_the_study_and_commands_that_work(built):
 
 
 def test_the_page_is_made_again_when_its_design_changes(checkout):
-    edit(checkout / "deepkm" / "report" / "templates" / "page.css", "--ground: #fff", "--ground: #eee")
+    edit(checkout / "deepkm" / "report" / "page" / "templates" / "page.css", "--ground: #fff", "--ground: #eee")
     assert planned(checkout) == {"report": 1}
 
 
@@ -181,23 +182,23 @@ def test_the_pipeline_gives_what_the_estimator_gives(built):
 @pytest.mark.parametrize(
     ("study", "jobs"),
     [
-        (changed(methods={"dkm": {"alpha": 10.0}}), {"cluster": 2, **REPORT}),
+        (changed(methods={"dkm": {"alpha": 10.0}}), {"cluster": 2, **ASKED}),
         (changed(methods={"dkm": {"alpha": 1000}}), {}),  # the value it has
-        (changed(methods={"dkm": {"alpha": 1.0, "clustering_weight": 1000.0}}), {"cluster": 2, **REPORT}),  # swapped
-        (changed(methods={"dkm": {"title": "Another"}}), {"tables": 1, "figures": 1, "report": 1}),
+        (changed(methods={"dkm": {"alpha": 1.0, "clustering_weight": 1000.0}}), {"cluster": 2, **ASKED}),  # swapped
+        (changed(methods={"dkm": {"title": "Another"}}), {"tables": 1, "figures": 1, "report": 1, "record": 1}),
         (changed(methods={"dkm_reinit": {"alpha": 10.0}}), {}),  # not in the study
-        (changed(study={"seeds": [0, 1, 2]}), {"autoencoder": 1, "cluster": 4, **REPORT}),
-        (changed(study={"seeds": [0]}), REPORT),
+        (changed(study={"seeds": [0, 1, 2]}), {"autoencoder": 1, "cluster": 4, **ASKED}),
+        (changed(study={"seeds": [0]}), ASKED),
         (
             changed(study={"datasets": ["blobs", "digits"]}),
-            {"dataset": 1, "autoencoder": 2, "cluster": 8, **REPORT},
+            {"dataset": 1, "autoencoder": 2, "cluster": 8, **ASKED},
         ),
-        (changed(study={"methods": [*METHODS, "aekm_long"]}), {"cluster": 2, **REPORT}),
-        (changed(study={"methods": METHODS[:-1]}), REPORT),
-        (changed(training={"epochs": 4}), {"cluster": 6, **REPORT}),
-        (changed(training={"pretraining_epochs": 3}), {"autoencoder": 2, "cluster": 6, **REPORT}),
-        (changed(autoencoders={"mlp": {"hidden_widths": [9]}}), {"autoencoder": 2, "cluster": 6, **REPORT}),
-        (changed(seeds_per_job=2), {"autoencoder": 1, "cluster": 4, **REPORT}),
+        (changed(study={"methods": [*METHODS, "aekm_long"]}), {"cluster": 2, **ASKED}),
+        (changed(study={"methods": METHODS[:-1]}), ASKED),
+        (changed(training={"epochs": 4}), {"cluster": 6, **ASKED}),
+        (changed(training={"pretraining_epochs": 3}), {"autoencoder": 2, "cluster": 6, **ASKED}),
+        (changed(autoencoders={"mlp": {"hidden_widths": [9]}}), {"autoencoder": 2, "cluster": 6, **ASKED}),
+        (changed(seeds_per_job=2), {"autoencoder": 1, "cluster": 4, **ASKED}),
         (dict(reversed(TINY_STUDY.items())), {}),
     ],
     ids=[
@@ -234,16 +235,16 @@ def edit(path, old, new):
         ("methods/ct.py", "# lambda", "# the weight", {}),
         ("methods/ct.py", '"""Centering loss:', '"""Another text:', {}),
         ("methods/ct.py", ".mean((-2, -1))", ".mean((-1, -2)) * 2", {"cluster": 4, **REPORT}),
-        ("centers.py", "smallest=1e-12", "smallest=1e-11", {"cluster": 8, **REPORT}),
+        ("numerics/centers.py", "smallest=1e-12", "smallest=1e-11", {"cluster": 8, **REPORT}),
         (
-            "training.py",
+            "training/loop.py",
             "import numpy as np",
             "import numpy as np\n\nADDED = 1",
             {"autoencoder": 2, "cluster": 8, **REPORT},
         ),
-        ("layers.py", "sqrt(6 /", "sqrt(5 /", {"autoencoder": 2, "cluster": 8, **REPORT}),
-        ("metrics.py", "return float(table[", "return 1.0 * float(table[", REPORT),
-        ("report/figures.py", '"font.size": 8', '"font.size": 9', {"figures": 1, "report": 1}),
+        ("networks/layers.py", "sqrt(6 /", "sqrt(5 /", {"autoencoder": 2, "cluster": 8, **REPORT}),
+        ("numerics/metrics.py", "return float(table[", "return 1.0 * float(table[", REPORT),
+        ("report/figures/style.py", '"font.size": 8', '"font.size": 9', {"figures": 1, "report": 1}),
         ("stages/cluster.py", "check_enough_samples(len(x)", "check_enough_samples(int(len(x))", {}),
     ],
     ids=["comment", "docstring", "equation", "centers", "training", "autoencoder", "metric", "figure", "plumbing"],
@@ -263,7 +264,7 @@ def test_the_code_of_a_conversion(checkout):
 def test_a_data_set_removed(checkout):
     two = changed(study={"datasets": ["blobs", "digits"], "methods": ["km"], "seeds": [0]})
     run_snakemake(checkout, study=two)
-    assert planned(checkout, changed(study={"methods": ["km"], "seeds": [0]})) == REPORT
+    assert planned(checkout, changed(study={"methods": ["km"], "seeds": [0]})) == ASKED
 
 
 def test_the_text_of_a_rule_reruns_nothing(checkout):
@@ -333,9 +334,9 @@ def test_audit_status_partial_tables_and_pruning(built, tmp_path):
     assert sorted(line.split()[0] for line in lines) == ["foreign", "foreign", "missing", "unreadable"]
     done = run_stage("status", "--configfile", "study.yaml", folder=folder)
     assert done.stdout.splitlines()[0] == "8 of 10 training jobs done, 1 unreadable, 1 missing"
-    run_snakemake(folder, "partial", "clean_checkpoints", "--cores", "1")
+    run_snakemake(folder, "partial", "clean_checkpoints")
     assert not useless.exists()
-    table = (folder / "results" / "partial" / "acc.md").read_text()
+    table = (folder / "results" / "partial" / "tables" / "acc.md").read_text()
     assert re.search(r"\| CT +\| .*\(1/2\)", table)
     assert re.search(r"\| DKM +\| .*\(2/2\)", table)
     page = (folder / "results" / "partial" / "report.html").read_text()
@@ -380,6 +381,46 @@ def test_the_readme_adds_a_method(tmp_path):
     text = code.replace("distance.amin(-1)", "2 * distance.amin(-1)")
     (tmp_path / "my_method.py").write_text(text)
     assert planned(tmp_path, changed(**entry)) == {"cluster": 1, **REPORT}
+
+
+def test_a_method_beside_the_file_of_a_study_fails_and_is_mended(tmp_path):
+    """Jobs find it; commands named after the failure work; the same command goes on."""
+    mine = tmp_path / "st udies"
+    mine.mkdir()
+    code = "from deepkm.methods.ct import CT\n\n\nclass Broken(CT):\n    def loss(self, batch, run):\n        {}\n"
+    (mine / "of_mine.py").write_text(code.format("raise ValueError('this method fails')"))
+    entry = {"estimator": "of_mine:Broken", "autoencoder": "mlp"}
+    study = changed(study={"methods": ["km", "broken"], "seeds": [0]}, methods={"broken": entry})
+    (mine / "mine.yaml").write_text(yaml.safe_dump(study))
+    command = f"snakemake -s {ROOT}/Snakefile --configfile 'st udies/mine.yaml' --resources gpu=0 --keep-going tables"
+    failed = shell(tmp_path, command)
+    assert failed.returncode == 1
+    assert "deepkm: error: this method fails" in failed.stderr
+    partial, status = re.search("So far: (snakemake partial .*); how far: (.*)", failed.stderr).groups()
+    assert "--configfile 'st udies/mine.yaml'" in partial
+    assert "1 of 2 clustering jobs are done" in shell(tmp_path, partial).stdout
+    assert shell(tmp_path, status).stdout.startswith("2 of 3 training jobs done, 1 missing")
+    (mine / "of_mine.py").write_text(code.format("return super().loss(batch, run)"))
+    assert shell(tmp_path, command).returncode == 0
+    assert shell(tmp_path, status).stdout == "3 of 3 training jobs done\n"
+
+
+def test_what_the_study_asks_for_is_noted(built, checkout):
+    noted = json.loads((built / "results" / "study.json").read_text())
+    assert noted["study"] == TINY_STUDY["study"]
+    assert noted["methods"]["dkm"]["alpha"] == 1000.0
+    run_snakemake(checkout, "report", study=changed(methods={"dkm": {"title": "Another"}}))
+    assert json.loads((checkout / "results" / "study.json").read_text())["methods"]["dkm"]["title"] == "Another"
+    (checkout / "results" / "study.json").unlink()
+    assert planned(checkout, changed(methods={"dkm": {"title": "Another"}})) == {}
+
+
+def test_a_key_that_occurs_twice_is_seen(tmp_path):
+    (tmp_path / "twice.yaml").write_text("study: {seeds: [0]}\nstudy: {methods: [km]}\n")
+    done = shell(tmp_path, f"snakemake -s {ROOT}/Snakefile -n --configfile twice.yaml")
+    assert done.returncode == 1
+    assert "twice.yaml, line 2: got the key 'study' a second time" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_results_hold_no_pickles(built):

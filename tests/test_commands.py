@@ -1,0 +1,99 @@
+"""Each command in README, docs and studies is run as it stands there, in a small copy of the checkout."""
+
+import re
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from conftest import ROOT, shell
+
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *ROOT.glob("docs/*.md"), *ROOT.glob("studies/*.yaml")]
+PROGRAM = re.compile(r"(snakemake|python|make|pip|git|ssh|sinfo|export|pytest|apt-get|\.) ")
+# Run with `-n`, since they need what is not here.
+PLANNED = {
+    "profiles/slurm": "a SLURM cluster; tests/slurm has one",
+    "PIE_pose27.mat": "the real file",
+    "deepcluster": "minutes",
+}
+SKIPPED = {
+    r"git clone <this repository>": "names no address",
+    r"\. \.venv/bin/activate|make (test|lint)|pytest ": "what runs these tests",
+    r"make bench|python -m benchmarks": "up to hours; their pages say what came out",
+    r"pip install|apt-get": "a download; tests/test_package.py installs the package",
+    r"ssh login-node|sinfo ": "a cluster's own",
+    r"python -m deepkm cluster --spec \.\.\.": "no whole command",
+}
+
+
+def commands_of(page):
+    """Yield the commands of a page: in its `sh` blocks, in its indented lines, and between backticks."""
+    text = page.read_text()
+    if page.suffix == ".yaml":
+        text = re.sub("^#", " ", text, flags=re.MULTILINE)
+    blocks = re.findall(r"^```sh\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    text = re.sub(r"^```.*?^```", "", text, flags=re.DOTALL | re.MULTILINE)
+    blocks += re.findall(r"^((?:    .*\n)+)", text, re.MULTILINE)
+    for line in "\n".join(blocks).replace("\\\n", " ").splitlines():
+        yield re.sub(r"\s+", " ", re.sub(r"\s#.*", "", line)).strip()
+    yield from re.findall(r"`([^`\n]+)`", text)
+
+
+COMMANDS = sorted({command for page in PAGES for command in commands_of(page) if PROGRAM.match(command)})
+
+
+def found_in(patterns, command):
+    return next((reason for pattern, reason in patterns.items() if re.search(pattern, command)), None)
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory):
+    """A copy of the checkout whose studies are small, with results of two, and what the commands' examples name."""
+    folder = tmp_path_factory.mktemp("commands") / "deepkm"
+    for name in ("deepkm", "workflow", "profiles", "envs", "studies"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("Snakefile", "Makefile"):
+        shutil.copy(ROOT / name, folder)
+    config = yaml.safe_load((ROOT / "config.yaml").read_text())
+    config["study"] = {"datasets": ["blobs"], "methods": ["km", "dkm"], "seeds": [0]}
+    config["training"] |= {"pretraining_epochs": 1, "epochs": 1}
+    config["datasets"]["blobs"] |= {"n_samples": 60, "n_features": 4, "n_clusters": 3}
+    config["autoencoders"]["mlp"] = {"kind": "mlp", "hidden_widths": [8]}
+    (folder / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
+    for path in (folder / "studies").glob("*.yaml"):
+        small = {"results_dir": yaml.safe_load(path.read_text())["results_dir"], "study": {"methods": ["km"]}}
+        if path.stem == "usps":
+            small |= {"study": {"methods": ["km"], "datasets": ["usps"]}, "datasets": {"usps": {"path": "my/usps.npz"}}}
+        path.write_text(yaml.safe_dump(small))
+    (folder / "my").mkdir()
+    feature = np.random.default_rng(0).uniform(-1, 1, (40, 256))
+    np.savez(folder / "my" / "usps.npz", feature=feature, target=np.arange(40) % 10)
+    (folder / "my" / "PIE_pose27.mat").touch()
+    (folder / ".venv").mkdir()
+    (folder / ".venv" / "bin").symlink_to(Path(sys.executable).parent)
+    (folder / ".venv" / "ready").touch()
+    run(folder, "snakemake --cores 2 --resources gpu=0")
+    for name in ("results-a", "results-b"):
+        shutil.copytree(folder / "results", folder / name)
+    return folder
+
+
+def run(folder, command):
+    """Run a command that must end well; return its output."""
+    done = shell(folder, command.replace("/my/", f"{folder}/my/").replace("/shared/", f"{folder}/shared/"))
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("command", [command for command in COMMANDS if not found_in(SKIPPED, command)])
+def test_a_command_of_the_docs(checkout, command):
+    needs = found_in(PLANNED, command)
+    output = run(checkout, f"{command} -n" if needs and " -n" not in command else command)
+    assert "Traceback" not in output
+
+
+@pytest.mark.parametrize("pattern", [*SKIPPED, *PLANNED])
+def test_what_is_not_run_is_still_there(pattern):
+    assert any(re.search(pattern, command) for command in COMMANDS)
