@@ -1,6 +1,10 @@
+import subprocess
+import sys
+
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import environment
 
 from deepkm.datasets.features import scale
 from deepkm.numerics.metrics import accuracy, contingency
@@ -187,6 +191,34 @@ def test_critical_differences_are_those_of_the_statistics():
     assert all(any(method.title in text for text in texts) for method in METHODS.values())
     one = compare_over_datasets(scores[scores["dataset"] == "d0"], datasets=["d0"], methods=list(METHODS))
     assert draw_critical_difference(*one, METHODS, metric="acc") is None
+
+
+DRAW = """
+import sys
+import pandas as pd
+from deepkm.report.figures.ranks import draw_critical_difference
+from deepkm.report.figures.style import methods_of, save
+tables = [pd.read_csv(path) for path in sys.argv[1:3]]
+methods = methods_of({f"m{i}": f"Method {i}" for i in range(9)}, {})
+save(draw_critical_difference(*tables, methods, metric="acc").figure, sys.argv[3])
+"""
+
+
+def test_critical_differences_do_not_depend_on_the_hash_seed(tmp_path):
+    random = np.random.default_rng(0)
+    keys = {"datasets": [f"d{i}" for i in range(5)], "methods": [f"m{i}" for i in range(9)]}
+    rows = [
+        {"dataset": dataset, "method": method, "seed": 0, "acc": 0.1 * int(method[1]) + 0.3 * random.random()}
+        for dataset in keys["datasets"]
+        for method in keys["methods"]
+    ]
+    for name, table in zip("ab", compare_over_datasets(pd.DataFrame(rows).assign(nmi=0, ari=0), **keys), strict=True):
+        table.to_csv(tmp_path / f"{name}.csv", index=False)
+    for seed in "12":
+        command = [sys.executable, "-c", DRAW, *(tmp_path / name for name in ("a.csv", "b.csv", seed))]
+        subprocess.run(command, env=environment() | {"PYTHONHASHSEED": seed}, check=True)
+    assert (tmp_path / "1.svg").read_bytes() == (tmp_path / "2.svg").read_bytes()
+    assert (tmp_path / "1.png").read_bytes() == (tmp_path / "2.png").read_bytes()
 
 
 def grid_of(values, **others):

@@ -60,12 +60,12 @@ def _check_dataset(key, entry):
         raise ValueError(
             f"datasets.{key}: got neither `source` nor `path`, expected `path: my.npz` or `source: digits`"
         )
-    for name in {"blobs": SOURCE_KEYS["blobs"]}.get(source, set()) - set(entry):
+    for name in sorted({"blobs": SOURCE_KEYS["blobs"]}.get(source, set()) - set(entry)):
         raise ValueError(f"datasets.{key}: got no `{name}`, expected one for `source: {source}`")
     # A study that gives a `path` to a fetched data set takes its place.
     used = SOURCE_KEYS.get(source, OWN_KEYS if "path" in entry else {"first"} if source in load_catalogue() else set())
     hint = "; name a `path` of your own too, or" if source in load_catalogue() and set(entry) & OWN_KEYS else ";"
-    for name in set(entry) - used - {"title", "source", "n_clusters", "scaling"}:
+    for name in sorted(set(entry) - used - {"title", "source", "n_clusters", "scaling"}):
         raise ValueError(f"datasets.{key}.{name}: got a key that `source: {source}` does not use{hint} remove it")
 
 
@@ -76,7 +76,7 @@ def _check_method(key, entry, config):
         raise ValueError(f"methods.{key}.estimator: {error}") from None
     if entry.get("autoencoder") is not None:
         _check_known(f"methods.{key}.autoencoder", entry["autoencoder"], config["autoencoders"], what="autoencoder")
-    for name in set(entry) - ENTRY_KEYS:
+    for name in sorted(set(entry) - ENTRY_KEYS):
         _check_known(f"methods.{key}", name, known, what="parameter")
     for dataset, override in entry.get("per_dataset", {}).items():
         _check_known(f"methods.{key}.per_dataset", dataset, config["datasets"], what="data set")

@@ -105,23 +105,28 @@ def draw_critical_difference(friedman, nemenyi, methods, *, metric):
     from scikit_posthocs import critical_difference_diagram  # noqa: PLC0415  it takes seconds, and few studies need it
 
     ranks = rows.set_index("method")["average_rank"].sort_values(kind="stable")
-    p = pd.DataFrame(1.0, index=ranks.index, columns=ranks.index)
+    place = {method: i for i, method in enumerate(ranks.index)}  # of texts, the library draws sets in any order
+    p = np.ones((len(ranks), len(ranks)))
     for row in pairs.itertuples():
-        p.loc[row.method, row.other] = p.loc[row.other, row.method] = row.p
+        p[place[row.method], place[row.other]] = p[place[row.other], place[row.method]] = row.p
     figure = new_figure(0.7 + 0.13 * len(ranks), title=f"{title_of(metric)}: average ranks over data sets")
-    axis, unique = figure.subplots(), {method: methods[method].title for method in ranks.index}
-    if len(set(unique.values())) < len(unique):
-        unique = {method: f"{title} ({method})" for method, title in unique.items()}
     drawn = critical_difference_diagram(
-        ranks.rename(unique),
-        p.rename(index=unique, columns=unique),
-        ax=axis,
-        color_palette={unique[method]: methods[method].color for method in ranks.index},
+        ranks.reset_index(drop=True),
+        pd.DataFrame(p),
+        ax=figure.subplots(),
+        color_palette={i: methods[method].color for method, i in place.items()},
+        label_fmt_left="{label}",
+        label_fmt_right="{label}",
         label_props={"fontsize": 7},
         text_h_margin=0.05,
     )
+    titles = [methods[method].title for method in ranks.index]
+    if len(set(titles)) < len(titles):
+        titles = [f"{title} ({method})" for title, method in zip(titles, ranks.index, strict=True)]
     for label in drawn["labels"]:
-        label.set_color("black")
+        i = int(label.get_text())
+        parts = [titles[i], f"({ranks.iloc[i]:.2g})"]
+        label.set(text=" ".join(parts if label.get_ha() == "right" else parts[::-1]), color="black")
     first, n_datasets = rows.iloc[0], int(rows["n_datasets"].max())
     distance = f"Ranks that differ by less than {first.critical_difference:.2f} are joined by a bar"
     return Drawing(
