@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 
 from deepkm.datasets.arrays import check_form, encode_target
+from deepkm.datasets.features import extremes, moments, pieces
 from deepkm.datasets.own import open_hdf5, read_labels
 
 # Features that are larger than this as float32 stay in their file.
 IN_MEMORY_BYTES = 2**31
-PIECE_BYTES = 2**26
 
 
 def stays_in_file(path, stream=None):
@@ -32,7 +32,7 @@ def scan(path):
     Returns
     -------
     about : dict of str to ndarray
-        ``feature_file``, ``feature_shape``, ``feature_type``, ``feature_range`` (2,), ``feature_mean`` and
+        ``feature_file``, ``feature_shape``, ``feature_type``, the features' `Statistics` as ``feature_low`` to
         ``feature_deviation`` (F,), and ``target`` and ``class_names`` where there are labels.
     sha256 : str
         Of the features.
@@ -50,32 +50,25 @@ def scan(path):
             "feature_shape": np.array(feature.shape),
             "feature_type": np.array(str(feature.dtype)),
         }
-        moments, digest = _scan_pieces(feature, path)
+        statistics, digest = _scan_pieces(feature, path)
         target = read_labels(file)
     if target is not None:
         about["target"], names = encode_target(target, about["feature_shape"][0], path)
         about["class_names"] = np.array(names, np.str_)
-    return about | moments, digest
+    return about | {f"feature_{name}": value for name, value in vars(statistics).items()}, digest
 
 
 def _scan_pieces(feature, path):
-    n_features = math.prod(feature.shape[1:])
-    rows = max(1, PIECE_BYTES // (8 * n_features))
-    low, high, count, n_bad = np.inf, -np.inf, 0, 0
-    mean, squares = np.zeros(n_features), np.zeros(n_features)  # squares: of the deviations from the mean
+    """Return the `Statistics` of finite features and their digest."""
     digest = hashlib.sha256()
-    for start in range(0, len(feature), rows):
-        piece = feature[start : start + rows]
-        digest.update(np.ascontiguousarray(piece))
-        x = piece.reshape(len(piece), -1).astype(np.float64)
-        n_bad += np.count_nonzero(~np.isfinite(x))
-        low, high = min(low, x.min()), max(high, x.max())
-        # Chan, Golub, LeVeque 1979: the moments of two parts give those of the whole.
-        shift, total = x.mean(0) - mean, count + len(x)
-        squares += x.var(0) * len(x) + shift**2 * count * len(x) / total
-        mean += shift * len(x) / total
-        count = total
-    if n_bad:
+    low, high = extremes(_digested(feature, digest))
+    if not (np.isfinite(low) & np.isfinite(high)).all():
+        n_bad = sum(np.count_nonzero(~np.isfinite(x)) for _, x in pieces(feature))
         raise ValueError(f"{path}: got {n_bad} NaN or infinite numbers, expected finite ones; drop those samples")
-    moments = {"feature_range": [low, high], "feature_mean": mean, "feature_deviation": np.sqrt(squares / count)}
-    return {name: np.asarray(value, np.float64) for name, value in moments.items()}, digest.hexdigest()
+    return moments(feature, low, high), digest.hexdigest()
+
+
+def _digested(feature, digest):
+    for _, x in pieces(feature):
+        digest.update(np.ascontiguousarray(x))
+        yield x

@@ -5,8 +5,9 @@ import numpy as np
 import torch
 
 from deepkm.datasets.converted import read_converted
+from deepkm.datasets.features import Scaler, stored_statistics
 
-ABOUT = tuple(f"feature_{name}" for name in ("file", "shape", "range", "mean", "deviation"))
+ABOUT = tuple(f"feature_{name}" for name in ("file", "shape", "low", "high", "mean", "deviation"))
 
 
 class StreamedFeatures:
@@ -29,7 +30,7 @@ class StreamedFeatures:
     def __init__(self, path, scaling, device="cpu"):
         about = read_converted(path, *ABOUT)
         source, n_samples = str(about["feature_file"]), int(about["feature_shape"][0])
-        self._shift, self._factor = _scale_by(about, scaling)
+        self._scaler = Scaler(stored_statistics(about), scaling).checked(path)
         self.device = torch.device(device)
         try:
             self._feature = h5py.File(source, "r")["feature"]
@@ -59,26 +60,9 @@ class StreamedFeatures:
             yield self[start : start + size]
 
     def _finish(self, values):
-        x = values.reshape(len(values), self.shape[1]).astype(np.float32)
-        x -= self._shift
-        x *= self._factor
-        return torch.from_numpy(x).to(self.device)
+        return torch.from_numpy(self._scaler(values.reshape(len(values), self.shape[1]))).to(self.device)
 
 
 def is_streamed(path):
     """Tell whether the features of a converted data set stayed in the user's file."""
     return bool(read_converted(path, optional=["feature_file"]))
-
-
-def _scale_by(about, scaling):
-    """Return (shift, factor) such that ``(x - shift) * factor`` is scaled."""
-    if scaling == "none":
-        return np.float32(0), np.float32(1)
-    if scaling == "standard":
-        deviation = about["feature_deviation"]
-        return about["feature_mean"].astype(np.float32), (1 / np.where(deviation > 0, deviation, 1)).astype(np.float32)
-    low, high = about["feature_range"]
-    width = high - low if high > low else 1
-    if scaling == "symmetric":
-        return np.float32(low + width / 2 if high > low else low + 0.5), np.float32(2 / width)
-    return np.float32(low), np.float32(1 / width)

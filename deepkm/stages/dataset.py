@@ -8,6 +8,7 @@ import numpy as np
 
 from deepkm.datasets.arrays import check_clusters
 from deepkm.datasets.converted import read_converted, write_converted
+from deepkm.datasets.features import Scaler, measure, stored_statistics
 from deepkm.datasets.images import image_files
 from deepkm.datasets.large import scan, stays_in_file
 from deepkm.datasets.sources import load_source
@@ -19,6 +20,7 @@ def add_arguments(parser):
     parser.add_argument("--input", nargs="*", default=[], type=Path, help="the raw files, or the user's file or folder")
     parser.add_argument("--output", required=True, type=Path, help="the .npz to write")
     parser.add_argument("--meta", required=True, type=Path, help="the .json to write")
+    parser.add_argument("--scaling", default="none", help="of the features in training, which must hold what it gives")
 
 
 def main(args):
@@ -37,9 +39,13 @@ def convert(args):
         if "first" in spec:
             raise ValueError(f"datasets.{spec['name']}.first: got {spec['first']} with `stream`; use one of them")
         members, meta = _in_file(args.input[0])
+        statistics = stored_statistics(members)
     else:
-        members, meta = _in_memory(load_source(spec, args.input))
+        arrays = load_source(spec, args.input)
+        statistics = measure(arrays.feature, args.scaling)
+        members, meta = _in_memory(arrays)
         members["source_sha256"] = np.array(_source_lines(args.input), np.str_)
+    Scaler(statistics, args.scaling).checked(f"datasets.{spec['name']}")
     members |= {"source": np.array(spec["source"]), "sha256": np.array(meta["sha256"]["feature"])}
     members["spec"] = np.array(json.dumps(spec, sort_keys=True))
     check_clusters(meta["shape"][0], spec["n_clusters"], spec["name"])

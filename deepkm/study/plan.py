@@ -95,6 +95,10 @@ class Study:
         """Return the key of the autoencoder that a method builds on, or None."""
         return self.config["methods"][method].get("autoencoder")
 
+    def scaling_of(self, dataset):
+        """Return how a data set's features are scaled."""
+        return self.config["datasets"][dataset].get("scaling", "none")
+
     def dataset_spec(self, dataset):
         """Return the spec of a conversion. The path is no part of it: its content is what counts."""
         entry = self.config["datasets"][dataset]
@@ -238,8 +242,8 @@ class Study:
         return {"source": entry.get("source", "file"), "departs": "; ".join(departs)}
 
     def _features(self, dataset):
-        entry = self.config["datasets"][dataset]
-        return {"name": dataset, "n_clusters": entry["n_clusters"], "scaling": entry.get("scaling", "none")}
+        n_clusters = self.config["datasets"][dataset]["n_clusters"]
+        return {"name": dataset, "n_clusters": n_clusters, "scaling": self.scaling_of(dataset)}
 
     def _autoencoder_parameters(self, dataset, autoencoder):
         entry = {**self.config["training"], **self.config["autoencoders"][autoencoder]}

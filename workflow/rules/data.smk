@@ -43,9 +43,11 @@ rule dataset:
         "../../envs/deepkm.yaml"
     params:
         spec=spec_of("dataset"),
+        # No part of the spec: it decides what is refused, not what is written.
+        scaling=lambda wildcards, output: study.scaling_of(wildcards.dataset),
     shell:
         "python -m deepkm dataset --spec - <<< {params.spec:q} --input {input:q} --output {output.npz:q}"
-        " --meta {output.meta:q} > {log:q} 2>&1"
+        " --meta {output.meta:q} --scaling {params.scaling} > {log:q} 2>&1"
 
 
 rule describe:
