@@ -260,3 +260,53 @@ def test_restarts_that_tie_but_for_rounding_give_the_first():
     found, inertia = lloyd(z, starts)
     assert math.isclose(inertia.min(), inertia.max(), rel_tol=1e-9)
     assert torch.equal(kmeans(z, 2, seeds=[0]), found[:, 0])
+
+
+def far_groups(dtype):
+    """Return samples (1, N, 2) in blobs of deviation 0.1, four around the origin and four far off, and single ones."""
+    corners = np.array([[1, 1], [1, -1], [-1, 1], [-1, -1]])
+    single = [[1e5, 3e5], [-2e5, 0], [0, 9e4], [-1e5, 300]]
+    places = np.vstack([corners, corners + np.array([1e5, 0])]).repeat(50, 0)
+    x = np.vstack([places + 0.1 * np.random.default_rng(0).normal(size=places.shape), single])
+    return torch.tensor(x[None], dtype=dtype), np.append(np.arange(8).repeat(50), [8, 9, 10, 11])
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_blobs_far_from_each_other_settle_where_float64_settles(dtype):
+    z, group = far_groups(dtype)
+    starts = z[:, [np.flatnonzero(group == k)[0] for k in range(12)]].unsqueeze(1) + 0.05
+    expected = naive_lloyd(z[0].double().numpy(), starts[0, 0].double().numpy())
+    torch.testing.assert_close(settle(z, starts)[0, 0].double(), torch.tensor(expected), rtol=1e-7, atol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("seed", range(3))
+def test_blobs_far_from_each_other_are_found(seed, dtype):
+    z, group = far_groups(dtype)
+    found = kmeans(z, 12, seeds=[seed], n_init=4)
+    labels = nearest(z, found)[0].numpy()
+    assert len(set(zip(group, labels, strict=True))) == 12
+
+
+def test_inertia_far_from_the_mean_is_not_lost():
+    z, _ = far_groups(torch.float32)
+    found, total = lloyd(z, kmeans_plus_plus(z, 12, seeds=[0], n_init=3))
+    expected = squared_distances(z.double().expand(3, -1, -1), found[0].double()).amin(2).sum(1)
+    torch.testing.assert_close(total[0], expected)
+
+
+def test_an_outlier_and_a_center_on_it_cost_no_other_sample_its_center():
+    """Four blobs at the corners of a square of side 2, one sample at 99999, a code for "missing": K = 5."""
+    corners = torch.tensor([[1.0, 1.0], [1.0, -1.0], [-1.0, 1.0], [-1.0, -1.0]])
+    z = torch.cat([corners.repeat(100, 1) + 0.1 * random(400, 2).float(), torch.full((1, 2), 99999.0)])[None]
+    found = kmeans(z, 5, seeds=[0])
+    expected = squared_distances(z.double(), found.double()).argmin(2)
+    assert torch.equal(nearest(z, found), expected)
+    assert expected.unique(return_counts=True)[1].sort().values.tolist() == [1, 100, 100, 100, 100]
+
+
+def test_an_emptied_cluster_far_from_the_mean_takes_the_farthest_sample():
+    x = torch.tensor([[1e5, 0.0], [1e5, 1.0], [1e5, 9.0], [-1e5, 0.0]])
+    starts = torch.tensor([[1e5, 4.0], [1e5, 100.0], [-1e5, 0.0]])
+    found = settle(x[None], starts[None, None], tol=0)[0, 0]
+    assert sorted(found.tolist()) == [[-1e5, 0.0], [1e5, 0.5], [1e5, 9.0]]

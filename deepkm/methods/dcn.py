@@ -6,7 +6,7 @@ import torch
 from torch.nn import functional
 
 from deepkm.methods.base import DeepClustering, NonNegative, Positive
-from deepkm.numerics.centers import nearest
+from deepkm.numerics.centers import nearest, squared_distances
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -58,7 +58,7 @@ class DCN(DeepClustering):
 
     def after_step(self, batch, run):
         z = run.autoencoder.encode(batch.x)  # batch.z is older than the step
-        assigned = nearest(z, run.centers)  # (S, B)
+        assigned = squared_distances(z, run.centers).argmin(-1)  # (S, B)
         run.state["assigned"].scatter_(1, batch.index, assigned)
         member = functional.one_hot(assigned, self.n_clusters).to(z)  # (S, B, K)
         counts, added = run.state["counts"], member.sum(1).unsqueeze(-1)  # (S, K, 1)

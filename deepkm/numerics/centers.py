@@ -9,6 +9,8 @@ import torch
 
 # Numbers held at once by one chunk of a pass over the data: 64 MiB in float32.
 CHUNK_NUMEL = 2**24
+# What products round off squared distances, in units of eps times the squared norms, may be this part of what matters.
+ROUNDING = 1 / 128
 
 
 def squared_distances(z, centers):
@@ -24,12 +26,51 @@ def expanded_distances(z, centers):
     """Return the squared Euclidean distances, shape (S, N, K), by ||z||^2 - 2 z.r + ||r||^2.
 
     Holds (S, N, K) numbers: meant for whole data sets and for many features. Taken from the mean of the centers, so
-    that little is lost to cancellation; never negative.
+    that little is lost to cancellation; by differences where much would be. Never negative.
     """
     origin = centers.detach().mean(-2, keepdim=True)
-    z, centers = z - origin, centers - origin
-    norms = z.square().sum(-1).unsqueeze(-1) + centers.square().sum(-1).unsqueeze(-2)
-    return (norms - 2 * z @ centers.mT).clamp_min(0)
+    part, around = z - origin, centers - origin
+    squares = around.square().sum(-1)  # (S, K)
+    norms = part.square().sum(-1).unsqueeze(-1) + squares.unsqueeze(-2)
+    distance = norms.sub(part @ around.mT, alpha=2).clamp_min(0)
+    least, most = distance.detach().amin().item(), norms.detach().amax().item()
+    if least * ROUNDING > most * torch.finfo(z.dtype).eps or not (lost := products_cancel(around, squares)).any():
+        return distance
+    return torch.where(lost[..., None, None], exact_distances(z, centers).to(z.dtype), distance)
+
+
+def exact_distances(z, centers):
+    """Return the squared Euclidean distances, shape (S, N, K), by differences in float64: slow, and right for any z.
+
+    In the type of z, differences would tell no more of samples far from all centers than products do.
+    """
+    centers, step = centers.double(), max(1, CHUNK_NUMEL // (z.numel() // z.shape[-2]))
+    parts = [torch.cdist(part.double(), centers, compute_mode=_BY_DIFFERENCES) for part in z.split(step, dim=-2)]
+    return torch.cat(parts, dim=-2).square()
+
+
+_BY_DIFFERENCES = "donot_use_mm_for_euclid_dist"
+
+
+@torch.no_grad()
+def products_cancel(centers, squares):
+    """Return of which runs products may give a sample to a center that is not its nearest, (...,).
+
+    The centers (..., K, D) lie around the origin of the products, `squares` (..., K) are their squared norms. A product
+    rounds off about eps ||r||^2: where that is no small part of the squared distance of two centers, it may decide
+    between them.
+    """
+    half = squares * ((1 - torch.finfo(squares.dtype).eps / ROUNDING) / 2)
+    close = centers @ centers.mT >= half.unsqueeze(-1) + half.unsqueeze(-2)  # (..., K, K), each to itself
+    return close.sum((-2, -1)) > centers.shape[-2]
+
+
+def sum_cancels(total, squares, dtype):
+    """Tell where a sum of squared distances by products of type `dtype` may be little but rounding.
+
+    `squares` is the sum of the samples' squared norms around the origin of the products.
+    """
+    return total * ROUNDING < torch.finfo(dtype).eps * squares
 
 
 def softmin(distance, alpha):
@@ -79,8 +120,12 @@ def log_power_mean(distance, exponent):
 def nearest(z, centers):
     """Return the index of the nearest center of each sample, shape (S, N)."""
     origin = centers.mean(1, keepdim=True)  # near the data, so that the expanded form loses little to cancellation
-    centers = centers - origin
-    norms = centers.square().sum(-1).unsqueeze(1)  # (S, 1, K)
+    around = centers - origin
+    squares = around.square().sum(-1)  # (S, K)
+    norms, lost = squares.unsqueeze(1), products_cancel(around, squares)
     chunk = max(1, CHUNK_NUMEL // (z.shape[0] * max(z.shape[2], centers.shape[1])))
-    parts = [torch.baddbmm(norms, part - origin, centers.mT, alpha=-2).argmin(-1) for part in z.split(chunk, dim=1)]
-    return torch.cat(parts, dim=1)
+    scores = (torch.baddbmm(norms, part - origin, around.mT, alpha=-2) for part in z.split(chunk, dim=1))
+    label = torch.cat([score.min(-1).indices for score in scores], dim=1)  # faster than argmin
+    for run in lost.nonzero().flatten().tolist():
+        label[run] = torch.cat([exact_distances(part, centers[run]).argmin(-1) for part in z[run].split(chunk)])
+    return label

@@ -5,10 +5,11 @@ draws from its own streams and stops by its own criterion.
 """
 
 import math
+from functools import partial
 
 import torch
 
-from deepkm.numerics.centers import CHUNK_NUMEL
+from deepkm.numerics.centers import CHUNK_NUMEL, exact_distances, sum_cancels
 from deepkm.numerics.lloyd import CACHE_NUMEL, lloyd, settle
 from deepkm.numerics.seeding import generator
 
@@ -57,36 +58,48 @@ def kmeans_plus_plus(z, n_clusters, *, seeds, n_init, epoch=0):
     starts = []
     for x, seed in zip(z, seeds, strict=True):
         draws = torch.rand(shape, dtype=torch.float64, generator=generator(seed, "kmeans++", epoch)).to(z.device)
-        centered = x - x.mean(0)
         groups = draws.split(max(1, CHUNK_NUMEL // (n_trials * len(x))))  # of restarts, whose distances fit the memory
-        starts.append(x[torch.cat([_choose_samples(centered, group) for group in groups])])
+        centered = x - x.mean(0)
+        starts.append(x[torch.cat([_choose(x, centered, group) for group in groups])])
     return torch.stack(starts)
 
 
-def _choose_samples(x, draws):
-    """Return the samples that become centers, (R, K), by numbers drawn from [0, 1), (R, K, L); x (N, D) is centered."""
-    norms = torch.linalg.vector_norm(x, dim=1).square()
-    closest = torch.full_like(norms, torch.inf).expand(len(draws), -1)  # (R, N)
-    chosen = []
+def _choose(x, centered, draws):
+    """Return the samples that become centers, (R, K), by numbers drawn from [0, 1), (R, K, L); x is (N, D)."""
+    norms = torch.linalg.vector_norm(centered, dim=1).square()
+    chosen, inertia = _choose_by(partial(_lowered, centered, norms), torch.full_like(norms, torch.inf), draws)
+    lost = sum_cancels(inertia, norms.double().sum(), x.dtype)  # (R,)
+    if lost.any():
+        start = torch.full_like(norms, torch.inf, dtype=torch.float64)
+        chosen[lost], _ = _choose_by(partial(_lowered_by_differences, x), start, draws[lost])
+    return chosen
+
+
+def _choose_by(lowered_by, closest, draws):
+    """Return what `_choose` does, and the inertia, (R,).
+
+    `lowered_by` is `_lowered` of the data, and `closest` the distances before there are centers, (N,): infinite.
+    """
+    n_samples, closest, chosen = len(closest), closest.expand(len(draws), -1), []
     for k in range(draws.shape[1]):
         if k == 0:
-            drawn = (draws[:, 0, :1] * len(x)).long()  # (R, 1)
+            drawn = (draws[:, 0, :1] * n_samples).long()  # (R, 1)
         else:
             mass = closest.double().cumsum(1)
             drawn = torch.searchsorted(mass, draws[:, k] * mass[:, -1:], right=True)  # (R, L)
-            drawn = drawn.clamp_max(len(x) - 1)  # N is returned where no mass is left: duplicates only
-        lowered, inertia = _lowered(x, norms, drawn, closest)
+            drawn = drawn.clamp_max(n_samples - 1)  # N is returned where no mass is left: duplicates only
+        lowered, inertia = lowered_by(drawn, closest)
         best = inertia.argmin(1, keepdim=True)  # (R, 1)
         chosen.append(drawn.gather(1, best))
-        closest = lowered.gather(1, best.unsqueeze(2).expand(-1, -1, len(x))).squeeze(1)
+        closest = lowered.gather(1, best.unsqueeze(2).expand(-1, -1, n_samples)).squeeze(1)
         closest.scatter_(1, chosen[-1], 0)  # rounding must not let a sample be drawn twice
-    return torch.cat(chosen, 1)
+    return torch.cat(chosen, 1), inertia.gather(1, best).squeeze(1)
 
 
 def _lowered(x, norms, drawn, closest):
     """Return what the squared distances to the nearest center become with each drawn sample, (R, L, N), and their sum.
 
-    The samples drawn are (R, L), the distances so far (R, N).
+    The samples drawn are (R, L), the distances so far (R, N); x (N, D) is centered.
     """
     candidates, own = x[drawn.flatten()], norms[drawn].unsqueeze(2)  # (R L, D), (R, L, 1)
     lowered, inertia = x.new_empty(*drawn.shape, len(x)), 0
@@ -98,6 +111,13 @@ def _lowered(x, norms, drawn, closest):
         part = torch.minimum(distance, closest[:, block].unsqueeze(1), out=lowered[..., block])
         inertia = inertia + part.sum(2).double()
     return lowered, inertia
+
+
+def _lowered_by_differences(x, drawn, closest):
+    """Return the same, where products of x (N, D) are too rough: slow, in float64."""
+    distance = exact_distances(x, x[drawn.flatten()]).T.view(*drawn.shape, -1)
+    lowered = torch.minimum(distance, closest.unsqueeze(1))
+    return lowered, lowered.sum(2)
 
 
 def draw_centers(kind, z, n_clusters, *, seeds):

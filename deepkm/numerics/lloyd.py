@@ -5,7 +5,7 @@ Shapes: z (S, N, D), centers (S, R, K, D). Inside one run: x (N, D), and the A r
 
 import torch
 
-from deepkm.numerics.centers import CHUNK_NUMEL
+from deepkm.numerics.centers import CHUNK_NUMEL, exact_distances, products_cancel, sum_cancels
 
 HEAD = 64  # directions d in which a bound is exact; features up to twice as many are all taken
 CACHE_NUMEL = 2**19  # numbers held at once on a CPU: small enough for its cache, and for memory that is used again
@@ -36,7 +36,9 @@ def lloyd(z, centers, *, max_iter=300, tol=1e-4):
     A cluster without samples starts anew at the sample farthest from the other clusters' centers.
 
     On a GPU an iteration is two batched matrix products over all runs. On a CPU, run by run, a cheap bound shows of
-    most samples that they stay, and only the others are compared with all centers: the answer is the same.
+    most samples that they stay, and only the others are compared with all centers: the answer is the same. A restart
+    whose centers lie so close together, and so far from the mean of the data, that products do not tell them apart is
+    settled by differences.
     """
     centers = settle(z, centers, max_iter=max_iter, tol=tol)
     return centers, inertia(z, centers)
@@ -45,22 +47,28 @@ def lloyd(z, centers, *, max_iter=300, tol=1e-4):
 def settle(z, centers, *, max_iter=300, tol=1e-4):
     """Return the centers of `lloyd` alone."""
     origin = z.mean(1, keepdim=True)  # (S, 1, D): around it products lose little to cancellation
-    centers = centers - origin.unsqueeze(1)
+    starts = centers - origin.unsqueeze(1)
     if z.is_cuda or z.shape[2] > 2 * HEAD < centers.shape[2]:
-        found = settle_by_products(z, centers, origin, max_iter=max_iter, tol=tol)
+        found = settle_by_products(z, starts, origin, max_iter=max_iter, tol=tol)
     else:
-        runs = zip(z, centers, origin, strict=True)
+        runs = zip(z, starts, origin, strict=True)
         found = torch.stack([settle_by_bounds(x - mean, start, max_iter=max_iter, tol=tol) for x, start, mean in runs])
-    return found + origin.unsqueeze(1)
+    lost = products_cancel(starts, starts.square().sum(-1)) | products_cancel(found, found.square().sum(-1))
+    found = found + origin.unsqueeze(1)
+    for run, restart in lost.nonzero().tolist():
+        found[run, restart] = settle_by_differences(z[run], centers[run, restart], max_iter=max_iter, tol=tol)
+    return found
 
 
 def inertia(z, centers):
     """Return the sum of squared distances to the nearest center, (S, R), float64."""
     origin = z.mean(1, keepdim=True)
-    total = 0
+    total, squares = 0, 0
     for part, score in _scores(z, centers - origin.unsqueeze(1), origin):
-        norms = torch.linalg.vector_norm(part, dim=-1).double().square()  # (S, n)
-        total = total + (score.amin(2).double() + norms.unsqueeze(1)).sum(-1)
+        norms = torch.linalg.vector_norm(part, dim=-1).double().square().unsqueeze(1)  # (S, 1, n)
+        total, squares = total + (score.amin(2).double() + norms).sum(-1), squares + norms.sum(-1)
+    for run, restart in sum_cancels(total, squares, z.dtype).nonzero().tolist():
+        total[run, restart] = sum(exact_distances(part, centers[run, restart]).amin(1).sum() for part in _parts(z[run]))
     return total
 
 
@@ -108,13 +116,35 @@ def settle_by_products(z, centers, origin, *, max_iter, tol):
     return centers
 
 
-def _repair(x, means, empty):
+def _repair(x, means, empty, distances=torch.cdist):
     """Put the centers (R, K, D) that are empty, one by one, where x (N, D) is farthest from its nearest center."""
     for restart, cluster in empty.nonzero().tolist():
         used = means[restart][~empty[restart]]
         parts = x.split(max(1, CHUNK_NUMEL // len(used)))
-        means[restart, cluster] = x[torch.cat([torch.cdist(part, used).amin(1) for part in parts]).argmax()]
+        means[restart, cluster] = x[torch.cat([distances(part, used).amin(1) for part in parts]).argmax()]
         empty[restart, cluster] = False
+
+
+def settle_by_differences(x, centers, *, max_iter, tol):
+    """Settle one restart (K, D) on x (N, D) where products cannot tell its centers apart: slow, in float64."""
+    limit, centers = tol * x.var(0, correction=0).double().mean(), centers.double()
+    for _ in range(max_iter):
+        sums, counts = 0, 0
+        for part in _parts(x):
+            label = exact_distances(part, centers).argmin(1)
+            member = torch.nn.functional.one_hot(label, len(centers)).double()  # (n, K)
+            sums, counts = sums + member.T @ part.double(), counts + member.sum(0)
+        means = sums / counts.clamp_min(1).unsqueeze(1)
+        _repair(x, means.unsqueeze(0), (counts == 0).unsqueeze(0), exact_distances)
+        moved, centers = (means - centers).square().sum() > limit, means
+        if not moved:
+            break
+    return centers
+
+
+def _parts(x):
+    """Split x (N, D) so that a part takes a bounded memory beside whatever is made of it."""
+    return x.split(max(1, CHUNK_NUMEL // x.shape[1]))
 
 
 def settle_by_bounds(x, centers, *, max_iter, tol):
