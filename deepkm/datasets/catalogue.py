@@ -11,7 +11,7 @@ CATALOGUE = Path(__file__).with_name("catalogue.yaml")
 
 
 @cache
-def load_catalogue(path=CATALOGUE):
+def load_catalogue():
     """Return the entries of catalogue.yaml by name, each with its `urls` complete.
 
     Examples
@@ -19,7 +19,7 @@ def load_catalogue(path=CATALOGUE):
     >>> load_catalogue()["usps"]["shape"]
     [9298, 16, 16]
     """
-    catalogue = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    catalogue = yaml.safe_load(CATALOGUE.read_text(encoding="utf-8"))
     for entry in catalogue.values():
         entry["files"] = {
             name: {**file, "urls": [url.format(file=name) for url in file["urls"]]}

@@ -9,11 +9,11 @@ from torch.nn import functional
 from deepkm.networks.convolution import ConvAutoencoder
 from deepkm.networks.layers import StackedLinear
 from deepkm.networks.products import perceptron
+from deepkm.numerics.centers import CHUNK_NUMEL
 from deepkm.numerics.seeding import generator
 
-# Numbers held at once by one layer of a pass over the whole data set, 64 MiB in float32. On a CPU 4 MiB of each run,
-# which stay in its cache, in memory that is used again and again instead of new pages of the system.
-CHUNK_NUMEL = 2**24
+# Numbers of each run held at once by one layer of a pass over the whole data set on a CPU, 4 MiB in float32: they stay
+# in its cache, in memory that is used again and again instead of new pages of the system.
 CACHE_NUMEL = 2**20
 
 

@@ -2,28 +2,23 @@
 
 from pathlib import Path
 
-from deepkm.datasets.catalogue import CATALOGUE, known_checksums, load_catalogue
+from deepkm.datasets.catalogue import known_checksums, load_catalogue
 from deepkm.datasets.download import MAX_BYTES, fetch
 
 
 def add_arguments(parser):
     parser.add_argument("--output", required=True, type=Path, help="the file to write: .../{source}/{file}")
     parser.add_argument("--mirror", nargs="?", help="a folder or URL to try first: {mirror}/{source}/{file}")
-    parser.add_argument("--catalogue", type=Path, default=CATALOGUE, help="another list of sources")
-    parser.add_argument("--attempts", type=int, default=3, help="tries per source (default 3)")
-    parser.add_argument("--timeout", type=float, default=60, help="seconds without a byte (default 60)")
 
 
 def main(args):
     source, file = args.spec["source"], args.spec["file"]
-    about = load_catalogue(args.catalogue)[source]["files"][file]
+    about = load_catalogue()[source]["files"][file]
     fetch(
         args.output,
         urls=about["urls"],
         checksum=known_checksums({**about, "checksum": args.spec["checksum"]}),
         mirror=args.mirror,
-        attempts=args.attempts,
-        timeout=args.timeout,
         max_bytes=about.get("max_bytes", MAX_BYTES),
     )
     print(f"{source}: {file}, {args.output.stat().st_size:,} bytes")

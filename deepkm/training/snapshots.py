@@ -3,11 +3,11 @@
 import numpy as np
 import torch
 
+from deepkm.numerics.centers import CHUNK_NUMEL
 from deepkm.numerics.seeding import generator
 
 LARGEST_SAMPLE = 10_000
 CODE_NUMEL = 2**18  # numbers per run and epoch at most: 1 MiB
-CHUNK_NUMEL = 2**24  # numbers held at once while memberships are computed
 
 
 def keep_snapshots(runs, method, *, epochs):
