@@ -89,5 +89,4 @@ def descend(x, start, exponent, *, n_iterations=60):
 
 
 if __name__ == "__main__":
-    with styled:
-        draw().savefig(FILE)
+    styled(lambda: draw().savefig(FILE))()

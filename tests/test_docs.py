@@ -1,9 +1,81 @@
-"""What the documents name exists."""
+"""What the documents name exists, and the made-up example that they show."""
+
+import pkgutil
+import re
+import tomllib
 
 import numpy as np
 import pytest
+from conftest import ROOT
 
 from docs.landscapes import descend, draw, example, landscape, local_minima
+
+DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+FOLDERS = "deepkm|docs|workflow|tests|benchmarks|studies|profiles|envs"
+
+
+def named(pattern):
+    """Return what matches a pattern in all documents, as (document, match)."""
+    return [(path, found) for path in DOCUMENTS for found in dict.fromkeys(re.findall(pattern, path.read_text()))]
+
+
+def resolves(name):
+    try:
+        return bool(pkgutil.resolve_name(name))
+    except (ImportError, AttributeError):
+        return False
+
+
+def test_dotted_names():
+    names = named(r"(?<![\w/])deepkm(?:\.[A-Za-z_]\w*)+(?::\w+)?")
+    assert len(names) > 20
+    assert [name for _, name in names if not resolves(name)] == []
+
+
+def test_paths():
+    paths = named(rf"(?<![\w/.{{-])(?:{FOLDERS})/[\w./*-]*[\w/*]")
+    assert len(paths) > 40
+    assert [path for _, path in paths if not list(ROOT.glob(path))] == []
+
+
+def test_names_of_files():
+    there = {path.name for folder in FOLDERS.split("|") for path in (ROOT / folder).rglob("*")}
+    there |= {path.name for path in ROOT.iterdir()}
+    assert {name for _, name in named(r"`(\w+\.(?:py|smk|yaml|toml))`")} <= there
+
+
+def test_links():
+    links = named(r"\]\((?!https?:)([^)#]+)")
+    assert [link for document, link in links if not (document.parent / link).exists()] == []
+
+
+def test_commands():
+    modules = [name.replace(".", "/") for _, name in named(r"python -m ((?:benchmarks|docs)\.\w+)")]
+    modules += [f"deepkm/stages/{stage}" for _, stage in named(r"python -m deepkm ([a-z]\w+)")]
+    assert len(modules) > 10
+    assert [module for module in modules if not (ROOT / f"{module}.py").exists()] == []
+
+
+def test_tests():
+    source = "".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
+    names = [name for _, name in named(r"\b(test_\w+)\b(?!\.py)")]
+    assert len(names) > 10
+    assert [name for name in names if f"def {name}{'' if name.endswith('_') else '('}" not in source] == []
+
+
+def test_the_way_of_a_cell_is_at_most_fifteen_files():
+    text = (ROOT / "docs" / "ARCHITECTURE.md").read_text()
+    section = re.search(r"^## From `snakemake` to a cell.*?(?=^## )", text, re.M | re.S)[0]
+    files = re.findall(r"^\d+\. `([^`]+)`", section, re.M)
+    assert 10 < len(set(files)) == len(files) <= 15
+    assert all((ROOT / file).is_file() for file in files)
+
+
+def test_each_dependency_has_its_reason():
+    text = (ROOT / "docs" / "ARCHITECTURE.md").read_text().partition("## Dependencies")[2].lower()
+    dependencies = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+    names = [re.match(r"[\w-]+", line)[0].lower() for line in dependencies]
+    assert [name for name in names if name not in text] == []
 
 
 def test_k_means_gets_stuck_where_power_k_means_does_not():

@@ -89,7 +89,7 @@ def page_content(results):
         "title": f"Clustering of {' and '.join(titles) if count < 3 else f'{count} data sets'}",
         "lead": _lead(results),
         "warnings": found,
-        "complete": f"All {len(results.scores)} runs are there, made by the study's parameters and code as they are "
+        "complete": f"All {len(results.scores)} runs are there, made by the study's parameters and source as they are "
         "now, and none diverged.",
         "facts": facts(results.scores, results.runs, **results.study),
         "sections": sections,

@@ -43,7 +43,7 @@ def warnings(scores, runs, *, datasets, methods, seeds, stale=(), foreign=()):
     scores, runs, datasets, methods, seeds
         As in `facts`.
     stale : list of str
-        Results made by other parameters or other code than the study's.
+        Results made by other parameters or another source than the study's.
     foreign : list of str
         Files among the results that no job of the study makes.
     """
@@ -61,7 +61,7 @@ def warnings(scores, runs, *, datasets, methods, seeds, stale=(), foreign=()):
         lines.append(f"{_count(len(collapsed), 'run')} put all samples into one cluster: {_counted(collapsed)}.")
     if stale:
         lines.append(
-            f"{_count(len(stale), 'result')} made by other parameters or code than the study's now: "
+            f"{_count(len(stale), 'result')} made by other parameters or another source than the study's now: "
             f"{listed(stale)}. `python -m deepkm audit` says what differs; delete them and run again."
         )
     if foreign:

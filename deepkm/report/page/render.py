@@ -63,12 +63,13 @@ def read_docstring(text):
     Returns
     -------
     dict
-        ``text``: paragraphs ``{"text", "code"}`` of its beginning and its notes; ``reference``: text.
+        ``text``: paragraphs ``{"text", "formula"}`` of its beginning and its notes; ``reference``: text.
 
     Examples
     --------
     >>> read_docstring("k-means.\\n\\n    min sum d\\n\\nReferences\\n----------\\nA. B. C.\\n1999.")
-    {'text': [{'text': 'k-means.', 'code': False}, {'text': 'min sum d', 'code': True}], 'reference': 'A. B. C. 1999.'}
+    {'text': [{'text': 'k-means.', 'formula': False}, {'text': 'min sum d', 'formula': True}],
+     'reference': 'A. B. C. 1999.'}
     """
     start, *rest = re.split(r"^(\w[\w ]*)\n-+\n", inspect.cleandoc(text), flags=re.MULTILINE)
     parts = dict(zip(rest[::2], rest[1::2], strict=True))
@@ -78,8 +79,8 @@ def read_docstring(text):
 
 
 def _paragraph(text):
-    code = text.startswith(" ")
-    return {"text": textwrap.dedent(text).strip() if code else " ".join(text.split()), "code": code}
+    formula = text.startswith(" ")
+    return {"text": textwrap.dedent(text).strip() if formula else " ".join(text.split()), "formula": formula}
 
 
 @cache
