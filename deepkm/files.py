@@ -108,7 +108,7 @@ def read_hdf5(path, prefix=""):
         if isinstance(item, h5py.Dataset) and name.startswith(prefix):
             arrays[name] = item[()]
 
-    with h5py.File(path, "r") as file:
+    with h5py.File(path, "r", locking=False) as file:  # nobody changes it; not all file systems have locks
         file.visititems(collect)
     return arrays, attributes
 

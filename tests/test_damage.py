@@ -1,96 +1,34 @@
 """Files that changed by themselves: whatever bit flips, a job starts again or there is one line."""
 
 import json
-import shutil
-from argparse import Namespace
+from contextlib import nullcontext
 from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
-import yaml
 from conftest import assert_same
+from done_study import assert_one_line, copy_done, make_done
 
 from deepkm.__main__ import main as deepkm
 from deepkm.datasets.converted import read_converted
-from deepkm.files import check_hdf5, read_attributes, read_hdf5, write_hdf5
+from deepkm.files import check_hdf5, read_attributes, read_hdf5
+from deepkm.jobs import resuming
 from deepkm.jobs.finishing import checkpoint_path
-from deepkm.stages import audit, autoencoder, cluster, dataset, score
-from deepkm.study.inventory import load_study
+from deepkm.stages import autoencoder, cluster, dataset
 from deepkm.study.spec import dumps
 
 FLIPS = 125  # of each kind of file
-STUDY = {
-    "study": {"datasets": ["blobs"], "methods": ["ct"], "seeds": [0, 1]},
-    "training": {"pretraining_epochs": 1, "epochs": 3},
-    "datasets": {"blobs": {"n_samples": 40, "n_features": 4, "n_clusters": 3}},
-    "autoencoders": {"mlp": {"hidden_widths": [4]}},
-    "seeds_per_job": 1,
-    "snapshots": 2,
-}
-
-
-class Folder:
-    """A study's folder whose jobs are done in this process."""
-
-    def __init__(self):
-        Path("study.yaml").write_text(yaml.safe_dump(STUDY))
-        self.study = load_study(["study.yaml"])
-        self.data = Path("data/blobs.npz")
-
-    def convert(self):
-        spec = self.study.dataset_spec("blobs")
-        dataset.main(Namespace(spec=spec, input=[], output=self.data, meta=self.data.with_suffix(".meta.json")))
-
-    def job(self, stage, seed=0, **options):
-        name = {"autoencoder": "mlp", "cluster": "ct"}[stage]
-        spec = getattr(self.study, f"{stage}_spec")("blobs", name, f"seed{seed}")
-        output = Path("results", {"autoencoder": "autoencoders", "cluster": "clusterings"}[stage], name)
-        output = output / "blobs" / f"seed{seed}.h5"
-        options = {"device": "cpu", "threads": 1, "checkpoint_seconds": 60.0, **options}
-        if stage == "cluster":
-            options["autoencoder"] = [Path(f"results/autoencoders/mlp/blobs/seed{seed}.h5")]
-        return Namespace(spec=spec, data=self.data, output=output, **options)
-
-    def make(self, stage, seed=0, **options):
-        args = self.job(stage, seed, **options)
-        {"autoencoder": autoencoder, "cluster": cluster}[stage].main(args)
-        return args.output
-
-    def score(self):
-        output = [Path(f"results/{name}.csv") for name in ("scores", "epochs", "runs", "parameters")]
-        spec = self.study.score_spec()
-        score.main(Namespace(spec=spec, data=[self.data], results=Path("results"), output=output))
-
-    def audit(self, capsys):
-        """Return what the audit lists, and how it ends."""
-        capsys.readouterr()
-        try:
-            audit.main(Namespace(configfile=["study.yaml"]))
-        except SystemExit as end:
-            return capsys.readouterr().out, end.code
-        return capsys.readouterr().out, 0
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("made")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        study = Folder()
-        study.convert()
-        for seed in (0, 1):
-            study.make("autoencoder", seed)
-            study.make("cluster", seed)
-    return folder
+    return make_done(tmp_path_factory.mktemp("made"))
 
 
 @pytest.fixture
 def folder(made, tmp_path, monkeypatch):
-    """A copy of a study that is done."""
-    shutil.copytree(made, tmp_path / "study")
-    monkeypatch.chdir(tmp_path / "study")
-    return Folder()
+    return copy_done(made, tmp_path / "study", monkeypatch)
 
 
 def flips(content, kind):
@@ -99,13 +37,6 @@ def flips(content, kind):
         flipped = bytearray(content)
         flipped[bit // 8] ^= 1 << (bit % 8)
         yield bytes(flipped)
-
-
-def assert_one_line(caught, path):
-    message = str(caught.value)
-    assert message.startswith(str(path))
-    assert "delete it and run" in message
-    assert "\n" not in message
 
 
 def test_a_checkpoint(folder, monkeypatch, capsys):
@@ -259,92 +190,20 @@ def test_a_file_of_another_version(folder, capsys):
     assert "made by another version of DeepKM" in folder.audit(capsys)[0]
 
 
-def test_a_result_under_another_name(folder):
-    first, second = (folder.job("cluster", seed).output for seed in (0, 1))
-    other = first.read_bytes()
-    second.write_bytes(other)
-    with pytest.raises(
-        OSError, match=r"got a result of method ct, dataset blobs, seeds \[0\], expected one of"
-    ) as caught:
-        folder.score()
-    assert_one_line(caught, second)
-    assert f"expected one of method ct, dataset blobs, seeds [1]; {'delete it and run again'}" in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"method": "dkm"}, "got a result of method dkm, dataset blobs"),
-        ({"dataset": {"name": "digits"}}, "got a result of method ct, dataset digits"),
-        ({"seeds": [0, 1]}, r"seeds \[0, 1\], expected one of method ct, dataset blobs, seeds \[0\]"),
-        ({"method": None, "autoencoder": "mlp"}, "got a result of method None"),
-    ],
-)
-def test_a_result_of_something_else(change, message, folder):
-    path = folder.job("cluster").output
-    arrays, attributes = read_hdf5(path)
-    write_hdf5(path, arrays=arrays, attributes={**attributes, "spec": {**attributes["spec"], **change}})
-    with pytest.raises(OSError, match=message) as caught:
-        folder.score()
-    assert_one_line(caught, path)
-
-
-def test_a_result_of_other_data(folder):
-    path = folder.job("cluster").output
-    arrays, attributes = read_hdf5(path)
-    write_hdf5(path, arrays=arrays, attributes={**attributes, "inputs": {"data": "another"}})
-    with pytest.raises(OSError, match=r"got a result of other data than data/blobs\.npz holds now") as caught:
-        folder.score()
-    assert_one_line(caught, path)
-
-
-def test_a_checkpoint_in_the_place_of_a_result(folder):
-    path = folder.job("cluster").output
-    arrays, attributes = read_hdf5(path)
-    del attributes["provenance"]
-    write_hdf5(path, arrays=arrays, attributes=attributes)
-    with pytest.raises(OSError, match="got no finished result") as caught:
-        folder.score()
-    assert_one_line(caught, path)
-
-
-def test_an_autoencoder_of_something_else(folder):
-    args = folder.job("cluster")
-    [path] = args.autoencoder
-    arrays, attributes = read_hdf5(path)
-    spec = attributes["spec"]
-    others = {
-        "seeds": {"spec": {**spec, "seeds": [1]}},
-        "dataset": {"spec": {**spec, "dataset": {**spec["dataset"], "name": "digits"}}},
-        "n_latent": {"spec": {**spec, "parameters": {**spec["parameters"], "n_latent": 9}}},
-        "data": {"inputs": {"data": "another"}},
-    }
-    for what, other in others.items():
-        write_hdf5(path, arrays=arrays, attributes={**attributes, **other})
-        with pytest.raises(OSError, match=f"got an autoencoder of other {what} than this job's") as caught:
-            cluster.main(args)
-        assert_one_line(caught, path)
-    path.write_bytes(args.output.read_bytes())
-    with pytest.raises(OSError, match="got no autoencoder"):
-        cluster.main(args)
-
-
-def test_a_cache_entry_of_something_else(folder, monkeypatch, capsys):
-    monkeypatch.setenv("DEEPKM_CACHE", "cache")
-    for seed in (0, 1):
-        args = folder.job("autoencoder", seed)
+@pytest.mark.parametrize("stage", ["autoencoder", "cluster"])
+def test_a_job_that_waited_for_a_damaged_result(stage, folder, monkeypatch, capsys):
+    args, whole = folder.job(stage), folder.data.read_bytes()
+    monkeypatch.setattr(resuming, "sole_writer", lambda _: nullcontext(True))
+    monkeypatch.setattr(dataset, "sole_writer", lambda _: nullcontext(True))
+    for share, said in ((1, True), (0.5, False)):
+        for path in (args.output, folder.data):
+            path.write_bytes(path.read_bytes()[: int(share * path.stat().st_size)])
         checkpoint_path(args).unlink(missing_ok=True)
-        autoencoder.main(args)
-    whole = read_hdf5(args.output)[0]
-    capsys.readouterr()
-    first, second = sorted(Path("cache").rglob("*.h5"), key=lambda path: check_hdf5(path)["spec"]["seeds"])
-    shutil.copy(first, second.with_suffix(".tmp"))
-    second.with_suffix(".tmp").replace(second)
-    checkpoint_path(args).unlink(missing_ok=True)
-    autoencoder.main(args)
-    assert capsys.readouterr().out.count(f"trained anew: {second} is of something else") == 1
-    assert_same(read_hdf5(args.output)[0], whole)
-    assert check_hdf5(second)["spec"]["seeds"] == [1]
+        folder.convert()
+        folder.make(stage)
+        assert capsys.readouterr().out.count("was made by the process waited for") == 2 * said
+        assert "provenance" in check_hdf5(args.output)
+        assert folder.data.read_bytes() == whole
 
 
 def test_the_command_line_prints_one_line(folder, capsys):

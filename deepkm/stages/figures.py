@@ -5,12 +5,14 @@ from pathlib import Path
 
 import pandas as pd
 
-from deepkm.files import sha256_of
+from deepkm.datasets.converted import digest_of
+from deepkm.files import read_attributes, sha256_of
 from deepkm.report.figures.gallery import draw_study
 from deepkm.report.figures.inputs import Dataset, Numbers
 from deepkm.report.figures.style import save
 from deepkm.study.inventory import result_files
 from deepkm.study.paths import FIGURES_INDEX
+from deepkm.study.results import check_place
 
 
 def add_arguments(parser):
@@ -24,10 +26,12 @@ def add_arguments(parser):
 def main(args):
     spec, data = args.spec, {path.stem: path for path in args.data}
     numbers = Numbers(**{path.stem: pd.read_csv(path) for path in args.tables if path.stem in Numbers.__annotations__})
-    files = {}
-    for path in result_files(args.results, spec["jobs"])[0]:
-        found = files.setdefault((path.parent.name, path.parent.parent.name), [])
-        found += [path] if path.exists() else []
+    files, digests = {}, {key: digest_of(path) for key, path in data.items()}
+    for path in filter(Path.exists, result_files(args.results, spec["jobs"])[0]):
+        dataset, method = path.parent.name, path.parent.parent.name
+        expected = {"blocks": spec["jobs"]["blocks"], "data": digests[dataset]}
+        check_place(path, read_attributes(path), stage="cluster", **expected)
+        files.setdefault((dataset, method), []).append(path)
 
     def load(key):
         return Dataset(data[key], key=key, title=dict(spec["datasets"])[key], scaling=spec["features"][key]["scaling"])

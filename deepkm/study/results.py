@@ -8,7 +8,7 @@ from deepkm.study.paths import block_name
 KEYS = {"autoencoder": "autoencoder", "cluster": "method"}  # what a stage's results are by, in their specs
 
 
-def read_result(path, prefix="", *, stage, blocks=None):
+def read_result(path, prefix="", **expected):
     """Return (arrays, attributes) of a training job's result.
 
     Parameters
@@ -17,22 +17,34 @@ def read_result(path, prefix="", *, stage, blocks=None):
         ``.../{key}/{dataset}/{block}.h5``
     prefix : str or tuple of str
         As in `deepkm.files.read_hdf5`.
-    stage : {"autoencoder", "cluster"}
-    blocks : dict of str to list of int, optional
-        The study's seeds by block.
+    **expected
+        As in `check_place`.
 
     Raises
     ------
     OSError
-        One line, when it is unreadable, or of another method, data set or seed.
+        One line, when it is unreadable, or not what its place is for.
     """
     arrays, attributes = read_hdf5(path, prefix)
-    check_place(path, attributes, stage=stage, blocks=blocks)
+    check_place(path, attributes, **expected)
     return arrays, attributes
 
 
-def check_place(path, attributes, *, stage, blocks=None):
-    """Raise an OSError unless a result with these attributes is of what its place says; see `read_result`."""
+def check_place(path, attributes, *, stage, blocks=None, data=None):
+    """Raise an OSError unless a result is finished, and of the method, data and seeds that its place is for.
+
+    Parameters
+    ----------
+    path : path-like
+        ``.../{key}/{dataset}/{block}.h5``
+    attributes : dict
+        Of the file.
+    stage : {"autoencoder", "cluster"}
+    blocks : dict of str to list of int, optional
+        The study's seeds by block.
+    data : str, optional
+        The digest of the data set as it is now.
+    """
     key, dataset, block = (*Path(path).parts[-3:-1], Path(path).stem)
     spec = attributes.get("spec", {})
     seeds = spec.get("seeds", [None])
@@ -46,6 +58,8 @@ def check_place(path, attributes, *, stage, blocks=None):
         raise OSError(f"{path}: got a result of {_listed(got)}, expected one of {_listed(expected)}; {_AGAIN}")
     if "provenance" not in attributes:
         raise OSError(f"{path}: got no finished result; {_AGAIN}")
+    if data is not None and attributes.get("inputs", {}).get("data", data) != data:
+        raise OSError(f"{path}: got a result of other data than {dataset}.npz holds now; {_AGAIN}")
 
 
 def check_autoencoder(path, attributes, *, spec, inputs):
