@@ -95,7 +95,7 @@ def page_content(results):
         "sections": sections,
         "figures_command": results.command("figures"),
         "methods": methods,
-        "links": {method["title"]: method for method in methods},
+        "links": dict(zip(results.methods, methods, strict=True)),
         "commands": _commands(results),
         "menu": _menu(sections, methods),
     }

@@ -61,8 +61,8 @@ def pairwise_table(pairwise, dataset, metric, *, datasets, methods):
     shown = pairwise[(pairwise["dataset"] == dataset) & (pairwise["metric"] == metric)]
     rows = [
         [
-            Cell(methods[row.method]),
-            Cell(methods[row.other]),
+            Cell(methods[row.method], method=row.method),
+            Cell(methods[row.other], method=row.other),
             number_cell(row.mean_difference, "+z.1f"),
             interval_cell(row.low, row.high),
             number_cell(row.effect, "+z.2f"),
@@ -96,7 +96,10 @@ def rank_table(friedman, *, methods):
     """Return each method's average rank over data sets, from ``results/statistics/friedman.csv``."""
     ranks = friedman.pivot(index="method", columns="metric", values="average_rank")
     shown = [metric for metric in METRICS if metric in ranks]
-    rows = [[Cell(title), *(number_cell(ranks.at[key, m], ".2f") for m in shown)] for key, title in methods.items()]
+    rows = [
+        [Cell(title, method=key), *(number_cell(ranks.at[key, m], ".2f") for m in shown)]
+        for key, title in methods.items()
+    ]
     notes = [
         f"{title_of(row.metric)}: {row.verdict}{'' if pd.isna(row.reason) else f' ({row.reason})'}"
         f"{'' if pd.isna(row.p) else f'; Friedman p = {row.p:.2g}, critical difference {row.critical_difference:.2f}'}."

@@ -55,7 +55,7 @@ def ablation_table(summary, *, datasets, methods):
         [
             Cell(datasets[row.dataset]),
             Cell(title_of(row.metric)),
-            Cell(methods[row.method]),
+            Cell(methods[row.method], method=row.method),
             _side(row.mean_with, row.std_with, row.n_with),
             _side(row.mean_without, row.std_without, row.n_without),
             number_cell(row.difference, "+z.1f"),

@@ -62,15 +62,16 @@ def cost_table(summary, *, datasets, methods):
     """Return what each method and pretraining took."""
     rows = []
     for row in summary.itertuples():
-        label = methods.get(row.key, row.key) if row.stage == "cluster" else f"pretraining of {row.key}"
+        trained = row.stage == "cluster"
+        what = Cell(methods[row.key], method=row.key) if trained else Cell(f"pretraining of {row.key}")
         if not row.n:
-            rows.append([Cell(datasets[row.dataset]), Cell(label), *(Cell(NOTHING) for _ in range(4)), _count(row)])
+            rows.append([Cell(datasets[row.dataset]), what, *(Cell(NOTHING) for _ in range(4)), _count(row)])
             continue
         low, high = int(row.epochs_min), int(row.epochs_max)
         rows.append(
             [
                 Cell(datasets[row.dataset]),
-                Cell(label),
+                what,
                 Cell(spread(row.seconds, row.seconds_std, row.n), row.seconds),
                 Cell(str(low) if low == high else f"{low} to {high}", row.epochs),
                 Cell(f"{row.peak_memory_mb:.0f}", row.peak_memory_mb),

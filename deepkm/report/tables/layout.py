@@ -19,12 +19,15 @@ class Cell:
         What to sort by.
     bold, marked : bool
         The best of its kind; not significantly worse than the best.
+    method : str
+        The key of the method that it names; titles may be equal.
     """
 
     text: str
     value: float | None = None
     bold: bool = False
     marked: bool = False
+    method: str = ""
 
 
 @dataclass(frozen=True)

@@ -44,7 +44,7 @@ def parameter_table(summary, *, datasets, methods):
     rows = [
         [
             Cell(datasets[row.dataset]),
-            Cell(methods[row.method]),
+            Cell(methods[row.method], method=row.method),
             *(number_cell(value, "g") for value in row[4:10]),
             Cell(row.scaling),
             Cell(row.others),

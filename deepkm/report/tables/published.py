@@ -104,7 +104,7 @@ def published_table(summary, *, datasets, methods):
         rows.append(
             [
                 Cell(datasets[row.dataset]),
-                Cell(methods[row.method]),
+                Cell(methods[row.method], method=row.method),
                 Cell(title_of(row.metric)),
                 Cell(row.source),
                 Cell(spread(row.mean, row.std, row.n), row.mean),

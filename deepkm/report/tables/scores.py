@@ -67,7 +67,7 @@ def score_table(summary, metric, *, datasets, methods, n_seeds):
     cells = {(row.dataset, row.method): row for row in summary.itertuples()}
     counted = n_seeds if (summary["n_missing"] > 0).any() else None
     rows = [
-        [Cell(title), *(_score_cell(cells[dataset, method], counted) for dataset in datasets)]
+        [Cell(title, method=method), *(_score_cell(cells[dataset, method], counted) for dataset in datasets)]
         for method, title in methods.items()
     ]
     title = f"{title_of(metric)} in %"
