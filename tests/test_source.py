@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from conftest import ROOT
 
+from deepkm.study import source_code
 from deepkm.study.classes import lineage
 from deepkm.study.parameters import docstring_of, parameters_of
 from deepkm.study.plan import Study
@@ -242,6 +243,13 @@ def test_of_installed_packages_only_the_methods_own_counts(write, tmp_path, monk
     assert [*sources_of("m")] == ["m"]
 
 
+def test_a_module_beside_a_method_inside_its_package_counts(write, tmp_path, monkeypatch):
+    write({**FILES, "own/m.py": "import a"})
+    assert "a" not in sources_of("own.m")
+    monkeypatch.syspath_prepend(tmp_path / "own")
+    assert "a" in sources_of("own.m")
+
+
 @pytest.mark.parametrize("source", ["from deepkm import DKM", "import deepkm\nx = deepkm.DKM", "from deepkm import *"])
 def test_methods_imported_from_deepkm_itself_count(source, write):
     write({"m.py": source})
@@ -249,11 +257,14 @@ def test_methods_imported_from_deepkm_itself_count(source, write):
     assert sources_of("deepkm:DKM") == sources_of("deepkm.methods.dkm:DKM")
 
 
-def test_a_method_hangs_on_what_it_imports_alone():
+def test_a_method_hangs_on_what_it_imports_alone(monkeypatch):
     of_dkm = sources_of("deepkm.methods.dkm:DKM")
     assert {"deepkm.methods.base", "deepkm.numerics.centers", "deepkm.networks.autoencoder"} <= of_dkm.keys()
     assert not {"deepkm.methods.ct", "deepkm.numerics.metrics", "deepkm.stages.cluster"} & of_dkm.keys()
     assert "deepkm.numerics.centers" not in sources_of("deepkm.training.loop")  # k-means reruns no pretraining
+    assert not {"deepkm", "deepkm.study.inventory"} & sources_of("deepkm.stages.score").keys()
+    monkeypatch.setattr(source_code, "folders_of", lambda top: {ROOT})  # all lie where `pip install --target` put them
+    assert all(module.startswith("deepkm.") for module in sources_of("deepkm.methods.dkm"))
 
 
 METHOD = """
@@ -321,6 +332,8 @@ def test_bases_come_in_pythons_order(write):
         ("nulls:Mine", "{here}/nulls.py: .*null bytes"),
         ("folder:Mine", "no module __init__ in {here}/folder"),
         ("circle:Mine", "Mine in {here}/circle.py has not its hooks"),
+        ("ring:Mine", "no class Mine in {here}/ring.py"),
+        ("egg:Mine", "Mine in {here}/egg.py has not its hooks"),
         ("sys:exit", "no Python source of sys: sys is built-in"),
         ("__main__:Mine", ".*"),
         ("deep:Mine", "{here}/deep.py: .*recursion.*"),
@@ -333,6 +346,8 @@ def test_bases_come_in_pythons_order(write):
 def test_what_is_no_method_gets_one_line(estimator, reason, write, tmp_path):
     write({"broken.py": "x = 1\nclass Mine(:", "nulls.py": "x = '\0'", "folder/m.py": ""})
     write({"onbroken.py": "from broken import Base\nclass Mine(Base): pass", "circle.py": "class Mine(Mine): pass"})
+    write({"ring.py": "from gnir import Mine", "gnir.py": "from ring import Mine"})
+    write({"egg.py": "from hen import Hen\nclass Mine(Hen): pass", "hen.py": "import egg\nclass Hen(egg.Mine): pass"})
     write({"deep.py": "x = " + " + ".join(["1"] * 10**5)})
     with pytest.raises(ValueError) as caught:
         lineage(estimator)

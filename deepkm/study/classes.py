@@ -57,8 +57,8 @@ def definition_of(module: str, name: str, above: ast.stmt | None = None) -> tupl
 
     Examples
     --------
-    >>> definition_of("deepkm.methods.dkm", "Positive")[0]
-    'deepkm.methods.base'
+    >>> definition_of("deepkm.methods.dkm", "softmin")[0]
+    'deepkm.numerics.centers'
     """
     return _definition(module, name, above, frozenset())
 

@@ -130,7 +130,7 @@ def where_looked(module: str) -> str:
     top, *rest = module.split(".")
     spec = _spec(top)
     if spec is None:
-        looked = dict.fromkeys(str(Path(folder).absolute()) for folder in sys.path if Path(folder).is_dir())
+        looked = dict.fromkeys(str(Path(folder).absolute()) for folder in sys.path)
         return f"no module {top} in {', '.join(looked)}"
     folders = [Path(folder) for folder in spec.submodule_search_locations or ()]
     if not folders:
