@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import torch
 
 from deepkm.methods.base import DeepClustering, NonNegative, Positive, PositiveInt
-from deepkm.numerics.centers import CHUNK_NUMEL, log_student_t, nearest, squared_distances, student_t
+from deepkm.numerics.centers import log_student_t, nearest, squared_distances, student_t
+from deepkm.numerics.memory import CHUNK_NUMEL
 
 
 @dataclass(kw_only=True, eq=False, repr=False)

@@ -9,7 +9,7 @@ from torch.nn import functional
 from deepkm.networks.convolution import ConvAutoencoder
 from deepkm.networks.layers import StackedLinear
 from deepkm.networks.products import perceptron
-from deepkm.numerics.centers import CHUNK_NUMEL
+from deepkm.numerics.memory import CHUNK_NUMEL
 from deepkm.numerics.seeding import generator
 
 # Numbers of each run held at once by one layer of a pass over the whole data set on a CPU, 4 MiB in float32: they stay

@@ -7,8 +7,8 @@ import math
 
 import torch
 
-# Numbers held at once by one chunk of a pass over the data: 64 MiB in float32.
-CHUNK_NUMEL = 2**24
+from deepkm.numerics.memory import CHUNK_NUMEL
+
 # What products round off squared distances, in units of eps times the squared norms, may be this part of what matters.
 ROUNDING = 1 / 128
 

@@ -9,8 +9,9 @@ from functools import partial
 
 import torch
 
-from deepkm.numerics.centers import CHUNK_NUMEL, exact_distances, sum_cancels
+from deepkm.numerics.centers import exact_distances, sum_cancels
 from deepkm.numerics.lloyd import CACHE_NUMEL, lloyd, settle
+from deepkm.numerics.memory import CHUNK_NUMEL
 from deepkm.numerics.seeding import generator
 
 

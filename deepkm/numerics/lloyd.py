@@ -5,7 +5,8 @@ Shapes: z (S, N, D), centers (S, R, K, D). Inside one run: x (N, D), and the A r
 
 import torch
 
-from deepkm.numerics.centers import CHUNK_NUMEL, exact_distances, products_cancel, sum_cancels
+from deepkm.numerics.centers import exact_distances, products_cancel, sum_cancels
+from deepkm.numerics.memory import CHUNK_NUMEL
 
 HEAD = 64  # directions d in which a bound is exact; features up to twice as many are all taken
 CACHE_NUMEL = 2**19  # numbers held at once on a CPU: small enough for its cache, and for memory that is used again

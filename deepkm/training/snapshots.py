@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from deepkm.numerics.centers import CHUNK_NUMEL
+from deepkm.numerics.memory import CHUNK_NUMEL
 from deepkm.numerics.seeding import generator
 
 LARGEST_SAMPLE = 10_000
