@@ -1,6 +1,7 @@
 """What every method of config.yaml must keep, whatever it computes."""
 
 import pkgutil
+from functools import cache
 
 import numpy as np
 import pytest
@@ -42,11 +43,16 @@ FREE_WEIGHTS = {"soft_kmeans_free"}
 
 def make_method(key, **changes):
     """Return the estimator of a config entry, with a small autoencoder and few epochs."""
-    study = Study({**CONFIG, "study": {"datasets": ["blobs"], "methods": [key], "seeds": [0]}})
-    spec = study.cluster_spec("blobs", key, "seed0")
+    spec = _spec(key)
     small = {"hidden_widths": (8,), "n_latent": None, "batch_size": 32, "n_clusters": 3}
     shorter = {name: min(EPOCHS, spec["parameters"][name]) for name in ("epochs", "pretraining_epochs")}
     return pkgutil.resolve_name(spec["estimator"])(**{**spec["parameters"], **small, **shorter, **changes})
+
+
+@cache
+def _spec(key):
+    study = Study({**CONFIG, "study": {"datasets": ["blobs"], "methods": [key], "seeds": [0]}})
+    return study.cluster_spec("blobs", key, "seed0")
 
 
 def epochs_of(key):

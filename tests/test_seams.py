@@ -1,19 +1,18 @@
 """What one part hands on to the next: parameters, seeds, epochs, seconds, and which files belong together."""
 
-import copy
 import itertools
 import os
 import signal
 from argparse import Namespace
 from contextlib import contextmanager
+from functools import cache
 from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
-from deepkm.report.figures.runs import Dataset, read_memberships, read_run
-from test_contract import METHODS, make_method
+from test_contract import CONFIG, METHODS, make_method
 
 from deepkm import DEC, DKM
 from deepkm.files import read_attributes, read_hdf5, write_hdf5
@@ -26,7 +25,9 @@ from deepkm.networks import products
 from deepkm.numerics import kmeans as kmeans_module
 from deepkm.numerics.kmeans import warm_kmeans
 from deepkm.report.figures.curves import draw_losses
-from deepkm.report.figures.gallery import Tables, draw_study
+from deepkm.report.figures.gallery import draw_study
+from deepkm.report.figures.inputs import Dataset, Numbers, read_memberships, read_run
+from deepkm.report.figures.style import methods_of
 from deepkm.report.statistics.ranks import compare_over_datasets
 from deepkm.stages import autoencoder, cluster
 from deepkm.stages.score import write_scores
@@ -39,14 +40,20 @@ def tensor(*numbers):
     return torch.tensor(numbers, dtype=torch.float64)
 
 
+@cache
+def study_of(seeds, precision="tf32"):
+    """Return a small study whose seeds are trained in one job."""
+    parts = {"study": {"datasets": ["blobs"], "methods": ["ct"], "seeds": list(seeds)}, "seeds_per_job": len(seeds)}
+    parts["training"] = {**CONFIG["training"], "pretraining_epochs": 2, "epochs": 4, "precision": precision}
+    parts["autoencoders"] = {**CONFIG["autoencoders"], "mlp": {"kind": "mlp", "hidden_widths": [8]}}
+    return Study({**CONFIG, **parts})
+
+
 class Jobs:
     """The two training stages, called in this process on the data sets of one folder."""
 
-    def __init__(self, folder, config):
-        self.folder, self.config = folder, copy.deepcopy(config)
-        self.config["study"] = {"datasets": ["blobs"], "methods": ["ct"], "seeds": [7]}
-        self.config["training"] |= {"pretraining_epochs": 2, "epochs": 4}
-        self.config["autoencoders"]["mlp"]["hidden_widths"] = [8]
+    def __init__(self, folder):
+        self.folder = folder
         self.write_data("x.npz", seed=0)
 
     def write_data(self, name, *, seed):
@@ -54,29 +61,26 @@ class Jobs:
         feature = random.normal(size=(60, 4)) + 6 * np.eye(4)[np.arange(60) % 3]
         np.savez(self.folder / name, feature=feature.astype(np.float32))
 
-    def pretrain(self, output, *, seeds=(7,), data="x.npz"):
-        study, block = self._study(seeds)
-        return self._call(autoencoder, study.autoencoder_spec("blobs", "mlp", block), output=output, data=data)
+    def pretrain(self, output, *, seeds=(7,), data="x.npz", **options):
+        study = study_of(tuple(seeds), **options)
+        return self._call(autoencoder, study.autoencoder_spec("blobs", "mlp", *study.blocks), output, data)
 
-    def cluster(self, output, *weights, seeds=(7,), data="x.npz"):
-        study, block = self._study(seeds)
-        return self._call(cluster, study.cluster_spec("blobs", "ct", block), output=output, data=data, weights=weights)
+    def cluster(self, output, weights, *, seeds=(7,), data="x.npz", **options):
+        study = study_of(tuple(seeds), **options)
+        return self._call(
+            cluster, study.cluster_spec("blobs", "ct", *study.blocks), output, data, autoencoder=[weights]
+        )
 
-    def _study(self, seeds):
-        self.config["study"]["seeds"], self.config["seeds_per_job"] = list(seeds), len(seeds)
-        study = Study(self.config)
-        return study, next(iter(study.blocks))
-
-    def _call(self, stage, spec, *, output, data, weights=()):
-        options = {"device": "cpu", "threads": 1, "checkpoint_seconds": 1e9, "autoencoder": weights}
+    def _call(self, stage, spec, output, data, **inputs):
+        options = {"device": "cpu", "threads": 1, "checkpoint_seconds": 1e9, **inputs}
         stage.main(Namespace(spec=spec, data=self.folder / data, output=self.folder / output, **options))
         return self.folder / output
 
 
 @pytest.fixture
-def jobs(tmp_path, config, monkeypatch):
+def jobs(tmp_path, monkeypatch):
     monkeypatch.delenv("DEEPKM_CACHE", raising=False)
-    return Jobs(tmp_path, config)
+    return Jobs(tmp_path)
 
 
 @contextmanager
@@ -140,6 +144,19 @@ def test_the_reconstruction_error_sums_features_and_averages_samples():
 # training
 
 
+def test_parameters_of_training_reach_the_result():
+    x = torch.randn(40, 4, generator=torch.Generator().manual_seed(0))
+    given = {"optimizer": "sgd", "momentum": 0.5, "epochs": 2, "batch_size": 16, "hidden_widths": (8,), "n_latent": 2}
+    given |= {"pretraining_epochs": 2, "pretraining_batch_size": 16, "learning_rate": 1e-3, "n_clusters": 2}
+    others = {"optimizer": "adam", "momentum": 0.9, "epochs": 3, "batch_size": 15, "hidden_widths": (9,), "n_latent": 3}
+    others |= {"pretraining_epochs": 3, "pretraining_batch_size": 15, "learning_rate": 1e-2, "n_clusters": 3}
+    others |= {"pretraining_learning_rate": 1e-2}
+    first = DKM(**given).train_runs(x, seeds=[0]).centers
+    assert torch.equal(DKM(**given).train_runs(x, seeds=[0]).centers, first)
+    for name, value in others.items():
+        assert not torch.equal(DKM(**{**given, name: value}).train_runs(x, seeds=[0]).centers, first), name
+
+
 class Means:
     """Logs the mean of each batch and trains nothing; visits the samples in a given order."""
 
@@ -195,11 +212,10 @@ def test_precision_reaches_both_stages(jobs, monkeypatch):
     monkeypatch.setattr(
         networks, "perceptron", lambda *args, **kw: seen.append(kw["precision"]) or multiply(*args, **kw)
     )
-    jobs.config["training"]["precision"] = "float32"
-    weights = jobs.pretrain("weights.h5")
+    weights = jobs.pretrain("weights.h5", precision="float32")
     assert set(seen) == {"float32"}
     seen.clear()
-    jobs.cluster("a.h5", weights)
+    jobs.cluster("a.h5", weights, precision="float32")
     assert set(seen) == {"float32"}
 
 
@@ -288,7 +304,9 @@ def test_runs_of_a_stack_keep_their_seeds_through_both_stages(jobs):
 @pytest.mark.parametrize("other", ["data", "weights", "nothing"])
 @pytest.mark.parametrize("finished", [False, True], ids=["checkpoint", "result"])
 def test_what_was_made_of_other_numbers_is_not_taken(finished, other, jobs, capsys):
-    first, second = jobs.pretrain("first.h5"), jobs.pretrain("second.h5", seeds=[8])
+    first, second = jobs.pretrain("first.h5"), jobs.folder / "second.h5"
+    arrays, attributes = read_hdf5(first)
+    write_hdf5(second, arrays={name: 1.5 * array for name, array in arrays.items()}, attributes=attributes)
     jobs.write_data("y.npz", seed=1)
     if finished:
         jobs.cluster("a.h5", first).unlink()  # Snakemake deletes what it has not seen end
@@ -296,6 +314,8 @@ def test_what_was_made_of_other_numbers_is_not_taken(finished, other, jobs, caps
         with stopped_after(2):
             jobs.cluster("a.h5", first)
     data, weights = ("y.npz" if other == "data" else "x.npz"), (second if other == "weights" else first)
+    if other == "data":
+        weights = jobs.pretrain("of_other_data.h5", data=data)
     expected = read_hdf5(jobs.cluster("b.h5", weights, data=data))
     capsys.readouterr()
     found = read_hdf5(jobs.cluster("a.h5", weights, data=data))
@@ -339,15 +359,21 @@ def result(tmp_path):
     }
     spec = {"method": "m", "dataset": {"name": "mine", "scaling": "none"}, "seeds": [7, 3], "estimator": "x:M"}
     attributes = {"spec": {**spec, "parameters": {}}, "provenance": {"seconds": 3.0}}
-    write_hdf5(tmp_path / "seed7x2.h5", arrays=arrays, attributes=attributes)
+    path = tmp_path / "m" / "mine" / "seed7x2.h5"
+    write_hdf5(path, arrays=arrays, attributes=attributes)
     np.savez(tmp_path / "mine.npz", feature=np.eye(4), target=[0, 0, 1, 1], image_shape=[2, 2])
-    return tmp_path / "seed7x2.h5"
+    return path
+
+
+def scored(result, *names):
+    """Return tables of the scores of a result."""
+    output = [result.with_name(f"{name}.csv") for name in names]
+    write_scores([result], [], data=[result.parents[2] / "mine.npz"], output=output, blocks={"seed7x2": [7, 3]})
+    return [pd.read_csv(path) for path in output]
 
 
 def test_scores_belong_to_their_seeds_and_epochs(result):
-    folder = result.parent
-    write_scores([result], [], data=[folder / "mine.npz"], output=[folder / "scores.csv", folder / "epochs.csv"])
-    scores, epochs = (pd.read_csv(folder / f"{name}.csv") for name in ("scores", "epochs"))
+    scores, epochs = scored(result, "scores", "epochs")
     found = scores[["seed", "acc", "epochs", "seconds"]].to_numpy().tolist()
     assert found == [[7, 1, 2, 1.5], [3, 0.5, 2, 1.5]]
     rows = epochs[["seed", "epoch", "acc", "loss", "clustering"]]
@@ -371,16 +397,13 @@ def test_memberships_before_and_after_are_those_of_all_runs(result):
 
 
 def test_figures_of_runs_name_the_seed_that_they_draw(result):
-    folder = result.parent
-    output = [folder / f"{name}.csv" for name in ("scores", "epochs", "runs", "parameters")]
-    write_scores([result], [], data=[folder / "mine.npz"], output=output)
-    tables = {path.stem: pd.read_csv(path) for path in output}
-    ranks = compare_over_datasets(tables["scores"], datasets=["mine"], methods=["m"])
-    tables = Tables(**tables, **dict(zip(("friedman", "nemenyi"), ranks, strict=True)))
-    spec = {"methods": [["m", "M"]], "datasets": [["mine", "Mine"]], "ablations": [], "panels": []}
+    names = ("scores", "epochs", "runs", "parameters")
+    numbers = dict(zip(names, scored(result, *names), strict=True))
+    numbers["friedman"], numbers["nemenyi"] = compare_over_datasets(numbers["scores"], datasets=["mine"], methods=["m"])
+    spec = {"methods": [["m", "M"]], "datasets": [["mine", "Mine"]], "ablations": [], "panels": [], "colors": {}}
     spec |= {"features": {"mine": {"n_clusters": 2}}, "jobs": {"methods": [["m", None]]}}
-    dataset = Dataset(folder / "mine.npz", key="mine", title="Mine", scaling="none")
-    drawings = draw_study(tables, spec, files={("mine", "m"): [result]}, load=lambda key: dataset)
+    dataset = Dataset(result.parents[2] / "mine.npz", key="mine", title="Mine", scaling="none")
+    drawings = draw_study(Numbers(**numbers), spec, files={("mine", "m"): [result]}, load=lambda key: dataset)
     drawings = {drawing.stem: drawing for drawing in drawings}
     captions = {stem: drawing.caption for stem, drawing in drawings.items() if "seed 7" in drawing.caption}
     assert list(captions) == ["mine_tsne", "mine_contingency", "mine_members_m"]
@@ -395,7 +418,7 @@ def test_the_band_of_curves_is_the_deviation_of_the_seeds_themselves():
     rows = [
         {"method": "m", "seed": seed, "epoch": e, "clustering": loss} for seed, loss in ((0, 1), (1, 3)) for e in (1, 2)
     ]
-    [axis] = draw_losses(pd.DataFrame(rows), {"m": "M"}, dataset=("a", "A")).figure.axes
+    [axis] = draw_losses(pd.DataFrame(rows), methods_of({"m": "M"}, {}), dataset=("a", "A")).figure.axes
     [band] = axis.collections
     heights = band.get_paths()[0].vertices[:, 1]
     assert (heights.min(), heights.max()) == (1, 3)
