@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -189,6 +190,39 @@ def test_a_killed_conversion_leaves_no_wrong_file(tmp_path):
     run_stage(*arguments)
     assert len(read_own(output).feature) == 20000
     assert not list(tmp_path.rglob("*.tmp"))
+
+
+def test_a_pipe_stops_a_study_before_anything_waits_for_it(tmp_path):
+    os.mkfifo(tmp_path / "mine.npz")
+    study = {
+        "study": {"datasets": ["mine"], "methods": ["km"], "seeds": [0]},
+        "datasets": {"mine": {"path": str(tmp_path / "mine.npz"), "n_clusters": 2}},
+    }
+    done = run_snakemake(tmp_path, "data", study=study, check=False)
+    assert done.returncode != 0
+    assert "mine.npz: got a pipe, socket or device, expected a file or a folder" in done.stdout
+    assert "Traceback" not in done.stdout
+
+
+def test_options_of_a_users_file_pass_through_the_workflow(tmp_path):
+    lines = [f"{i},{x},{x * x},{'ab?'[i % 3]}" for i, x in enumerate(np.linspace(-1, 1, 24))]
+    (tmp_path / "mine.csv").write_text("\n".join(["id,x,y2,label", *lines]))
+    study = {
+        "study": {"datasets": ["mine"], "methods": ["km"], "seeds": [0]},
+        "datasets": {"mine": {"path": "mine.csv", "n_clusters": 2, "target_column": "label", "ignore_columns": ["id"]}},
+    }
+    done = run_snakemake(tmp_path, "data", study=study, check=False)
+    assert "got 8 samples with the label '?': a class, or none?" in done.stdout
+    study["datasets"]["mine"]["drop_labels"] = ["?"]
+    run_snakemake(tmp_path, "data", study=study)
+    with np.load(tmp_path / "data" / "mine.npz") as file:
+        assert file["feature"].shape == (16, 2)
+        assert file["class_names"].tolist() == ["a", "b"]
+    command = "datasets={mine: {target_column: null, ignore_columns: [id, label], drop_labels: []}}"
+    run_snakemake(tmp_path, "data", "--config", command, study=study)
+    with np.load(tmp_path / "data" / "mine.npz") as file:
+        assert file["feature"].shape == (24, 2)
+        assert "target" not in file.files
 
 
 def test_describe_prints_a_table_and_draws_samples(tmp_path):

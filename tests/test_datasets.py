@@ -55,7 +55,7 @@ def test_a_converted_file_is_read_again(tmp_path):
         ({"feature": np.where(GOOD > 8, np.inf, GOOD)}, "got 3 NaN or infinite numbers in 2 of 6 samples"),
         ({"feature": GOOD, "target": np.zeros(5)}, r"got target of shape \(5,\), expected \(6,\)"),
         ({"feature": GOOD, "target": np.zeros((6, 1))}, r"got target of shape \(6, 1\)"),
-        ({"feature": GOOD, "target": np.full(6, np.nan)}, "or with NaN"),
+        ({"feature": GOOD, "target": np.full(6, np.nan)}, "with 6 NaN or infinite numbers"),
         ({"feature": GOOD, "target": np.array([None] * 6)}, "got target as an array of Python objects"),
     ],
 )
@@ -81,7 +81,7 @@ def test_a_damaged_archive(tmp_path):
     content = bytearray(path.read_bytes())
     content[5000:5100] = bytes(100)
     path.write_bytes(content)
-    with pytest.raises(ValueError, match="feature is damaged"):
+    with pytest.raises(ValueError, match=r"feature cannot be read .*Bad CRC"):
         read_own(path)
 
 
@@ -107,19 +107,19 @@ def test_tables(suffix, tmp_path):
     assert arrays.class_names == ["7", "8"]
     write(table, path)
     for how, message in (
-        ({"target_column": "kind"}, "got column 'target' of type .*, expected numbers; drop it"),
+        ({"target_column": "kind"}, "got 'y' in column 'target', row 1, expected numbers; encode it, or name it"),
         ({"target_column": "label"}, "got no column 'label', expected the one of the labels"),
     ):
         with pytest.raises(ValueError, match=message):
             read_own(path, **how)
     write(table.assign(target=["y", None, "y"]), path)
-    with pytest.raises(ValueError, match="got 1 rows without a target"):
+    with pytest.raises(ValueError, match="got 1 rows without a label in the target"):
         read_own(path)
     write(table.assign(a=[1, None, 3]), path)
     with pytest.raises(ValueError, match="got 1 NaN or infinite numbers in 1 of 3 samples"):
         read_own(path)
-    path.write_bytes(b"PAR1" * 9 if suffix == "parquet" else b'"a')
-    with pytest.raises(ValueError, match="cannot be read as a table"):
+    path.write_bytes(b"PAR1" * 9 if suffix == "parquet" else b"a,b\n1\n")
+    with pytest.raises(ValueError, match="the table cannot be read"):
         read_own(path)
 
 
@@ -193,7 +193,7 @@ def test_other_files(tmp_path):
     with pytest.raises(ValueError, match="got the arrays x, expected one named 'feature'"):
         read_own(tmp_path / "my.h5")
     (tmp_path / "my.h5").write_bytes(b"hello")
-    with pytest.raises(ValueError, match="is no HDF5 file or damaged"):
+    with pytest.raises(ValueError, match="the HDF5 file cannot be read"):
         read_own(tmp_path / "my.h5")
 
 

@@ -1,6 +1,7 @@
 """Features that stay in their file give what the same features give in memory."""
 
 import json
+import os
 
 import h5py
 import numpy as np
@@ -23,8 +24,8 @@ def write(path, feature, **options):
     return path
 
 
-def convert(folder, stream):
-    spec = json.dumps({"name": "mine", "source": "file", "n_clusters": 3, "stream": stream})
+def convert(folder, stream, **options):
+    spec = json.dumps({"name": "mine", "source": "file", "n_clusters": 3, "stream": stream, **options})
     output = folder / f"{stream}.npz"
     run_stage(
         *("dataset", "--spec", spec, "--input", folder / "mine.h5"),
@@ -114,11 +115,70 @@ def test_faults_get_one_line(tmp_path):
     write(tmp_path / "mine.h5", np.ones((30, 4)))
     converted = convert(tmp_path, True)
     write(tmp_path / "mine.h5", np.ones((31, 4)))
-    with pytest.raises(OSError, match="got 31 samples, expected 30"):
+    with pytest.raises(OSError, match=r"got features of shape \(31, 4\), expected \(30, 4\)"):
         StreamedFeatures(converted, "unit")
     (tmp_path / "mine.h5").unlink()
     with pytest.raises(OSError, match=r"its features should be in .*, which cannot be read"):
         StreamedFeatures(converted, "unit")
+
+
+def test_a_file_that_changed_is_not_trained_on(tmp_path, capsys):
+    path = write(tmp_path / "mine.h5", np.ones((30, 4)))
+    converted, before = convert(tmp_path, True), path.stat()
+    os.utime(path)
+    x = StreamedFeatures(converted, "none")  # the same numbers under another date
+    assert len(x) == 30
+    assert "was touched since it was converted" in capsys.readouterr().out
+    del x
+    changed = np.ones((30, 4))
+    changed[17, 2] = 2
+    write(path, changed)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    with pytest.raises(OSError, match=r"mine\.h5: got other features than those of .*True\.npz; run the data again"):
+        StreamedFeatures(converted, "none")
+    with h5py.File(path, "w") as file:
+        file["feature"] = h5py.ExternalLink("other.h5", "/feature")
+    with pytest.raises(OSError, match="cannot be read; run the data again"):
+        StreamedFeatures(converted, "none")
+
+
+def test_a_file_that_changes_while_it_is_read(tmp_path, monkeypatch):
+    path = write(tmp_path / "mine.h5", np.ones((30, 4)))
+    monkeypatch.setattr("deepkm.datasets.large.encode_target", lambda *args: pytest.fail("went on"))
+    monkeypatch.setattr("deepkm.datasets.large.labels_at", lambda *args: os.utime(path, (1, 1)))
+    with pytest.raises(ValueError, match="was changed while it was read"):
+        scan(path)
+
+
+def test_the_entry_names_the_arrays(tmp_path):
+    with h5py.File(tmp_path / "mine.h5", "w") as file:
+        file["x"], file["kinds"] = np.random.default_rng(0).normal(size=(30, 4)), np.arange(30) % 3
+    with pytest.raises(ValueError, match=r"got the arrays kinds, x, expected one named 'feature'.*`feature_array:`"):
+        stays_in_file(tmp_path / "mine.h5")
+    converted = convert(tmp_path, True, feature_array="x", target_column="kinds")
+    with h5py.File(tmp_path / "mine.h5") as file, np.load(converted) as about:
+        np.testing.assert_array_equal(StreamedFeatures(converted, "none")[:], file["x"][()].astype(np.float32))
+        assert about["target"].tolist() == file["kinds"][()].tolist()
+    about = {"title": "Mine", "n_clusters": 3, "source": "mine.h5", "licence": "-"}
+    converted.with_suffix(".json").rename(converted.with_suffix(".meta.json"))
+    spec = json.dumps({"datasets": [about]})
+    assert "10" in run_stage("describe", "--spec", spec, "--data", converted, "--output", tmp_path / "about").stdout
+
+
+def test_streamed_features_are_refused_as_others_are(tmp_path):
+    write(tmp_path / "mine.h5", np.ones((30, 4)))
+    for options in ({"columnwise": True}, {"drop_labels": [0]}):
+        with pytest.raises(ValueError, match=f"got `{next(iter(options))}` for features that stay in their file"):
+            scan(tmp_path / "mine.h5", **options)
+    write(tmp_path / "mine.h5", np.ones((30, 3, 8, 8)))
+    with pytest.raises(ValueError, match=r"x\.transpose\(0, 2, 3, 1\)"):
+        scan(tmp_path / "mine.h5")
+    with h5py.File(tmp_path / "mine.h5", "w") as file:
+        file.create_dataset("feature", (10**9, 10), "f4")
+    with pytest.raises(ValueError, match="was never written in full"):
+        stays_in_file(tmp_path / "mine.h5")
+    with pytest.raises(ValueError, match="was never written in full"):
+        scan(tmp_path / "mine.h5")
 
 
 def test_clustering_the_data_themselves_needs_them_in_memory(tmp_path):

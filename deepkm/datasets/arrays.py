@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+COLOURS = (1, 3, 4)  # grey, RGB, and RGB with transparency
+
 
 @dataclass
 class Arrays:
@@ -30,6 +32,8 @@ class Arrays:
         self.image_shape = tuple(int(size) for size in self.image_shape or self.feature.shape[1:])
         if len(self.image_shape) < 2:  # a plain table
             self.image_shape = ()
+        if self.image_shape[2:] == (1,):  # grey
+            self.image_shape = self.image_shape[:2]
 
     def head(self, n_samples):
         """Return the first samples."""
@@ -56,28 +60,16 @@ def check_form(shape, kind, path):
         raise ValueError(
             f"{path}: got feature of type {kind}, expected real numbers; convert it with .astype('float32')"
         )
-    if not 2 <= len(shape) <= 4 or 0 in shape:
+    if shape is None or not 2 <= len(shape) <= 4 or 0 in shape:
         raise ValueError(
             f"{path}: got feature of shape {shape}, expected (N, F), (N, H, W) or (N, H, W, C) without empty "
             "axes; reshape it to one row per sample"
         )
-
-
-def encode_target(target, n_samples, path):
-    """Return the classes numbered 0, 1, ... in sorted order, and their names.
-
-    Raises a ValueError unless each sample has one label.
-    """
-    if target.shape != (n_samples,):
+    if len(shape) == 4 and (shape[3] not in COLOURS or (shape[1] in COLOURS and shape[3] not in (1, 3))):
+        remedy = "x.transpose(0, 2, 3, 1) puts colours last" if shape[1] in COLOURS else "reshape it to (N, F)"
         raise ValueError(
-            f"{path}: got target of shape {target.shape}, expected ({n_samples},); give one label per sample"
+            f"{path}: got feature of shape {tuple(shape)}, expected (N, H, W, C) with {COLOURS} colours C; {remedy}"
         )
-    if target.dtype.kind not in "biufUS" or (target.dtype.kind == "f" and not np.isfinite(target).all()):
-        raise ValueError(
-            f"{path}: got target of type {target.dtype} or with NaN, expected one whole number or name per sample"
-        )
-    classes, codes = np.unique(target, return_inverse=True)
-    return codes.astype(np.int64), [str(name) for name in classes.astype(str)]
 
 
 def check_clusters(n_samples, n_clusters, name):

@@ -6,16 +6,22 @@ from pathlib import Path
 
 import numpy as np
 
-from deepkm.datasets.arrays import check_form, encode_target
+from deepkm.datasets.arrays import check_form
 from deepkm.datasets.features import extremes, moments, pieces
-from deepkm.datasets.own import open_hdf5, read_labels
+from deepkm.datasets.hdf5 import array_at, array_names, labels_at, open_hdf5, stamp_of
+from deepkm.datasets.labels import encode_target
+from deepkm.datasets.roles import Options, pick_arrays
+from deepkm.datasets.unreadable import reading
 
 # Features that are larger than this as float32 stay in their file.
 IN_MEMORY_BYTES = 2**31
 
 
-def stays_in_file(path, stream=None):
-    """Tell whether the features in `path` are read from their file during training: `stream`, or by their size."""
+def stays_in_file(path, stream=None, **options):
+    """Tell whether the features in `path` are read from their file during training: `stream`, or by their size.
+
+    `options` are the fields of `deepkm.datasets.roles.Options`.
+    """
     if Path(path).suffix.lower() not in (".h5", ".hdf5") or not Path(path).is_file():
         if stream:
             raise ValueError(f"{path}: got no HDF5 file, expected one with `stream: true`; save the features as HDF5")
@@ -23,17 +29,25 @@ def stays_in_file(path, stream=None):
     if stream is not None:
         return stream
     with open_hdf5(path) as file:
-        return 4 * math.prod(file["feature"].shape) > IN_MEMORY_BYTES
+        name, _ = pick_arrays(array_names(file, path), Options(**options), path)
+        return 4 * math.prod(array_at(file, name, path).shape or ()) > IN_MEMORY_BYTES
 
 
-def scan(path):
+def scan(path, **options):
     """Return what training and scoring need to know of an HDF5 file with `feature` and, optionally, `target`.
+
+    Parameters
+    ----------
+    path : path-like
+    **options
+        The fields of `deepkm.datasets.roles.Options`.
 
     Returns
     -------
     about : dict of str to ndarray
-        ``feature_file``, ``feature_shape``, ``feature_type``, the features' `Statistics` as ``feature_low`` to
-        ``feature_deviation`` (F,), and ``target`` and ``class_names`` where there are labels.
+        ``feature_file``, ``feature_array``, ``feature_stamp``, ``feature_shape``, ``feature_type``, the features'
+        `Statistics` as ``feature_low`` to ``feature_deviation`` (F,), ``sha256``, and ``target`` and ``class_names``
+        where there are labels.
     sha256 : str
         Of the features.
 
@@ -42,26 +56,44 @@ def scan(path):
     ValueError
         As `deepkm.datasets.own.read_own`.
     """
+    options, stamp = Options(**options), stamp_of(path)
+    _check_options(options, path)
     with open_hdf5(path) as file:
-        feature = file["feature"]
+        name, labels = pick_arrays(array_names(file, path), options, path)
+        feature = array_at(file, name, path)
         check_form(feature.shape, feature.dtype, path)
         about = {
             "feature_file": np.array(str(Path(path).absolute())),
+            "feature_array": np.array(name),
+            "feature_stamp": stamp,
             "feature_shape": np.array(feature.shape),
             "feature_type": np.array(str(feature.dtype)),
         }
         statistics, digest = _scan_pieces(feature, path)
-        target = read_labels(file)
+        target = None if labels is None else labels_at(file, labels, path)
+    if stamp_of(path).tolist() != stamp.tolist():
+        raise ValueError(f"{path}: was changed while it was read; run the data again")
     if target is not None:
-        about["target"], names = encode_target(target, about["feature_shape"][0], path)
+        about["target"], names = encode_target(target, about["feature_shape"][0], path, options.drop_labels)
         about["class_names"] = np.array(names, np.str_)
-    return about | {f"feature_{name}": value for name, value in vars(statistics).items()}, digest
+    about |= {f"feature_{name}": value for name, value in vars(statistics).items()}
+    return about | {"sha256": np.array(digest)}, digest
+
+
+def _check_options(options, path):
+    """Raise a ValueError over options that would take other numbers than those in the file."""
+    for name in ("columnwise", "drop_labels"):
+        if getattr(options, name):
+            raise ValueError(
+                f"{path}: got `{name}` for features that stay in their file; change the file, or set `stream: false`"
+            )
 
 
 def _scan_pieces(feature, path):
     """Return the `Statistics` of finite features and their digest."""
     digest = hashlib.sha256()
-    low, high = extremes(_digested(feature, digest))
+    with reading(path, "the features"):
+        low, high = extremes(_digested(feature, digest))
     if not (np.isfinite(low) & np.isfinite(high)).all():
         n_bad = sum(np.count_nonzero(~np.isfinite(x)) for _, x in pieces(feature))
         raise ValueError(f"{path}: got {n_bad} NaN or infinite numbers, expected finite ones; drop those samples")

@@ -1,166 +1,130 @@
-"""A user's own data: an .npz, .npy, .csv, .parquet or .h5 file, or a folder of images. Nothing in them is unpickled."""
+"""A user's own data: a file of arrays, a table, or a folder of images. Nothing in them is unpickled."""
 
-import tokenize
-import zipfile
-import zlib
+import math
 from pathlib import Path
 
-import h5py
 import numpy as np
-import pandas as pd
 
-from deepkm.datasets.arrays import Arrays, check_feature, encode_target
+from deepkm.datasets.arrays import Arrays, check_feature, check_form
+from deepkm.datasets.hdf5 import array_at, array_names, labels_at, open_hdf5
 from deepkm.datasets.images import read_folder
+from deepkm.datasets.labels import encode_target
+from deepkm.datasets.matlab import read_own_mat
+from deepkm.datasets.numpy_files import read_npy, read_npz
+from deepkm.datasets.roles import UNSAID, Options, pick_arrays
+from deepkm.datasets.tables import read_table
+from deepkm.datasets.unreadable import check_regular, reading
 
-# What a damaged array can raise.
-BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, OSError, SyntaxError, tokenize.TokenError, OverflowError)
+TABLES = (".csv", ".tsv", ".parquet")
+# Options that say nothing of another kind of file.
+_OF_TABLES, _OF_ARRAYS = ("ignore_columns", "header"), ("feature_array",)
 
 
-def read_own(path, *, image_size=None, grey=True, target_column="target"):
+def read_own(path, **options):
     """Return the data set in a user's file or folder.
 
     Parameters
     ----------
     path : path-like
-    image_size : (int, int), optional
-        Height and width: what a folder's images are scaled to, or what the rows of a table are.
-    grey : bool
-        Turn a folder's images grey.
-    target_column : str
-        The column of a table that holds the labels, if there is one of this name.
+    **options
+        The fields of `deepkm.datasets.roles.Options`.
 
     Raises
     ------
     OSError, ValueError
         One line: got, expected, remedy.
     """
-    path = Path(path)
+    path, options = Path(path), Options(**options)
+    check_regular(path)
+    kind = path.suffix.lower() if path.suffix.lower() != ".gz" else Path(path.stem).suffix.lower()
+    _check_used(options, kind, path)
     if path.is_dir():
-        return read_folder(path, image_size=image_size, grey=grey)
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"{path}: no such file; give the data set's `path:` relative to where you call snakemake"
+        return read_folder(path, options)
+    if kind not in _READERS or (path.suffix.lower() == ".gz" and kind not in (".csv", ".tsv")):
+        raise ValueError(
+            f"{path}: got a file of kind {path.suffix!r}, expected {' '.join(filter(None, _READERS))} or a folder of "
+            "images; save it as one of them"
         )
-    suffix = path.suffix.lower()
-    if suffix in (".csv", ".parquet"):
-        feature, target = _read_table(path, target_column)
-        extra = {}
-    elif suffix in (".h5", ".hdf5"):
-        feature, target, extra = *_read_hdf5(path), {}
-    elif suffix == ".npy":
-        feature, target, extra = _read_npy(path), None, {}
-    else:
-        feature, target, extra = _read_npz(path)
+    feature, target, more = _READERS[kind](path, options)
+    feature = _plain(feature)
     check_feature(feature, path)
-    codes, names = (None, []) if target is None else encode_target(target, len(feature), path)
-    if len(extra.get("class_names", [])) == len(names):
-        names = [str(name) for name in extra.get("class_names", names)]
-    return Arrays(feature, codes, names, _image_shape(feature, extra.get("image_shape", image_size or ()), path))
+    codes, names = None, []
+    if target is not None:
+        codes, names = encode_target(target, len(feature), path, options.drop_labels)
+        feature, codes = (feature, codes) if (codes >= 0).all() else (feature[codes >= 0], codes[codes >= 0])
+    shape = _image_shape(feature, more.get("image_shape"), options.image_size, path)
+    feature = _upright(feature, shape, path) if options.columnwise else feature
+    return Arrays(feature, codes, _class_names(more, names), shape)
 
 
-def _image_shape(feature, shape, path):
-    """Return the image shape that a file names, checked."""
-    shape = tuple(int(size) for size in np.ravel(shape))
-    if shape and np.prod(shape) != np.prod(feature.shape[1:]):
-        raise ValueError(f"{path}: got image_shape {shape} for {np.prod(feature.shape[1:])} features; correct it")
+def _check_used(options, kind, path):
+    """Raise a ValueError over an option that this kind of file has no use for."""
+    unused = _OF_ARRAYS if path.is_dir() or kind in (*TABLES, ".npy") else ()
+    unused += _OF_TABLES if path.is_dir() or kind not in TABLES else ()
+    for name in unused:
+        if getattr(options, name) is not None:
+            raise ValueError(f"{path}: got `{name}`, which says nothing of this kind of data; remove it")
+    if kind == ".npy" and options.target_column not in (UNSAID, None, "null"):
+        raise ValueError(f"{path}: got `target_column`, but a .npy has no labels; save both with np.savez")
+
+
+def _read_hdf5(path, options):
+    with open_hdf5(path) as file:
+        name, labels = pick_arrays(array_names(file, path), options, path)
+        dataset = array_at(file, name, path)
+        check_form(dataset.shape, dataset.dtype, path)
+        with reading(path, name):
+            feature = np.asarray(dataset[()])
+        return feature, None if labels is None else labels_at(file, labels, path), {}
+
+
+def _plain(feature):
+    """Return features in a type that every machine has, in its own order of bytes."""
+    kind = feature.dtype.newbyteorder("=")
+    return np.asarray(feature, np.float64 if kind.kind == "f" and kind.itemsize > 8 else kind)
+
+
+def _image_shape(feature, stored, size, path):
+    """Return the shape of an image that a file or its entry names, checked; () for that of the features."""
+    shape = size or () if stored is None else stored
+    numbers = np.ravel(shape)
+    if numbers.dtype.kind not in "biuf" or (numbers < 1).any() or (numbers != np.floor(numbers)).any():
+        raise ValueError(f"{path}: got image_shape {numbers.tolist()}, expected sizes in pixels; correct it")
+    shape = tuple(int(number) for number in numbers)
+    n_features = math.prod(feature.shape[1:])
+    if feature.ndim > 2 and shape in ((), feature.shape[1:3]):
+        return ()
+    if shape and (math.prod(shape) != n_features or len(shape) not in (2, 3)):
+        raise ValueError(f"{path}: got image_shape {shape} for {n_features} features; correct it")
+    if len(shape) == 3 and shape[2] not in (1, 3, 4):
+        raise ValueError(f"{path}: got image_shape {shape}, expected (H, W) or (H, W, C) with 1, 3 or 4 colours C")
     return shape
 
 
-def _read_npz(path):
-    """Return (feature, target or None, what else DeepKM's own files hold); other members are not even read."""
-    try:
-        archive = np.load(path, allow_pickle=False)
-    except (ValueError, *BROKEN):
-        archive = None
-    if not isinstance(archive, np.lib.npyio.NpzFile):
+def _upright(feature, shape, path):
+    """Return images whose pixels stood column by column, turned upright."""
+    if feature.ndim != 2 or len(shape) != 2:
         raise ValueError(
-            f"{path}: got a file that is no .npz archive; make one with np.savez(path, feature=..., target=...)"
+            f"{path}: got `columnwise` for features of shape {feature.shape}, expected one row per image and an "
+            "`image_size: [height, width]`; name it"
         )
-    with archive:
-        if "feature" not in archive.files:
-            raise ValueError(
-                f"{path}: got the arrays {', '.join(archive.files) or '(none)'}, expected one named 'feature' and, "
-                "optionally, 'target'; save it with np.savez(path, feature=..., target=...)"
-            )
-        found = {
-            name: _checked(lambda name=name: archive[name], name, path)
-            for name in ("feature", "target", "class_names", "image_shape")
-            if name in archive.files
-        }
-    return found.pop("feature"), found.pop("target", None), found
+    return np.ascontiguousarray(feature.reshape(len(feature), *shape[::-1]).transpose(0, 2, 1))
 
 
-def _read_npy(path):
-    return _checked(lambda: np.load(path, allow_pickle=False), "the array", path)
+def _class_names(more, names):
+    """Return the names that one of DeepKM's own files gives its classes, else those of the labels."""
+    given = np.ravel(more.get("class_names", []))
+    return [str(name) for name in given] if given.dtype.kind == "U" and len(given) == len(names) else names
 
 
-def _read_table(path, target_column):
-    """Return (feature, target or None) of a table whose columns are features, but for one of labels."""
-    try:
-        table = pd.read_csv(path) if path.suffix.lower() == ".csv" else pd.read_parquet(path)
-    except ImportError:
-        raise ValueError(f"{path}: reading it needs pyarrow; install it, or save the table as .csv") from None
-    except (ValueError, OSError, pd.errors.ParserError) as error:
-        reason = " ".join(str(error).split())
-        raise ValueError(f"{path}: cannot be read as a table ({reason}); save it again") from None
-    target = None
-    if target_column in table.columns:
-        column = table.pop(target_column)
-        if column.isna().any():
-            raise ValueError(
-                f"{path}: got {column.isna().sum()} rows without a {target_column}, expected one label each"
-            )
-        target = column.to_numpy() if column.dtype.kind in "biuf" else column.to_numpy(dtype=str)
-    elif target_column != "target":
-        raise ValueError(f"{path}: got no column {target_column!r}, expected the one of the labels")
-    for name, column in table.items():
-        if column.dtype.kind not in "biuf":
-            raise ValueError(
-                f"{path}: got column {name!r} of type {column.dtype}, expected numbers; drop it, encode it, or name it "
-                "target_column"
-            )
-    return table.to_numpy(), target
-
-
-def _read_hdf5(path):
-    with open_hdf5(path) as file:
-        return _checked(lambda: file["feature"][()], "feature", path), read_labels(file)
-
-
-def open_hdf5(path):
-    """Return an open HDF5 file that has a `feature`."""
-    try:
-        file = h5py.File(path, "r")
-    except OSError as error:
-        raise ValueError(f"{path}: is no HDF5 file or damaged ({error}); save it again") from None
-    if not isinstance(file.get("feature"), h5py.Dataset):
-        names = ", ".join(file)
-        file.close()
-        raise ValueError(f"{path}: got the arrays {names or '(none)'}, expected one named 'feature'; rename it")
-    return file
-
-
-def read_labels(file):
-    """Return the labels in an open HDF5 file, or None; HDF5's byte strings become text."""
-    if "target" not in file:
-        return None
-    target = file["target"][()]
-    return np.array([name.decode() for name in target]) if target.dtype.kind in "OS" else target
-
-
-def _checked(read, name, path):
-    try:
-        return read()
-    except MemoryError:
-        raise ValueError(
-            f"{path}: {name} does not fit into memory; save it as HDF5, which is read in pieces (docs/DATASETS.md)"
-        ) from None
-    except ValueError as error:
-        if "pickle" not in str(error).lower() and "object" not in str(error).lower():
-            raise ValueError(f"{path}: {name} cannot be read ({error}); save the file again") from None
-        raise ValueError(
-            f"{path}: got {name} as an array of Python objects, expected numbers; such arrays are pickles and "
-            "are never loaded: convert it with .astype before saving"
-        ) from None
-    except BROKEN as error:
-        raise ValueError(f"{path}: {name} is damaged ({error}); save the file again") from None
+_READERS = {
+    ".npz": read_npz,
+    ".npy": read_npy,
+    ".csv": lambda path, options: (*read_table(path, options), {}),
+    ".tsv": lambda path, options: (*read_table(path, options), {}),
+    ".parquet": lambda path, options: (*read_table(path, options), {}),
+    ".h5": _read_hdf5,
+    ".hdf5": _read_hdf5,
+    ".mat": read_own_mat,
+    "": read_npz,
+}

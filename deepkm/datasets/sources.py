@@ -1,6 +1,7 @@
 """Where data sets come from: a name of the catalogue, scikit-learn, a random generator, or a user's own file."""
 
 import pkgutil
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -8,9 +9,10 @@ import numpy as np
 from deepkm.datasets.arrays import Arrays, check_expected
 from deepkm.datasets.checksums import check_raw_file
 from deepkm.datasets.own import read_own
+from deepkm.datasets.roles import Options
 
 # Options of a user's own file.
-OWN_OPTIONS = ("image_size", "grey", "target_column")
+OWN_OPTIONS = tuple(option.name for option in fields(Options))
 
 
 def load_source(spec, paths=()):
@@ -38,10 +40,15 @@ def load_source(spec, paths=()):
     if spec["source"] == "blobs":
         return make_blobs(spec)
     if spec["source"] == "file":
-        arrays = read_own(*paths, **{key: spec[key] for key in OWN_OPTIONS if key in spec})
+        arrays = read_own(*paths, **own_options(spec))
     else:
         arrays = convert(paths, name=spec["name"], **spec["conversion"])
     return arrays.head(spec["first"]) if "first" in spec else arrays
+
+
+def own_options(spec):
+    """Return what a spec says of a user's own file."""
+    return {key: spec[key] for key in OWN_OPTIONS if key in spec}
 
 
 def convert(paths, *, name, converter, options, files, shape, class_counts, class_names):

@@ -1,13 +1,13 @@
 """The features of a data set larger than memory, as training uses them: batches are read from the user's HDF5 file."""
 
-import h5py
 import numpy as np
 import torch
 
 from deepkm.datasets.converted import read_converted
 from deepkm.datasets.features import Scaler, stored_statistics
+from deepkm.datasets.hdf5 import SOURCE, open_converted
 
-ABOUT = tuple(f"feature_{name}" for name in ("file", "shape", "low", "high", "mean", "deviation"))
+ABOUT = (*SOURCE, *(f"feature_{name}" for name in ("low", "high", "mean", "deviation")))
 
 
 class StreamedFeatures:
@@ -29,18 +29,10 @@ class StreamedFeatures:
 
     def __init__(self, path, scaling, device="cpu"):
         about = read_converted(path, *ABOUT)
-        source, n_samples = str(about["feature_file"]), int(about["feature_shape"][0])
+        self._feature = open_converted(about, path)
         self._scaler = Scaler(stored_statistics(about), scaling).checked(path)
         self.device = torch.device(device)
-        try:
-            self._feature = h5py.File(source, "r")["feature"]
-        except (OSError, KeyError):
-            raise OSError(
-                f"{path}: its features should be in {source}, which cannot be read; run the data again"
-            ) from None
-        if len(self._feature) != n_samples:
-            raise OSError(f"{source}: got {len(self._feature)} samples, expected {n_samples}; run the data again")
-        self.shape = (n_samples, int(np.prod(self._feature.shape[1:])))
+        self.shape = (len(self._feature), int(np.prod(self._feature.shape[1:])))
 
     def __len__(self):
         return self.shape[0]

@@ -2,9 +2,8 @@
 
 from pathlib import Path
 
-import pandas as pd
-
 from deepkm.numerics.metrics import METRICS
+from deepkm.report.frames import read_frame
 from deepkm.report.tables.layout import to_markdown
 from deepkm.report.tables.two_studies import changes_table, compare_jobs, compare_scores, numbers_table
 from deepkm.study.inventory import load_study
@@ -86,7 +85,7 @@ def read_scores(folder):
     path = path_of(SCORES, results=folder)
     if not path.exists():
         raise ValueError(f"got {folder} without {path.name}, expected a finished study; run `snakemake tables` there")
-    scores = pd.read_csv(path)
+    scores = read_frame(path)
     if missing := {"dataset", "method", "seed", *METRICS} - set(scores.columns):
         raise ValueError(f"{path}: got no columns {', '.join(sorted(missing))}, expected them; make it anew")
     return scores

@@ -11,7 +11,7 @@ from deepkm.datasets.converted import read_converted, write_converted
 from deepkm.datasets.features import Scaler, measure, stored_statistics
 from deepkm.datasets.images import image_files
 from deepkm.datasets.large import scan, stays_in_file
-from deepkm.datasets.sources import load_source
+from deepkm.datasets.sources import load_source, own_options
 from deepkm.files import replacing, sha256_of, sole_writer
 from deepkm.study.paths import lock_of
 
@@ -35,10 +35,11 @@ def main(args):
 def convert(args):
     """Write the .npz and the .meta.json."""
     spec = args.spec
-    if spec["source"] == "file" and stays_in_file(args.input[0], spec.get("stream")):
+    own = own_options(spec)
+    if spec["source"] == "file" and stays_in_file(args.input[0], spec.get("stream"), **own):
         if "first" in spec:
             raise ValueError(f"datasets.{spec['name']}.first: got {spec['first']} with `stream`; use one of them")
-        members, meta = _in_file(args.input[0])
+        members, meta = _in_file(args.input[0], own)
         statistics = stored_statistics(members)
     else:
         arrays = load_source(spec, args.input)
@@ -80,9 +81,9 @@ def _in_memory(arrays):
     return values | about, _meta(arrays.feature.shape, str(arrays.feature.dtype), arrays.target, digests)
 
 
-def _in_file(path):
+def _in_file(path, options):
     """Return the same of a data set whose features stay in the user's file."""
-    members, digest = scan(path)
+    members, digest = scan(path, **options)
     target = members.get("target")
     digests = {"feature": digest}
     if target is not None:

@@ -3,11 +3,11 @@
 import math
 from pathlib import Path
 
-import h5py
 import numpy as np
 import pandas as pd
 
 from deepkm.datasets.converted import read_converted
+from deepkm.datasets.hdf5 import SOURCE, open_converted
 from deepkm.report.figures.samples import draw_samples, shown_samples
 from deepkm.report.figures.style import save
 from deepkm.report.tables.datasets import describe
@@ -22,11 +22,11 @@ def add_arguments(parser):
 def main(args):
     table, rows = [], []
     for path, about in zip(args.data, args.spec["datasets"], strict=True):
-        found = read_converted(path, optional=("feature", "feature_shape", "feature_file", "target", "image_shape"))
+        found = read_converted(path, optional=("feature", "target", "image_shape", *SOURCE))
         shape = tuple(found["feature_shape"] if "feature_shape" in found else found["feature"].shape)
         target = found.get("target")
         image_shape = found.get("image_shape", shape[1:] if len(shape) > 2 else ())
-        samples = _samples(found, shown_samples(target, shape[0]))
+        samples = _samples(found, shown_samples(target, shape[0]), path)
         table.append(describe(about, shape, target, image_shape))
         rows.append((about["title"], samples, image_shape if len(image_shape) else _square(samples)))
     args.output.mkdir(parents=True, exist_ok=True)
@@ -44,8 +44,8 @@ def _square(samples):
     return (side, side) if samples.dtype == np.uint8 and side**2 == samples.shape[1] and side > 1 else ()
 
 
-def _samples(found, index):
+def _samples(found, index, path):
     if "feature" in found:
         return found["feature"][index]
-    with h5py.File(str(found["feature_file"]), "r") as source:
-        return np.stack([source["feature"][int(i)] for i in index])
+    feature = open_converted(found, path)
+    return np.stack([feature[int(i)] for i in index])

@@ -3,13 +3,12 @@
 import json
 from pathlib import Path
 
-import pandas as pd
-
 from deepkm.datasets.converted import digest_of
 from deepkm.files import read_attributes, sha256_of
 from deepkm.report.figures.gallery import draw_study
 from deepkm.report.figures.inputs import Dataset, Numbers
 from deepkm.report.figures.style import save
+from deepkm.report.frames import read_frame
 from deepkm.study.inventory import result_files
 from deepkm.study.paths import FIGURES_INDEX
 from deepkm.study.results import check_place
@@ -25,7 +24,7 @@ def add_arguments(parser):
 
 def main(args):
     spec, data = args.spec, {path.stem: path for path in args.data}
-    numbers = Numbers(**{path.stem: pd.read_csv(path) for path in args.tables if path.stem in Numbers.__annotations__})
+    numbers = Numbers(**{path.stem: read_frame(path) for path in args.tables if path.stem in Numbers.__annotations__})
     files, digests = {}, {key: digest_of(path) for key, path in data.items()}
     for path in filter(Path.exists, result_files(args.results, spec["jobs"])[0]):
         dataset, method = path.parent.name, path.parent.parent.name

@@ -3,8 +3,7 @@
 import json
 from pathlib import Path
 
-import pandas as pd
-
+from deepkm.report.frames import read_frame
 from deepkm.report.page.content import StudyResults, page_content
 from deepkm.report.page.render import embed, render
 from deepkm.report.tables.study import make_tables
@@ -28,7 +27,7 @@ def add_arguments(parser):
 
 def main(args):
     study, [output] = Study(read_configfile(args.study)), args.output
-    read = {path.stem: pd.read_csv(path) for path in args.tables if path.stem in (*FRAMES, "best")}
+    read = {path.stem: read_frame(path) for path in args.tables if path.stem in (*FRAMES, "best")}
     made = make_tables(args.spec, **{name: read[name] for name in INPUTS})
     results = StudyResults(
         **{kind: dict(args.spec[kind]) for kind in ("datasets", "methods")},

@@ -2,8 +2,7 @@
 
 from pathlib import Path
 
-import pandas as pd
-
+from deepkm.report.frames import read_frame
 from deepkm.report.statistics.paired import compare_over_seeds
 from deepkm.report.statistics.ranks import compare_over_datasets
 
@@ -14,7 +13,7 @@ def add_arguments(parser):
 
 
 def main(args):
-    scores, order = pd.read_csv(args.scores), {key: args.spec[key] for key in ("datasets", "methods")}
+    scores, order = read_frame(args.scores), {key: args.spec[key] for key in ("datasets", "methods")}
     tables = {}
     tables["pairwise"], tables["best"] = compare_over_seeds(scores, **order)
     tables["friedman"], tables["nemenyi"] = compare_over_datasets(scores, **order)

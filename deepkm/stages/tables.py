@@ -2,8 +2,7 @@
 
 from pathlib import Path
 
-import pandas as pd
-
+from deepkm.report.frames import read_frame
 from deepkm.report.tables.layout import to_latex, to_markdown
 from deepkm.report.tables.study import make_tables
 
@@ -18,7 +17,7 @@ def add_arguments(parser):
 
 
 def main(args):
-    made = make_tables(args.spec, **{name: pd.read_csv(getattr(args, name)) for name in INPUTS})
+    made = make_tables(args.spec, **{name: read_frame(getattr(args, name)) for name in INPUTS})
     for path in args.output:
         summary, table = made[path.stem]
         path.parent.mkdir(parents=True, exist_ok=True)

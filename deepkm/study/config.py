@@ -1,12 +1,14 @@
 """The configuration: one check at the start, so that no job fails over a misspelt key an hour later."""
 
 import re
+from dataclasses import fields
 from difflib import get_close_matches
 from pathlib import Path
 
 import yaml
 
 from deepkm.datasets.catalogue import load_catalogue
+from deepkm.datasets.roles import Options
 from deepkm.study.parameters import parameters_of
 
 SCHEMA = Path(__file__).with_name("config.schema.yaml")
@@ -14,9 +16,10 @@ SCHEMA = Path(__file__).with_name("config.schema.yaml")
 # Keys of a method's entry that are no parameters of its estimator.
 ENTRY_KEYS = {"color", "title", "estimator", "autoencoder", "per_dataset"}
 # Keys whose values are text, whatever they look like.
-TEXT_KEYS = {"title", "path", "estimator", "results_dir", "data_dir", "data_mirror", "target_column"}
+TEXT_KEYS = {"title", "path", "estimator", "results_dir", "data_dir", "data_mirror"}
+TEXT_KEYS |= {"target_column", "feature_array", "ignore_columns", "drop_labels"}
 # Keys of a data set's entry that describe a user's own file.
-OWN_KEYS = {"path", "first", "stream", "image_size", "grey", "target_column"}
+OWN_KEYS = {"path", "first", "stream", *(option.name for option in fields(Options))}
 # Further keys of the sources that take some.
 SOURCE_KEYS = {"blobs": {"n_samples", "n_features", "spread", "seed"}, "file": OWN_KEYS}
 # Set by an entry of `autoencoders`, by a block's seeds, or by where the job runs.

@@ -24,6 +24,7 @@ except ImportError:  # the package alone, without the workflow
 
 ROOT = Path(__file__).parents[2]  # of a checkout
 PACKAGED = Path(__file__).with_name("config.yaml")  # in an installed package
+MOST_VALUES = 20_000  # of a configuration: aliases can stand for a billion in a few lines
 DEFAULTS = PACKAGED if PACKAGED.exists() else ROOT / "config.yaml"
 
 
@@ -121,8 +122,24 @@ def read_configfile(path):
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
         raise ValueError(f"{path}, line {line}: got a character that YAML forbids; remove it") from None
+    except (RecursionError, ValueError) as error:  # lists within lists without end; no such date
+        raise ValueError(f"{path}: got no valid YAML ({error}); correct it") from None
     if not isinstance(config, dict):
         raise ValueError(f"{path}: got {type(config).__name__}, expected keys such as `study:` at its top level")
+    return check_size(config, path)
+
+
+def check_size(config, path="configuration"):
+    """Return a configuration, or raise a ValueError where aliases make it endless or huge."""
+    todo, count = [(config, ())], 0
+    while todo:
+        value, parents = todo.pop()
+        count += 1
+        if id(value) in parents or count > MOST_VALUES:
+            raise ValueError(f"{path}: got aliases that stand for more than {MOST_VALUES} values; write them out")
+        if isinstance(value, dict | list):
+            parts = value.values() if isinstance(value, dict) else value
+            todo += [(part, (*parents, id(value))) for part in parts]
     return config
 
 

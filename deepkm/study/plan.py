@@ -11,8 +11,10 @@ from pathlib import Path
 
 from deepkm.datasets.catalogue import conversion_of, load_catalogue, raw_file_of
 from deepkm.datasets.images import image_files
+from deepkm.datasets.unreadable import check_regular
 from deepkm.study import paths
 from deepkm.study.config import ENTRY_KEYS, check_config
+from deepkm.study.options import check_size
 from deepkm.study.parameters import parameters_of
 from deepkm.study.paths import block_name
 from deepkm.study.source_code import files_digest, source_digest
@@ -46,7 +48,7 @@ class Study:
     """
 
     def __init__(self, config):
-        self.config = paths.with_plain_paths(check_config(config))
+        self.config = paths.with_plain_paths(check_config(check_size(config)))
         # Read once, not once per job.
         self._source_digest, self._parameters_of = cache(source_digest), cache(parameters_of)
         self.folders = {"results": self.config["results_dir"], "data": self.config["data_dir"]}
@@ -287,6 +289,8 @@ class Study:
                 f"datasets.{dataset}.path: got {path}, expected an existing file or folder; put it there or name "
                 f"yours with --config 'datasets={{{dataset}: {{path: FILE}}}}'"
             )
+        if path:
+            check_regular(Path(path))
 
 
 def _check_writable(key, folder, otherwise=""):

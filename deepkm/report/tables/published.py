@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from deepkm.numerics.metrics import METRICS, title_of
+from deepkm.report.frames import read_frame
 from deepkm.report.tables.layout import Cell, Table, number_cell, spread
 
 FILE = Path(__file__).with_name("published.csv")
@@ -23,7 +24,7 @@ _SETTINGS_OF = {"dkm_reinit": "dkm", "ct_no_reinit": "ct"}
 
 def load_published():
     """Return the published figures: source, table, method, printed_name, dataset, metric, mean, std, note."""
-    return pd.read_csv(FILE).fillna({"note": ""})
+    return read_frame(FILE).fillna({"note": ""})
 
 
 def set_beside(summaries, parameters, origins):

@@ -1,0 +1,128 @@
+"""What columns and arrays are by their names: labels, a count of the rows, or features. In doubt the entry decides."""
+
+import re
+from dataclasses import dataclass
+
+from deepkm.datasets.unreadable import printable
+
+UNSAID = "\0"  # of a name that an entry does not give; None is said: there is none
+
+_LABEL_WORDS = set(
+    "target targets label labels class classes species category categories cluster clusters gnd groundtruth truth"
+    " outcome diagnosis".split()
+)
+_LABEL_FILLERS = set("id ids idx index true ground code codes encoded no nr num number int".split())
+_INDEX_NAMES = set("id ids idx uid uuid index unnamed row rowid rownames rownumber nr no num number".split())
+# Which arrays of a file are features and labels where nothing is said: ours, D. Cai's, scikit-learn's and MATLAB's.
+_PAIRS = {"feature": ("target",), "fea": ("gnd",), "X": ("Y", "y")}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What the entry of a data set says of a user's file.
+
+    Attributes
+    ----------
+    target_column : str, int or None
+        The column of a table, or the array of a file, that holds the labels. None: there are no labels.
+    ignore_columns : list of str or int, optional
+        The columns of a table that are neither features nor labels. A list, if only an empty one, says that all others
+        are features.
+    header : bool, optional
+        Whether a text table starts with a line of names; without one, columns are called 1, 2, ...
+    feature_array : str, optional
+        The array of a file that holds the features.
+    drop_labels : list of str or int, optional
+        The labels whose samples are left out. A list, if only an empty one, says that all others are classes.
+    columnwise : bool
+        The pixels of each row stand column by column, as MATLAB stores images.
+    image_size : (int, int), optional
+        Height and width: what a folder's images are scaled to, or what the rows of an array or a table are.
+    grey : bool
+        Turn a folder's images grey.
+    """
+
+    target_column: str | int | None = UNSAID
+    ignore_columns: list | None = None
+    header: bool | None = None
+    feature_array: str | None = None
+    drop_labels: list | None = None
+    columnwise: bool = False
+    image_size: tuple | None = None
+    grey: bool = True
+
+    def target_among(self, names):
+        """Return the name that `target_column` gives, None or `UNSAID`; on the command line null is text."""
+        if self.target_column in (None, UNSAID):
+            return self.target_column
+        name = str(self.target_column)
+        return None if name == "null" and "null" not in names else name
+
+
+def is_label_like(name):
+    """Tell whether a column of this name could hold the labels.
+
+    Examples
+    --------
+    >>> [name for name in "Class target.1 true_label y y_true y2 area class_names".split() if is_label_like(name)]
+    ['Class', 'target.1', 'true_label', 'y', 'y_true']
+    """
+    words = _words(name)
+    if words[:1] == ["y"]:
+        return words in (["y"], ["y", "true"]) or is_label_like(" ".join(words[1:]))
+    known = [word for word in words if word in _LABEL_WORDS]
+    others = [word for word in words if word not in _LABEL_WORDS and not word.isdigit()]
+    return bool(known) and set(others) <= _LABEL_FILLERS
+
+
+def is_index_like(name):
+    """Tell whether a column of this name is most likely a number of the row.
+
+    Examples
+    --------
+    >>> [name for name in "id Index customer_id imageId width refractive_index".split() if is_index_like(name)]
+    ['id', 'Index', 'customer_id', 'imageId']
+    """
+    words = [word for word in _words(name) if not word.isdigit()]
+    return "".join(words) in _INDEX_NAMES or words[-1:] in (["id"], ["idx"], ["uid"])
+
+
+def starts_like_a_label(name):
+    """Tell whether a column of zeros and ones could be one class of several: species_setosa."""
+    words = _words(name)
+    return len(words) > 1 and words[0] in _LABEL_WORDS
+
+
+def _words(name):
+    """Split a name at case and punctuation, in lower case."""
+    return [word.lower() for word in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_a-zA-Z]+", str(name))]
+
+
+def pick_arrays(names, options, path):
+    """Return which of a file's arrays are the features and the labels (None: there are none).
+
+    Raises
+    ------
+    ValueError
+        When that is in doubt.
+    """
+    found = printable(", ".join(names)) or "(none)"
+    feature = options.feature_array or next((name for name in _PAIRS if name in names), None)
+    if feature is None or feature not in names:
+        wanted = "one named 'feature' and, optionally, 'target'" if feature is None else f"one named {feature!r}"
+        raise ValueError(
+            f"{path}: got the arrays {found}, expected {wanted}; rename it, or name the arrays in the entry: "
+            "`feature_array:` and, where there are labels, `target_column:`"
+        )
+    target = options.target_among(names)
+    if target is UNSAID:
+        target = next((name for name in _PAIRS.get(feature, ("target",)) if name in names and name != feature), None)
+        doubtful = [name for name in names if name != feature and is_label_like(name)]
+        if target is None and doubtful:
+            raise ValueError(
+                f"{path}: got the arrays {found}, of which {printable(', '.join(doubtful))} could be the labels; name "
+                "them in `target_column:`, or set it to null where there are none"
+            )
+    elif target is not None and target not in names:
+        raise ValueError(f"{path}: got the arrays {found}, expected one named {target!r} (`target_column`); correct it")
+    return feature, target

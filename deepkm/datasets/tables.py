@@ -1,0 +1,231 @@
+"""A user's table, .csv, .tsv or .parquet: its columns are features, but for labels and an index."""
+
+import re
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute
+import pyarrow.parquet
+
+from deepkm.datasets.labels import listed
+from deepkm.datasets.roles import UNSAID, is_index_like, is_label_like, starts_like_a_label
+from deepkm.datasets.text_tables import read_text
+from deepkm.datasets.unreadable import reading
+
+_PANDAS_INDEX = "__index_level_"  # an index without a name, in Parquet; in .csv it is the first column
+# A column that counts this many rows without a gap is hardly a measurement.
+_ENOUGH = 10
+
+
+def read_table(path, options):
+    """Return the features and the labels of a table.
+
+    Parameters
+    ----------
+    path : Path
+    options : deepkm.datasets.roles.Options
+
+    Returns
+    -------
+    feature : ndarray of shape (N, F)
+    target : ndarray of shape (N,), or None
+
+    Raises
+    ------
+    ValueError
+        Where it is no table, a feature is no number, or a column's role is in doubt.
+    """
+    names, columns = _read_parquet(path) if path.suffix.lower() == ".parquet" else read_text(path, options)
+    target, features = _assign(names, options, path)
+    labels = None if target is None else _labels(columns[target], names[target], path)
+    values = {i: _numbers(columns[i], names[i], path) for i in features if not _is_void(names[i], columns[i])}
+    for i in [i for i in values if not names[i] or names[i].startswith(_PANDAS_INDEX)]:
+        _check_nameless(i, names[i], values.pop(i), path)
+    if options.ignore_columns is None:
+        labelled = options.target_among(names) is not None
+        _check_features([(names[i], column) for i, column in values.items()], labels, labelled, path)
+    return np.column_stack(list(values.values())) if values else np.zeros((len(columns[0]), 0)), labels
+
+
+def _read_parquet(path):
+    with reading(path, "the table"):  # as it is stored: pandas would take columns for its index
+        table = pyarrow.parquet.ParquetFile(path).read()
+        names, columns = [name.strip() for name in table.column_names], table.columns
+        for index in (table.schema.pandas_metadata or {}).get("index_columns", ()):
+            if isinstance(index, dict) and index["name"]:  # of evenly spaced numbers, pandas stores the ends alone
+                names.append(str(index["name"]).strip())
+                columns.append(pa.chunked_array([index["start"] + np.arange(table.num_rows) * index["step"]]))
+    if not columns:
+        raise ValueError(f"{path}: got a table without columns, expected one per feature; save it again")
+    return names, columns
+
+
+def _assign(names, options, path):
+    """Return the place of the labels, or None, and those of the features."""
+    target = options.target_among(names)
+    if target is UNSAID:
+        places = [i for i, name in enumerate(names) if name.lower() == "target"]
+    else:
+        places = [i for i, name in enumerate(names) if name == target]
+        if target is not None and not places:
+            raise ValueError(
+                f"{path}: got no column {target!r}, expected the one of the labels among {listed(names)}; correct "
+                "`target_column`"
+            )
+    if len(places) > 1:
+        raise ValueError(f"{path}: got {len(places)} columns {names[places[0]]!r}, expected one of labels; rename one")
+    ignored = [str(name) for name in options.ignore_columns or []]
+    if unknown := [name for name in ignored if name not in names]:
+        raise ValueError(f"{path}: got no column {unknown[0]!r} (`ignore_columns`), expected one of {listed(names)}")
+    features = [i for i, name in enumerate(names) if i not in places and name not in ignored]
+    doubtful = [names[i] for i in features if is_label_like(names[i])]
+    if target is UNSAID and not places and doubtful:
+        raise ValueError(
+            f"{path}: got columns {listed(names)}, of which {listed(doubtful)} could be the labels; name them in "
+            "`target_column`, or set it to null where there are none and these are features"
+        )
+    return places[0] if places else None, features
+
+
+def _check_nameless(place, name, values, path):
+    """Raise a ValueError unless a column without a name is an index that pandas wrote."""
+    if (name or place == 0) and _is_whole(values) and len(np.unique(values)) == len(values):
+        print(f"{path}: column {place + 1} has no name and numbers the rows: left out")
+        return
+    raise ValueError(
+        f"{path}: got no name for column {place + 1}, expected one; write one into the file, or leave the column out "
+        f"with `ignore_columns: ['{name}']`"
+    )
+
+
+def _check_features(columns, labels, labelled, path):
+    """Raise a ValueError where columns may be no features, and the entry does not say so."""
+    reasons = [(name, _doubt(name, values, labels, labelled)) for name, values in columns]
+    if doubtful := [(name, reason) for name, reason in reasons if reason][:12]:
+        raise ValueError(
+            f"{path}: got columns that may be no features: {'; '.join(f'{name!r} {why}' for name, why in doubtful)}. "
+            f"Leave them out with `ignore_columns: [{', '.join(name for name, _ in doubtful)}]`, or keep all "
+            "columns as features with `ignore_columns: []`"
+        )
+
+
+def _doubt(name, values, labels, labelled):
+    """Return why a column may be no feature, or None. Where there are no labels, one called `label` is a feature."""
+    if labelled and (is_label_like(name) or (starts_like_a_label(name) and np.isin(values, (0, 1)).all())):
+        return "could hold labels"
+    if is_index_like(name) and not is_label_like(name) and _is_whole(values):
+        return "could number the rows"
+    if len(values) >= _ENOUGH and _counts(values):
+        return "counts the rows"
+    if labels is not None and len(values) >= _ENOUGH and _tells(values, labels):
+        return "tells the class of each sample"
+    return None
+
+
+def _is_whole(values):
+    return values.dtype.kind in "biu" or bool((np.isfinite(values) & (values == np.floor(values))).all())
+
+
+def _counts(values):
+    """Tell whether a column holds each of N consecutive whole numbers once."""
+    if not _is_whole(values) or int(values.max()) - int(values.min()) != len(values) - 1:
+        return False
+    return len(np.unique(values)) == len(values)
+
+
+def _tells(values, labels):
+    """Tell whether there is one number per class."""
+    for part in (slice(256), slice(None)):  # most columns are told apart by their first numbers
+        numbers, codes = np.unique(values[part], return_inverse=True)
+        classes, target = np.unique(labels[part], return_inverse=True)
+        if len(numbers) != len(classes) or len(np.unique(codes * len(classes) + target)) != len(classes):
+            return False
+    return len(numbers) > 1
+
+
+def _is_void(name, column):
+    """Tell whether a column has neither name nor content, as by a separator at the end of each line."""
+    return not name and pa.types.is_string(column.type) and pa.compute.max(pa.compute.utf8_length(column)).as_py() == 0
+
+
+def _numbers(column, name, path):
+    """Return a column as numbers; what is missing becomes NaN, which is refused with all other such numbers."""
+    column, kind = _decoded(column)
+    if _is_text(kind):
+        return _parsed(column, name, path)
+    if not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind)):
+        if not (pa.types.is_decimal(kind) or pa.types.is_null(kind)):
+            raise ValueError(f"{path}: got column {name!r} of type {kind}, expected numbers{_REMEDY}")
+        column = column.cast(pa.float64())
+    if column.null_count:
+        plain = column.cast(pa.uint8()) if pa.types.is_boolean(kind) else column
+        column = plain.cast(pa.float64(), safe=False).fill_null(np.nan)
+    return column.to_numpy()
+
+
+_REMEDY = "; encode it, or name it in `target_column` (labels) or `ignore_columns` (left out)"
+
+
+def _parsed(column, name, path):
+    """Return a column of text as numbers; true and false are 1 and 0."""
+    text = pa.compute.utf8_trim_whitespace(column.fill_null(""))
+    lower = pa.compute.utf8_lower(text)
+    if pa.compute.all(pa.compute.is_in(lower, pa.array(["true", "false"]))).as_py() and len(text):
+        return pa.compute.equal(lower, "true").to_numpy()
+    for kind in (pa.int64(), pa.float64()):
+        try:
+            given = pa.compute.if_else(pa.compute.equal(text, ""), None, text)
+            if kind == pa.float64() or not given.null_count:
+                return given.cast(kind).to_numpy()
+        except pa.ArrowInvalid:
+            continue
+    row, value = next((i, value) for i, value in enumerate(text.to_pylist()) if value and not _is_number(value))
+    remedy = "; write numbers with a point" if re.fullmatch(r"[-+]?[\d.]+,\d+", value) else _REMEDY
+    raise ValueError(f"{path}: got {value[:40]!r} in column {name!r}, row {row + 1}, expected numbers{remedy}")
+
+
+def _is_number(value):
+    try:
+        pa.scalar(value).cast(pa.float64())
+    except pa.ArrowInvalid:
+        return False
+    return True
+
+
+def _labels(column, name, path):
+    """Return a column of labels as numbers or text; a missing one is empty text."""
+    column, kind = _decoded(column)
+    if (pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind)) and not column.null_count:
+        return column.to_numpy()
+    with reading(path, f"the labels in column {name!r}", "give numbers or names"):
+        text = np.array(column.cast(pa.string()).fill_null("").to_pylist(), str)
+    stripped = np.char.strip(text)
+    if len(np.unique(stripped)) < len(np.unique(text)):
+        raise ValueError(f"{path}: got labels in column {name!r} that differ by blanks alone; make them equal")
+    if any("\n" in label or "\r" in label for label in np.unique(stripped)):
+        raise ValueError(f"{path}: got labels of several lines in column {name!r}: a quote that is not closed?")
+    return _as_numbers(stripped)
+
+
+def _as_numbers(text):
+    """Return text as numbers where each is written in the one usual way: 001 and 1 are two names."""
+    labels = np.unique(text)
+    try:
+        numbers = [float(label) for label in labels]
+    except ValueError:
+        return text
+    if all(label == str(int(number)) for label, number in zip(labels, numbers, strict=True) if np.isfinite(number)):
+        return text.astype(np.int64) if np.isfinite(numbers).all() else text
+    usual = all("." in label or "e" in label.lower() or label == str(int(float(label))) for label in labels)
+    return text.astype(np.float64) if usual and len(set(numbers)) == len(numbers) else text
+
+
+def _decoded(column):
+    """Return a column without a dictionary of its values (pandas: a categorical), and its type."""
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
+    return column, column.type
+
+
+def _is_text(kind):
+    return pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)

@@ -1,0 +1,16 @@
+"""Reading the tables that stages write."""
+
+import pandas as pd
+
+# Columns of names. A data set may be called NA, 1987 or 1e5, and a digest of a spec may look like a number.
+NAMES = "dataset method other best stage key block seeds spec code device estimator scaling source table metric".split()
+
+
+def read_frame(path):
+    """Return a ``.csv`` of a stage: names are text whatever they look like, and only empty fields are missing.
+
+    Parameters
+    ----------
+    path : path-like
+    """
+    return pd.read_csv(path, dtype=dict.fromkeys(NAMES, str), keep_default_na=False, na_values=[""])
