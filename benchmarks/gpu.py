@@ -51,12 +51,12 @@ def paper_study(folder, data):
     paper = yaml.safe_load((ROOT / "studies" / "paper.yaml").read_text())
     config |= {"study": {**paper["study"], "datasets": ["mnist"], "methods": METHODS}, "seeds_per_job": 10}
     study, seconds = Study(config), {}
-    [block] = study.blocks
+    [stack] = study.stacks
     pretrained = folder / "autoencoder.h5"
-    jobs = {"pretraining": ("autoencoder", study.autoencoder_spec("mnist", "mlp", block), pretrained, [])}
+    jobs = {"pretraining": ("autoencoder", study.autoencoder_spec("mnist", "mlp", stack), pretrained, [])}
     for method in METHODS:
         weights = ["--autoencoder", pretrained] if study.autoencoder_of(method) else []
-        jobs[method] = ("cluster", study.cluster_spec("mnist", method, block), folder / f"{method}.h5", weights)
+        jobs[method] = ("cluster", study.cluster_spec("mnist", method, stack), folder / f"{method}.h5", weights)
     for name, (stage, spec, output, weights) in jobs.items():
         command = [sys.executable, "-m", "deepkm", stage, "--spec", dumps(spec), "--data", data, "--output", output]
         started = time.perf_counter()

@@ -48,12 +48,12 @@ class Folder:
         return args.output
 
     def score(self):
-        output = [Path(f"results/{name}.csv") for name in ("scores", "epochs", "runs", "parameters")]
+        output = [Path(f"results/{name}.csv") for name in ("scores", "epochs", "jobs", "parameters")]
         spec = self.study.score_spec()
         score.main(Namespace(spec=spec, data=[self.data], results=Path("results"), output=output))
 
     def draw(self):
-        tables = [Path(f"{name}.csv") for name in ("scores", "epochs", "runs", "parameters", "friedman", "nemenyi")]
+        tables = [Path(f"{name}.csv") for name in ("scores", "epochs", "jobs", "parameters", "friedman", "nemenyi")]
         for path in tables:
             path.write_text("dataset\n")  # results are looked at first
         how = {"results": Path("results"), "output": Path("figures"), "checksums": None}

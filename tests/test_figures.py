@@ -167,13 +167,13 @@ def test_ranks_by_hand(scores):
 
 def test_cost_adds_the_share_of_pretraining(scores):
     scores = scores[scores["dataset"] == "a"].assign(seconds=10.0)
-    runs = pd.DataFrame({"stage": ["autoencoder", "cluster"], "key": ["mlp", "dkm"], "seeds": ["0 1", "0 1"]})
-    runs = runs.assign(seconds=[6.0, 100.0])
-    drawing = draw_cost(scores, runs, METHODS, {"km": None, "dkm": "mlp"}, dataset=A)
+    jobs = pd.DataFrame({"stage": ["autoencoder", "cluster"], "key": ["mlp", "dkm"], "seeds": ["0 1", "0 1"]})
+    jobs = jobs.assign(seconds=[6.0, 100.0])
+    drawing = draw_cost(scores, jobs, METHODS, {"km": None, "dkm": "mlp"}, dataset=A)
     means = {title: line.get_xydata()[0] for title, line in curves_of(drawing.figure.axes[0]).items()}
     assert means["k-means"].tolist() == pytest.approx([10, 55])
     assert means["DKM"].tolist() == pytest.approx([13, 60])
-    assert draw_cost(scores.assign(acc=np.nan), runs, METHODS, {}, dataset=A) is None
+    assert draw_cost(scores.assign(acc=np.nan), jobs, METHODS, {}, dataset=A) is None
 
 
 def test_critical_differences_are_those_of_the_statistics():
@@ -427,7 +427,7 @@ def test_a_study_of_hostile_names_one_method_and_no_labels(curves, tmp_path):
     numbers = Numbers(
         scores=scores.assign(seconds=1.0),
         epochs=curves,
-        runs=pd.DataFrame(columns=["dataset", "stage", "key", "seeds", "seconds"]),
+        jobs=pd.DataFrame(columns=["dataset", "stage", "key", "seeds", "seconds"]),
         parameters=pd.DataFrame([{"dataset": "a", "method": "dkm", "estimator": "x:DKM", "alpha": 1.0}]),
         **dict(
             zip(("friedman", "nemenyi"), compare_over_datasets(scores, datasets=["a"], methods=["dkm"]), strict=True)

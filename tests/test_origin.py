@@ -82,7 +82,7 @@ def test_comparing_a_result_under_another_name(folder):
     folder.score()
     first, second = (folder.job("cluster", seed).output for seed in (0, 1))
     second.write_bytes(first.read_bytes())
-    with pytest.raises(OSError, match="block seed0, expected one of method ct, dataset blobs, block seed1") as caught:
+    with pytest.raises(OSError, match="stack seed0, expected one of method ct, dataset blobs, stack seed1") as caught:
         compare.main(Namespace(first=Path("results"), second=Path("results"), output=[]))
     assert_one_line(caught, second)
 
@@ -91,7 +91,7 @@ def test_scores_without_the_data(folder):
     folder.data.unlink()
     path = folder.job("cluster").output
     with pytest.raises(OSError, match=f"{path}: the data set is missing; run `snakemake data` again"):
-        score.write_scores([path], [], data=[], output=[], blocks=folder.study.blocks)
+        score.write_scores([path], [], data=[], output=[], stacks=folder.study.stacks)
 
 
 def test_an_autoencoder_of_something_else(folder):

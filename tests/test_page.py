@@ -50,8 +50,8 @@ def make_results(folder, n_datasets=3, n_methods=8):
     scores.loc[10:19, "acc"] = 0.05
     scores.loc[25, "diverged"] = True
     scores = scores.drop(index=scores.index[-1])
-    runs = scores[["dataset", "method", "seed", "epochs", "seconds"]].rename(columns={"method": "key", "seed": "seeds"})
-    runs = runs.assign(stage="cluster", block="seed0", device="CPU (x)", threads=1, peak_memory_bytes=10**9, deepkm="1")
+    jobs = scores[["dataset", "method", "seed", "epochs", "seconds"]].rename(columns={"method": "key", "seed": "seeds"})
+    jobs = jobs.assign(stage="cluster", stack="seed0", device="CPU (x)", threads=1, peak_memory_bytes=10**9, deepkm="1")
     parameters = scores[["dataset", "method"]].drop_duplicates()
     parameters = parameters.assign(estimator="mine:<b>", scaling="unit", alpha=1000.0, epochs=7, weight="<b>1</b>")
     keys = {"datasets": list(datasets), "methods": list(methods)}
@@ -63,7 +63,7 @@ def make_results(folder, n_datasets=3, n_methods=8):
         "n_seeds": len(SEEDS),
         "origins": {key: {"source": "file", "departs": ""} for key in datasets},
     }
-    frames = {"scores": scores, "runs": runs, "parameters": parameters}
+    frames = {"scores": scores, "jobs": jobs, "parameters": parameters}
     made = make_tables(spec, **frames, pairwise=pairwise, best=best)
     figures = []
     for i, about in enumerate([list(methods), ["method1"]]):
@@ -305,9 +305,9 @@ def test_a_large_study_stays_light(opened, tmp_path):
 
 
 def test_warnings_name_what_is_wrong(study):
-    runs = study.runs.assign(device=["A100 (GPU-1)", "A100 (GPU-2)"] + ["CPU (x)"] * (len(study.runs) - 2))
+    jobs = study.jobs.assign(device=["A100 (GPU-1)", "A100 (GPU-2)"] + ["CPU (x)"] * (len(study.jobs) - 2))
     scores = study.scores.assign(n_clusters_used=[1, 1] + [3] * (len(study.scores) - 2))
-    lines = warnings(scores, runs, **study.study, stale=["a.h5"], foreign=["b.h5", "c.h5"])
+    lines = warnings(scores, jobs, **study.study, stale=["a.h5"], foreign=["b.h5", "c.h5"])
     missing, diverged, collapsed, stale, foreign, mixed = lines
     assert f"Method 7 on {HOSTILE[2]} (9/10)" in missing
     assert diverged.startswith(f"1 run diverged: {HOSTILE[2]} on {HOSTILE[0]}.")
@@ -319,7 +319,7 @@ def test_warnings_name_what_is_wrong(study):
 
 def test_nothing_is_said_of_a_study_without_trouble(study):
     whole = study.scores.query("seed < 9").assign(diverged=False)
-    assert warnings(whole, study.runs, **{**study.study, "seeds": list(range(9))}) == []
+    assert warnings(whole, study.jobs, **{**study.study, "seeds": list(range(9))}) == []
 
 
 def test_the_same_results_give_the_same_bytes(study, page_file):

@@ -63,12 +63,12 @@ class Jobs:
 
     def pretrain(self, output, *, seeds=(7,), data="x.npz", **options):
         study = study_of(tuple(seeds), **options)
-        return self._call(autoencoder, study.autoencoder_spec("blobs", "mlp", *study.blocks), output, data)
+        return self._call(autoencoder, study.autoencoder_spec("blobs", "mlp", *study.stacks), output, data)
 
     def cluster(self, output, weights, *, seeds=(7,), data="x.npz", **options):
         study = study_of(tuple(seeds), **options)
         return self._call(
-            cluster, study.cluster_spec("blobs", "ct", *study.blocks), output, data, autoencoder=[weights]
+            cluster, study.cluster_spec("blobs", "ct", *study.stacks), output, data, autoencoder=[weights]
         )
 
     def _call(self, stage, spec, output, data, **inputs):
@@ -85,7 +85,7 @@ def jobs(tmp_path, monkeypatch):
 
 @contextmanager
 def stopped_after(epoch):
-    """Let the block's job get SIGTERM in an epoch: it saves and ends."""
+    """Let the job of the `with` block get SIGTERM in an epoch: it saves and ends."""
     before_epoch = CT.before_epoch
 
     def hook(method, z, run):
@@ -397,7 +397,7 @@ def test_memberships_before_and_after_are_those_of_all_runs(result):
 
 
 def test_figures_of_runs_name_the_seed_that_they_draw(result):
-    names = ("scores", "epochs", "runs", "parameters")
+    names = ("scores", "epochs", "jobs", "parameters")
     numbers = dict(zip(names, scored(result, *names), strict=True))
     numbers["friedman"], numbers["nemenyi"] = compare_over_datasets(numbers["scores"], datasets=["mine"], methods=["m"])
     spec = {"methods": [["m", "M"]], "datasets": [["mine", "Mine"]], "ablations": [], "panels": [], "colors": {}}

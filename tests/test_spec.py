@@ -147,8 +147,8 @@ def test_studies_are_complete_and_validate(name, config, tmp_path, monkeypatch):
     study = Study(config)
     for dataset in study.datasets:
         for method in study.methods:
-            for block in study.blocks:
-                assert json.loads(dumps(study.cluster_spec(dataset, method, block)))["parameters"]["n_clusters"] > 1
+            for stack in study.stacks:
+                assert json.loads(dumps(study.cluster_spec(dataset, method, stack)))["parameters"]["n_clusters"] > 1
 
 
 def test_the_paper_study_holds_table_4(config, tmp_path, monkeypatch):
@@ -162,16 +162,16 @@ def test_the_paper_study_holds_table_4(config, tmp_path, monkeypatch):
         "cmu_pie": (2, 1e-3, 0.01),
         "rcv1": (2, 1e-4, 0.01),
     }
-    (block,) = study.blocks
+    (stack,) = study.stacks
     for dataset, (alpha, ct_weight, dkm_weight) in table.items():
         for method in ("ct", "ct_no_reinit"):
-            parameters = study.cluster_spec(dataset, method, block)["parameters"]
+            parameters = study.cluster_spec(dataset, method, stack)["parameters"]
             assert (parameters["alpha"], parameters["clustering_weight"]) == (alpha, ct_weight)
         for method in ("dkm", "dkm_reinit"):
-            parameters = study.cluster_spec(dataset, method, block)["parameters"]
+            parameters = study.cluster_spec(dataset, method, stack)["parameters"]
             assert (parameters["alpha"], parameters["clustering_weight"]) == (1000, dkm_weight)
         assert (parameters["pretraining_epochs"], parameters["epochs"], parameters["batch_size"]) == (50, 100, 256)
-    assert study.blocks[block] == [8905, 9129, 291, 4012, 1256, 6819, 4678, 6971, 1362, 575]
+    assert study.stacks[stack] == [8905, 9129, 291, 4012, 1256, 6819, 4678, 6971, 1362, 575]
 
 
 def test_equal_values_give_equal_text(config):
@@ -227,9 +227,9 @@ def test_input_space_does_not_hang_on_the_autoencoders(config):
 def test_blocks_are_cut_in_order(config):
     config |= {"seeds_per_job": 2}
     config["study"]["seeds"] = [5, 6, 7]
-    assert Study(config).blocks == {"seed5x2": [5, 6], "seed7": [7]}
+    assert Study(config).stacks == {"seed5x2": [5, 6], "seed7": [7]}
     config["study"]["seeds"] = [5, 6, 7, 8, 9]
-    assert Study(config).blocks == {"seed5x2": [5, 6], "seed7x2": [7, 8], "seed9": [9]}
+    assert Study(config).stacks == {"seed5x2": [5, 6], "seed7x2": [7, 8], "seed9": [9]}
 
 
 def test_ablations_are_found_by_their_parameters(config):

@@ -73,21 +73,21 @@ def make_study():
     for dataset in DATASETS:
         files = {"output": f"data/{dataset}.npz", "meta": f"data/{dataset}.meta.json"}
         stage("dataset", study.dataset_spec(dataset), input=study.dataset_files(dataset), **files)
-        for block in study.blocks:
-            autoencoder = f"results/autoencoders/mlp/{dataset}/{block}.h5"
+        for stack in study.stacks:
+            autoencoder = f"results/autoencoders/mlp/{dataset}/{stack}.h5"
             given = {"data": f"data/{dataset}.npz", "output": autoencoder}
-            stage("autoencoder", study.autoencoder_spec(dataset, "mlp", block), **given)
+            stage("autoencoder", study.autoencoder_spec(dataset, "mlp", stack), **given)
             for method in METHODS:
-                given["output"] = f"results/clusterings/{method}/{dataset}/{block}.h5"
+                given["output"] = f"results/clusterings/{method}/{dataset}/{stack}.h5"
                 given["autoencoder"] = [autoencoder] if method != "km" else []
-                stage("cluster", study.cluster_spec(dataset, method, block), **given)
+                stage("cluster", study.cluster_spec(dataset, method, stack), **given)
     diverge("results/clusterings/dkm/blobs/seed0x4.h5", run=1)
-    made = {name: f"results/{name}.csv" for name in ("scores", "epochs", "runs", "parameters")}
+    made = {name: f"results/{name}.csv" for name in ("scores", "epochs", "jobs", "parameters")}
     data = [f"data/{dataset}.npz" for dataset in DATASETS]
     stage("score", study.score_spec(), data=data, results="results", output=[*made.values()])
     tests = {name: f"results/statistics/{name}.csv" for name in ("pairwise", "best", "friedman", "nemenyi")}
     stage("statistics", study.statistics_spec(), scores=made["scores"], output=[*tests.values()])
-    inputs = {name: (made | tests)[name] for name in ("scores", "runs", "parameters", "pairwise", "best")}
+    inputs = {name: (made | tests)[name] for name in ("scores", "jobs", "parameters", "pairwise", "best")}
     output = [f"results/tables/{name}.{suffix}" for name in NAMES for suffix in ("csv", "md", "tex")]
     stage("tables", study.report_spec("tables"), **inputs, output=output)
 
@@ -154,11 +154,11 @@ def test_scores_from_the_raw_results(study, metric):
     assert [line[3] for line in rows] == ["no labels"] * len(METHODS)
 
 
-def test_the_runs_of_every_job(study):
-    runs = pd.read_csv(study / "results" / "runs.csv")
+def test_a_row_of_every_job(study):
+    jobs = pd.read_csv(study / "results" / "jobs.csv")
     paths = sorted(study.glob("results/*/*/*/*.h5"))
-    assert len(runs) == len(paths) == 3 * 2 * 6
-    table = runs.set_index(["stage", "key", "dataset", "block"])
+    assert len(jobs) == len(paths) == 3 * 2 * 6
+    table = jobs.set_index(["stage", "key", "dataset", "stack"])
     for path in paths:
         with h5py.File(path) as file:
             made, spec = (yaml.safe_load(file.attrs[name]) for name in ("provenance", "spec"))
@@ -363,11 +363,11 @@ def test_a_metric_is_one_line(study, tmp_path, monkeypatch):
     monkeypatch.setitem(ALL_METRICS, "purity", ("Purity", lambda table: table.max(1).sum() / table.sum()))
     monkeypatch.chdir(study)
     spec, data = Study(yaml.safe_load((study / "config.yaml").read_text())), [f"data/{d}.npz" for d in DATASETS]
-    made = {name: tmp_path / f"{name}.csv" for name in ("scores", "epochs", "runs", "parameters")}
+    made = {name: tmp_path / f"{name}.csv" for name in ("scores", "epochs", "jobs", "parameters")}
     tests = {name: tmp_path / f"{name}.csv" for name in ("pairwise", "best", "friedman", "nemenyi")}
     stage("score", spec.score_spec(), data=data, results="results", output=[*made.values()])
     stage("statistics", spec.statistics_spec(), scores=made["scores"], output=[*tests.values()])
-    inputs = {name: (made | tests)[name] for name in ("scores", "runs", "parameters", "pairwise", "best")}
+    inputs = {name: (made | tests)[name] for name in ("scores", "jobs", "parameters", "pairwise", "best")}
     stage("tables", spec.report_spec("tables"), **inputs, output=[tmp_path / f"purity{s}" for s in (".csv", ".md")])
     frames, figures = [*made.values(), *tests.values()], tmp_path / "figures"
     stage("figures", spec.figures_spec(), tables=frames, data=data, results="results", output=figures)

@@ -1,4 +1,4 @@
-"""Pretrain the autoencoders of a block of seeds; all methods of a study share them."""
+"""Pretrain the autoencoders of a stack of seeds; all methods of a study share them."""
 
 from deepkm.jobs.finishing import checkpoint_path, finish
 from deepkm.jobs.inputs import load_data

@@ -1,4 +1,4 @@
-"""Cluster one data set by one method, for a block of seeds side by side."""
+"""Cluster one data set by one method, for a stack of seeds side by side."""
 
 import pkgutil
 

@@ -28,7 +28,7 @@ def main(args):
     files, digests = {}, {key: digest_of(path) for key, path in data.items()}
     for path in filter(Path.exists, result_files(args.results, spec["jobs"])[0]):
         dataset, method = path.parent.name, path.parent.parent.name
-        expected = {"blocks": spec["jobs"]["blocks"], "data": digests[dataset]}
+        expected = {"stacks": spec["jobs"]["stacks"], "data": digests[dataset]}
         check_place(path, read_attributes(path), stage="cluster", **expected)
         files.setdefault((dataset, method), []).append(path)
 

@@ -30,7 +30,7 @@ def main(args):
     record.parent.mkdir(parents=True, exist_ok=True)
     record.write_text(study.record, encoding="utf-8")
     output = [path_of(pattern, results=folder) for pattern in WRITES["score"]]
-    write_scores(done["cluster"], done["autoencoder"], data=data, output=output, blocks=study.blocks)
+    write_scores(done["cluster"], done["autoencoder"], data=data, output=output, stacks=study.stacks)
     make("statistics", study, folder)
     make("tables", study, folder, writes=table_files(table_names()))
     called = {"configfile": args.configfile, "config": args.config}

@@ -14,7 +14,7 @@ from deepkm.study.parameters import docstring_of
 from deepkm.study.paths import FIGURES_INDEX
 from deepkm.study.plan import Study
 
-FRAMES = ("scores", "runs", "parameters", "pairwise", "friedman")
+FRAMES = ("scores", "jobs", "parameters", "pairwise", "friedman")
 
 
 def add_arguments(parser):
@@ -40,7 +40,7 @@ def main(args):
         options=snakemake_options(args.configfile, args.config),
         audit=stage_command("audit", args.configfile, args.config),
         folder=study.config["results_dir"],
-        stale=stale_results(study, read["runs"]),
+        stale=stale_results(study, read["jobs"]),
         foreign=[str(path) for path in foreign_files(study)],
     )
     text = render(**page_content(results))

@@ -17,16 +17,16 @@ from deepkm.study.spec import digest
 def add_arguments(parser):
     parser.add_argument("--data", nargs="+", required=True, type=Path, help="data/{dataset}.npz of each data set")
     parser.add_argument("--results", required=True, type=Path, help="the folder of results; the spec says which")
-    parser.add_argument("--output", nargs="+", required=True, type=Path, help="{scores,epochs,runs,parameters}.csv")
+    parser.add_argument("--output", nargs="+", required=True, type=Path, help="{scores,epochs,jobs,parameters}.csv")
 
 
 def main(args):
     clusterings, autoencoders = result_files(args.results, args.spec)
-    write_scores(clusterings, autoencoders, data=args.data, output=args.output, blocks=args.spec["blocks"])
+    write_scores(clusterings, autoencoders, data=args.data, output=args.output, stacks=args.spec["stacks"])
     confirm([*clusterings, *autoencoders])
 
 
-def write_scores(clusterings, autoencoders, *, data, output, blocks):
+def write_scores(clusterings, autoencoders, *, data, output, stacks):
     """Write the tables that everything else is made from.
 
     Parameters
@@ -36,10 +36,10 @@ def write_scores(clusterings, autoencoders, *, data, output, blocks):
     data : list of path
         ``{dataset}.npz`` of each data set.
     output : list of path
-        ``scores.csv`` (a row per run), ``epochs.csv`` (a row per run and epoch), ``runs.csv`` (a row per training job)
+        ``scores.csv`` (a row per run), ``epochs.csv`` (a row per run and epoch), ``jobs.csv`` (a row per training job)
         and ``parameters.csv`` (a row per data set and method), in any folder.
-    blocks : dict of str to list of int
-        The study's seeds by block.
+    stacks : dict of str to list of int
+        The study's seeds by stack.
 
     Raises
     ------
@@ -48,22 +48,22 @@ def write_scores(clusterings, autoencoders, *, data, output, blocks):
     """
     targets = {path.stem: _target(path) for path in data}
     digests = {path.stem: digest_of(path) for path in data}
-    final, curves, runs, parameters = [], [], [], {}
+    final, curves, jobs, parameters = [], [], [], {}
     for path in autoencoders:
         attributes = read_attributes(path)
-        check_place(path, attributes, stage="autoencoder", blocks=blocks)
-        runs.append(_run(path, attributes, epochs=attributes["spec"]["parameters"]["pretraining_epochs"]))
+        check_place(path, attributes, stage="autoencoder", stacks=stacks)
+        jobs.append(_job(path, attributes, epochs=attributes["spec"]["parameters"]["pretraining_epochs"]))
     for path in clusterings:
-        arrays, attributes = read_result(path, stage="cluster", blocks=blocks, data=digests.get(path.parent.name))
+        arrays, attributes = read_result(path, stage="cluster", stacks=stacks, data=digests.get(path.parent.name))
         spec = attributes["spec"]
         if spec["dataset"]["name"] not in targets:
             raise OSError(f"{path}: the data set is missing; run `snakemake data` again")
         scored, rows = _score_file(arrays, attributes, targets[spec["dataset"]["name"]])
         final += scored
         curves.append(pd.DataFrame(rows))  # half the memory of its rows
-        runs.append(_run(path, attributes, epochs=max(row["epochs"] for row in scored)))
+        jobs.append(_job(path, attributes, epochs=max(row["epochs"] for row in scored)))
         parameters.setdefault((spec["dataset"]["name"], spec["method"]), _parameters(spec))
-    tables = {name: pd.DataFrame(rows) for name, rows in {"scores": final, "runs": runs}.items()}
+    tables = {name: pd.DataFrame(rows) for name, rows in {"scores": final, "jobs": jobs}.items()}
     tables |= {"epochs": pd.concat(curves, ignore_index=True), "parameters": pd.DataFrame(parameters.values())}
     for path in output:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -87,15 +87,15 @@ def _score_file(arrays, attributes, target):
     return final, curves
 
 
-def _run(path, attributes, *, epochs):
-    """Return what is known of one training job: a block of seeds, clustered or pretrained."""
+def _job(path, attributes, *, epochs):
+    """Return what is known of one training job: a stack of seeds, clustered or pretrained."""
     spec, made = attributes["spec"], attributes["provenance"]
     stage = "cluster" if "method" in spec else "autoencoder"
     return {
         "stage": stage,
         "key": spec["method" if stage == "cluster" else "autoencoder"],
         "dataset": spec["dataset"]["name"],
-        "block": path.stem,
+        "stack": path.stem,
         "seeds": " ".join(map(str, spec["seeds"])),
         "epochs": epochs,  # of the longest of its runs
         **{name: made.get(name) for name in ("seconds", "device", "threads", "peak_memory_bytes")},

@@ -6,7 +6,7 @@ from deepkm.report.frames import read_frame
 from deepkm.report.tables.layout import to_latex, to_markdown
 from deepkm.report.tables.study import make_tables
 
-INPUTS = ("scores", "runs", "parameters", "pairwise", "best")
+INPUTS = ("scores", "jobs", "parameters", "pairwise", "best")
 FORMATS = {".md": to_markdown, ".tex": to_latex}
 
 

@@ -22,7 +22,7 @@ TEXT_KEYS |= {"target_column", "feature_array", "ignore_columns", "drop_labels"}
 OWN_KEYS = {"path", "first", "stream", *(option.name for option in fields(Options))}
 # Further keys of the sources that take some.
 SOURCE_KEYS = {"blobs": {"n_samples", "n_features", "spread", "seed"}, "file": OWN_KEYS}
-# Set by an entry of `autoencoders`, by a block's seeds, or by where the job runs.
+# Set by an entry of `autoencoders`, by a stack's seeds, or by where the job runs.
 NOT_IN_ENTRY = {"autoencoder", "hidden_widths", "n_latent", "n_clusters", "random_state", "device"}
 
 

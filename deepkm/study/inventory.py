@@ -95,13 +95,13 @@ def jobs_of(study):
     """Yield each training job of a study."""
     for dataset in study.datasets:
         data = str(_about(study, dataset).get("sha256", ""))
-        for block in study.blocks:
+        for stack in study.stacks:
             for key in dict.fromkeys(filter(None, map(study.autoencoder_of, study.methods))):
-                spec = study.autoencoder_spec(dataset, key, block)
-                yield _job(study, "autoencoder", spec, data, autoencoder=key, dataset=dataset, block=block)
+                spec = study.autoencoder_spec(dataset, key, stack)
+                yield _job(study, "autoencoder", spec, data, autoencoder=key, dataset=dataset, stack=stack)
             for method in study.methods:
-                spec = study.cluster_spec(dataset, method, block)
-                yield _job(study, "cluster", spec, data, method=method, dataset=dataset, block=block)
+                spec = study.cluster_spec(dataset, method, stack)
+                yield _job(study, "cluster", spec, data, method=method, dataset=dataset, stack=stack)
 
 
 def data_states(study):
@@ -178,7 +178,7 @@ def result_files(folder, jobs):
     jobs : dict
         From `Study.training_jobs`.
     """
-    parts = [{"dataset": dataset, "block": block} for dataset in jobs["datasets"] for block in jobs["blocks"]]
+    parts = [{"dataset": dataset, "stack": stack} for dataset in jobs["datasets"] for stack in jobs["stacks"]]
     keys = {"method": [key for key, _ in jobs["methods"]], "autoencoder": {key: 0 for _, key in jobs["methods"] if key}}
     return [
         [path_of(pattern, results=folder, **part, **{kind: key}) for part in parts for key in keys[kind]]
@@ -195,18 +195,18 @@ def foreign_files(study):
     return sorted(path for path in found - ours if path.suffix in LEFT_BY_JOBS)
 
 
-def stale_results(study, runs):
+def stale_results(study, jobs):
     """Return the results that were made by other parameters or other source than the study's.
 
     Parameters
     ----------
     study : Study
-    runs : DataFrame
-        ``results/runs.csv``: ``spec`` is the digest of what made each result.
+    jobs : DataFrame
+        ``results/jobs.csv``: ``spec`` is the digest of what made each result.
     """
-    made = {(row.stage, row.key, row.dataset, row.block): row.spec for row in runs.itertuples()}
-    jobs = {(job.stage, *job.path.with_suffix("").parts[-3:]): job for job in jobs_of(study)}
-    return [str(job.path) for key, job in jobs.items() if key in made and made[key] != digest(job.spec)]
+    made = {(row.stage, row.key, row.dataset, row.stack): row.spec for row in jobs.itertuples()}
+    ours = {(job.stage, *job.path.with_suffix("").parts[-3:]): job for job in jobs_of(study)}
+    return [str(job.path) for key, job in ours.items() if key in made and made[key] != digest(job.spec)]
 
 
 def differing(first, second, prefix=""):

@@ -15,8 +15,8 @@ RAW_FILE = "<data>/raw/{source}/{file}"
 DATASET = "<data>/{dataset}.npz"
 META = "<data>/{dataset}.meta.json"
 
-AUTOENCODER = "<results>/autoencoders/{autoencoder}/{dataset}/{block}.h5"
-CLUSTERING = "<results>/clusterings/{method}/{dataset}/{block}.h5"
+AUTOENCODER = "<results>/autoencoders/{autoencoder}/{dataset}/{stack}.h5"
+CLUSTERING = "<results>/clusterings/{method}/{dataset}/{stack}.h5"
 TRAINED = {"autoencoder": AUTOENCODER, "cluster": CLUSTERING}  # by the rule that trains it
 SIDE_FILES = ("checkpoint", "lock")  # of a result, beside it
 LEFT_BY_JOBS = (".h5", ".checkpoint", ".lock", ".tmp")  # suffixes of all files in the folders of results
@@ -24,7 +24,7 @@ LEFT_BY_JOBS = (".h5", ".checkpoint", ".lock", ".tmp")  # suffixes of all files 
 STUDY = "<results>/study.json"  # the configuration, as the study was asked for
 SCORES = "<results>/scores.csv"  # a row per run
 EPOCHS = "<results>/epochs.csv"  # a row per run and epoch
-RUNS = "<results>/runs.csv"  # a row per training job
+JOBS = "<results>/jobs.csv"  # a row per training job
 PARAMETERS = "<results>/parameters.csv"  # a row per data set and method
 PAIRWISE, BEST, FRIEDMAN, NEMENYI = (
     f"<results>/statistics/{table}.csv" for table in ("pairwise", "best", "friedman", "nemenyi")
@@ -42,12 +42,12 @@ PARTIAL = "<results>/partial"  # a folder like that of all results, of those tha
 READS = {
     "score": (),
     "statistics": (SCORES,),
-    "tables": (SCORES, RUNS, PARAMETERS, PAIRWISE, BEST),
-    "figures": (SCORES, EPOCHS, RUNS, PARAMETERS, PAIRWISE, FRIEDMAN, NEMENYI),
-    "report": (SCORES, RUNS, PARAMETERS, PAIRWISE, BEST, FRIEDMAN),
+    "tables": (SCORES, JOBS, PARAMETERS, PAIRWISE, BEST),
+    "figures": (SCORES, EPOCHS, JOBS, PARAMETERS, PAIRWISE, FRIEDMAN, NEMENYI),
+    "report": (SCORES, JOBS, PARAMETERS, PAIRWISE, BEST, FRIEDMAN),
 }
 WRITES = {
-    "score": (SCORES, EPOCHS, RUNS, PARAMETERS),
+    "score": (SCORES, EPOCHS, JOBS, PARAMETERS),
     "statistics": (PAIRWISE, BEST, FRIEDMAN, NEMENYI),
     "figures": (FIGURES, FIGURES_CHECKSUMS),
     "report": (PAGE,),
@@ -126,7 +126,7 @@ def log_of(rule, output=""):
     Examples
     --------
     >>> log_of("cluster", CLUSTERING), log_of("score")
-    ('<results>/logs/cluster/{method}/{dataset}/{block}.log', '<results>/logs/score.log')
+    ('<results>/logs/cluster/{method}/{dataset}/{stack}.log', '<results>/logs/score.log')
     """
     return "/".join(["<results>/logs", rule, *_wildcards(output)]) + ".log"
 
@@ -149,7 +149,7 @@ def path_of(pattern, *, results="", data="", **wildcards) -> Path:
 
     Examples
     --------
-    >>> str(path_of(CLUSTERING, results="results", method="ct", dataset="usps", block="seed0"))
+    >>> str(path_of(CLUSTERING, results="results", method="ct", dataset="usps", stack="seed0"))
     'results/clusterings/ct/usps/seed0.h5'
     """
     folder, _, rest = pattern.partition("/")
@@ -177,12 +177,12 @@ def meta_of(dataset) -> Path:
     return Path(dataset).with_suffix(".meta.json")
 
 
-def block_name(seeds) -> str:
-    """Return the name of a block of seeds that one job trains.
+def stack_name(seeds) -> str:
+    """Return the name of a stack of seeds that one job trains.
 
     Examples
     --------
-    >>> block_name([3]), block_name([3, 9])
+    >>> stack_name([3]), stack_name([3, 9])
     ('seed3', 'seed3x2')
     """
     return f"seed{seeds[0]}" if len(seeds) == 1 else f"seed{seeds[0]}x{len(seeds)}"

@@ -16,7 +16,7 @@ from deepkm.study import paths
 from deepkm.study.config import ENTRY_KEYS, check_config
 from deepkm.study.options import check_size
 from deepkm.study.parameters import parameters_of
-from deepkm.study.paths import block_name
+from deepkm.study.paths import stack_name
 from deepkm.study.source_code import files_digest, source_digest
 from deepkm.study.spec import digest
 
@@ -38,8 +38,8 @@ class Study:
     datasets, methods : list of str
     folders : dict of str to str
         ``results`` and ``data``, as `deepkm.study.paths.path_of` takes them.
-    blocks : dict of str to list of int
-        Seeds that one job trains, by the block's name.
+    stacks : dict of str to list of int
+        Seeds that one job trains, by the stack's name.
 
     Raises
     ------
@@ -56,7 +56,7 @@ class Study:
         self.methods = list(self.config["study"]["methods"])
         seeds, size = list(self.config["study"]["seeds"]), self.config["seeds_per_job"]
         starts = range(0, len(seeds), size)
-        self.blocks = {block_name(seeds[i : i + size]): seeds[i : i + size] for i in starts}
+        self.stacks = {stack_name(seeds[i : i + size]): seeds[i : i + size] for i in starts}
         for key in self.datasets:
             self._check_file(key)
         absent = [path.name for path in map(self.data_file, self.datasets) if not path.exists()]
@@ -120,17 +120,17 @@ class Study:
         """Return what a table says of the study's data sets."""
         return {"datasets": [self._about(key) for key in self.datasets]}
 
-    def autoencoder_spec(self, dataset, autoencoder, block):
+    def autoencoder_spec(self, dataset, autoencoder, stack):
         """Return the spec of a pretraining, shared by all methods that name this autoencoder."""
         return {
             "autoencoder": autoencoder,
             "dataset": self._features(dataset),
             "parameters": self._autoencoder_parameters(dataset, autoencoder),
-            "seeds": self.blocks[block],
+            "seeds": self.stacks[stack],
             "source_digest": self._source_digest("deepkm.training.loop", "deepkm.datasets.features"),
         }
 
-    def cluster_spec(self, dataset, method, block):
+    def cluster_spec(self, dataset, method, stack):
         """Return the spec of a clustering: S = len(seeds) runs of one method."""
         entry = self.config["methods"][method]
         parameters = self._parameters(dataset, method)
@@ -139,7 +139,7 @@ class Study:
             "dataset": self._features(dataset),
             "estimator": entry["estimator"],
             "parameters": parameters,
-            "seeds": self.blocks[block],
+            "seeds": self.stacks[stack],
             "snapshots": _snapshot_epochs(self.config["snapshots"], parameters["epochs"]),
             "source_digest": self._method_digest(method),
         }
@@ -151,15 +151,15 @@ class Study:
 
     def record_spec(self):
         """Return what decides whether the study is another one: equal values written otherwise give the same."""
-        block = next(iter(self.blocks))
-        made = [self.cluster_spec(dataset, method, block) for dataset in self.datasets for method in self.methods]
+        stack = next(iter(self.stacks))
+        made = [self.cluster_spec(dataset, method, stack) for dataset in self.datasets for method in self.methods]
         specs = [self.figures_spec(), *map(self.dataset_spec, self.datasets), *made]
         return digest([{key: value for key, value in spec.items() if key != "source_digest"} for spec in specs])
 
     def training_jobs(self):
-        """Return which results the study is made of: data sets, methods with their autoencoders, seeds by block."""
+        """Return which results the study is made of: data sets, methods with their autoencoders, seeds by stack."""
         methods = [[method, self.autoencoder_of(method)] for method in self.methods]
-        return {"datasets": self.datasets, "methods": methods, "blocks": self.blocks}
+        return {"datasets": self.datasets, "methods": methods, "stacks": self.stacks}
 
     def score_spec(self):
         """Return the spec of scoring: it depends on its input files and on the metrics alone."""
@@ -180,7 +180,7 @@ class Study:
         return {
             **titles,
             "ablations": self.ablations(),
-            "n_seeds": sum(map(len, self.blocks.values())),
+            "n_seeds": sum(map(len, self.stacks.values())),
             "origins": {key: self._origin(key) for key in self.datasets},
             "source_digest": self._source_digest(f"deepkm.stages.{stage}"),
         }
@@ -199,7 +199,7 @@ class Study:
 
     def page_spec(self):
         """Return the spec of the page: beside what is shown, how many seeds there should be, and the page's design."""
-        seeds = [seed for block in self.blocks.values() for seed in block]
+        seeds = [seed for stack in self.stacks.values() for seed in stack]
         shown = {**self.report_spec("report"), "colors": self._colors(), "seeds": seeds}
         return {**shown, "templates": files_digest(TEMPLATES)}
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from deepkm.files import read_hdf5
-from deepkm.study.paths import block_name
+from deepkm.study.paths import stack_name
 
 KEYS = {"autoencoder": "autoencoder", "cluster": "method"}  # what a stage's results are by, in their specs
 
@@ -14,7 +14,7 @@ def read_result(path, prefix="", **expected):
     Parameters
     ----------
     path : path-like
-        ``.../{key}/{dataset}/{block}.h5``
+        ``.../{key}/{dataset}/{stack}.h5``
     prefix : str or tuple of str
         As in `deepkm.files.read_hdf5`.
     **expected
@@ -30,30 +30,30 @@ def read_result(path, prefix="", **expected):
     return arrays, attributes
 
 
-def check_place(path, attributes, *, stage, blocks=None, data=None):
+def check_place(path, attributes, *, stage, stacks=None, data=None):
     """Raise an OSError unless a result is finished, and of the method, data and seeds that its place is for.
 
     Parameters
     ----------
     path : path-like
-        ``.../{key}/{dataset}/{block}.h5``
+        ``.../{key}/{dataset}/{stack}.h5``
     attributes : dict
         Of the file.
     stage : {"autoencoder", "cluster"}
-    blocks : dict of str to list of int, optional
-        The study's seeds by block.
+    stacks : dict of str to list of int, optional
+        The study's seeds by stack.
     data : str, optional
         The digest of the data set as it is now.
     """
-    key, dataset, block = (*Path(path).parts[-3:-1], Path(path).stem)
+    key, dataset, stack = (*Path(path).parts[-3:-1], Path(path).stem)
     spec = attributes.get("spec", {})
     seeds = spec.get("seeds", [None])
     got = {KEYS[stage]: spec.get(KEYS[stage]), "dataset": spec.get("dataset", {}).get("name")}
     expected = {KEYS[stage]: key, "dataset": dataset}
-    if blocks is None:
-        got["block"], expected["block"] = block_name(seeds), block
+    if stacks is None:
+        got["stack"], expected["stack"] = stack_name(seeds), stack
     else:
-        got["seeds"], expected["seeds"] = seeds, blocks[block]
+        got["seeds"], expected["seeds"] = seeds, stacks[stack]
     if got != expected:
         raise OSError(f"{path}: got a result of {_listed(got)}, expected one of {_listed(expected)}; {_AGAIN}")
     if "provenance" not in attributes:

@@ -57,7 +57,7 @@ rule tables:
     params:
         spec=spec_of("tables"),
     shell:
-        "python -m deepkm tables --spec - <<< {params.spec:q} --scores {input.scores:q} --runs {input.runs:q}"
+        "python -m deepkm tables --spec - <<< {params.spec:q} --scores {input.scores:q} --jobs {input.jobs:q}"
         " --parameters {input.parameters:q} --pairwise {input.pairwise:q} --best {input.best:q} --output {output:q}"
         " > {log:q} 2>&1"
 

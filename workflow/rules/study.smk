@@ -71,12 +71,12 @@ all_data = {
     "npz": ancient(collect(paths.DATASET, dataset=study.datasets)),
 }
 all_results = {
-    "results": collect(paths.CLUSTERING, dataset=study.datasets, method=study.methods, block=study.blocks),
+    "results": collect(paths.CLUSTERING, dataset=study.datasets, method=study.methods, stack=study.stacks),
     "autoencoders": collect(
         paths.AUTOENCODER,
         dataset=study.datasets,
         autoencoder=sorted(set(filter(None, map(study.autoencoder_of, study.methods)))),
-        block=study.blocks,
+        stack=study.stacks,
     ),
 }
 
@@ -102,4 +102,4 @@ wildcard_constraints:
     dataset=r"\w+",
     method=r"\w+",
     autoencoder=r"\w+",
-    block=r"seed\d+(x\d+)?",
+    stack=r"seed\d+(x\d+)?",

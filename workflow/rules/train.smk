@@ -3,7 +3,7 @@
 
 
 rule autoencoder:
-    """Pretrain the autoencoders of a block of seeds, once for all methods."""
+    """Pretrain the autoencoders of a stack of seeds, once for all methods."""
     input:
         meta=paths.META,
         npz=ancient(paths.DATASET),
@@ -27,7 +27,7 @@ rule autoencoder:
 
 
 rule cluster:
-    """Cluster one data set by one method, for a block of seeds."""
+    """Cluster one data set by one method, for a stack of seeds."""
     input:
         meta=paths.META,
         npz=ancient(paths.DATASET),

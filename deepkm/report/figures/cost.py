@@ -14,15 +14,15 @@ device, with nothing beside them.
 
 
 @styled
-def draw_cost(scores, runs, methods, autoencoders, *, dataset):
+def draw_cost(scores, jobs, methods, autoencoders, *, dataset):
     """Draw the first metric against the seconds that one run took, its pretraining included.
 
     Parameters
     ----------
     scores : DataFrame
         Rows of ``results/scores.csv`` for one data set.
-    runs : DataFrame
-        Rows of ``results/runs.csv`` for that data set.
+    jobs : DataFrame
+        Rows of ``results/jobs.csv`` for that data set.
     methods : dict of str to Method
     autoencoders : dict of str to str or None
         The key of each method's autoencoder.
@@ -33,7 +33,7 @@ def draw_cost(scores, runs, methods, autoencoders, *, dataset):
     if scores.empty:
         return None
     title = f"{dataset[1]}: time and {title_of(MAIN_METRIC)}"
-    seconds = scores["seconds"] + scores.apply(_pretraining(runs, autoencoders), axis=1)
+    seconds = scores["seconds"] + scores.apply(_pretraining(jobs, autoencoders), axis=1)
     scores = scores.assign(total=seconds.clip(lower=1e-3), percent=100 * scores[MAIN_METRIC])
     shown = [method for method in methods if (scores["method"] == method).any()]
     figure = new_figure(max(2.8, 0.7 + 0.145 * len(shown)), title=title, width=5.2)
@@ -64,9 +64,9 @@ def draw_cost(scores, runs, methods, autoencoders, *, dataset):
     )
 
 
-def _pretraining(runs, autoencoders):
+def _pretraining(jobs, autoencoders):
     """Return a function of a row of scores: the seconds that its autoencoder's pretraining took, per seed."""
-    rows = runs[runs["stage"] == "autoencoder"]
+    rows = jobs[jobs["stage"] == "autoencoder"]
     seconds = {
         (row.key, int(seed)): row.seconds / len(str(row.seeds).split())
         for row in rows.itertuples()

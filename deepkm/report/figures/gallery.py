@@ -25,7 +25,7 @@ def draw_study(numbers, spec, *, files, load):
     spec : dict
         From `Study.figures_spec`.
     files : dict of (str, str) to list of path
-        The results of each data set and method, of the first block of seeds first; those that exist.
+        The results of each data set and method, of the first stack of seeds first; those that exist.
     load : callable
         Returns a `Dataset` for a data set's key.
     """
@@ -54,7 +54,7 @@ def _draw_dataset(numbers, spec, methods, *, dataset):
     yield draw_scores(numbers.epochs, methods, dataset=dataset)
     yield draw_losses(numbers.epochs, methods, dataset=dataset)
     yield draw_ablations(numbers.scores, methods, spec["ablations"], dataset=dataset)
-    yield draw_cost(numbers.scores, numbers.runs, methods, dict(spec["jobs"]["methods"]), dataset=dataset)
+    yield draw_cost(numbers.scores, numbers.jobs, methods, dict(spec["jobs"]["methods"]), dataset=dataset)
     for number, grid in enumerate(find_grids(numbers.parameters), 1):
         stem = f"{dataset[0]}_sensitivity_{number}"
         yield draw_sensitivity(grid, numbers.scores, methods, dataset=dataset, stem=stem)

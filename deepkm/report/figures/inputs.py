@@ -17,7 +17,7 @@ class Numbers:
 
     scores: pd.DataFrame
     epochs: pd.DataFrame
-    runs: pd.DataFrame
+    jobs: pd.DataFrame
     parameters: pd.DataFrame
     friedman: pd.DataFrame
     nemenyi: pd.DataFrame

@@ -29,8 +29,8 @@ class StudyResults:
     datasets, methods : dict of str to str
         Titles by key, in the study's order.
     seeds : list of int
-    scores, runs, parameters, pairwise, friedman : DataFrame
-        ``results/{scores,runs,parameters}.csv`` and ``results/statistics/{pairwise,friedman}.csv``.
+    scores, jobs, parameters, pairwise, friedman : DataFrame
+        ``results/{scores,jobs,parameters}.csv`` and ``results/statistics/{pairwise,friedman}.csv``.
     tables : dict of str to Table
         Those of ``results/tables``, by name.
     figures : list of dict
@@ -54,7 +54,7 @@ class StudyResults:
     methods: dict
     seeds: list
     scores: pd.DataFrame
-    runs: pd.DataFrame
+    jobs: pd.DataFrame
     parameters: pd.DataFrame
     pairwise: pd.DataFrame
     friedman: pd.DataFrame
@@ -83,7 +83,7 @@ def page_content(results):
     sections = _sections(results)
     looks = methods_of(results.methods, results.colors)
     methods = [_method(results, place, key, color=looks[key].color) for place, key in enumerate(results.methods)]
-    found = warnings(results.scores, results.runs, **results.study, stale=results.stale, foreign=results.foreign)
+    found = warnings(results.scores, results.jobs, **results.study, stale=results.stale, foreign=results.foreign)
     titles, count = list(results.datasets.values()), len(results.datasets)
     return {
         "title": f"Clustering of {' and '.join(titles) if count < 3 else f'{count} data sets'}",
@@ -91,7 +91,7 @@ def page_content(results):
         "warnings": found,
         "complete": f"All {len(results.scores)} runs are there, made by the study's parameters and source as they are "
         "now, and none diverged.",
-        "facts": facts(results.scores, results.runs, **results.study),
+        "facts": facts(results.scores, results.jobs, **results.study),
         "sections": sections,
         "figures_command": results.command("figures"),
         "methods": methods,
@@ -206,9 +206,9 @@ def _method(results, place, key, *, color):
 
 def _train_again(results, method):
     """Return the command that trains the first of a method's jobs again."""
-    jobs = results.runs.loc[(results.runs["stage"] == "cluster") & (results.runs["key"] == method)]
+    jobs = results.jobs.loc[(results.jobs["stage"] == "cluster") & (results.jobs["key"] == method)]
     first = next(jobs.itertuples(), None)
-    place = {"method": method, "dataset": first.dataset, "block": first.block} if first else {}
+    place = {"method": method, "dataset": first.dataset, "stack": first.stack} if first else {}
     target = str(path_of(CLUSTERING, results=results.folder, **place)) if first else ""
     return results.command(target, "--force")
 

@@ -6,41 +6,41 @@ MOST_NAMED = 6
 PACKAGES = ("deepkm", "python", "torch", "numpy", "scikit-learn", "h5py")
 
 
-def facts(scores, runs, *, datasets, methods, seeds):
+def facts(scores, jobs, *, datasets, methods, seeds):
     """Return what was run, as (title, text) pairs.
 
     Parameters
     ----------
-    scores, runs : DataFrame
-        ``results/scores.csv`` and ``results/runs.csv``.
+    scores, jobs : DataFrame
+        ``results/scores.csv`` and ``results/jobs.csv``.
     datasets, methods : dict of str to str
         Titles by key.
     seeds : list of int
     """
-    on_gpu = runs.loc[~runs["device"].map(_model).str.match(r"(CPU|MPS)\b"), "seconds"].sum()
-    total = runs["seconds"].sum()
+    on_gpu = jobs.loc[~jobs["device"].map(_model).str.match(r"(CPU|MPS)\b"), "seconds"].sum()
+    total = jobs["seconds"].sum()
     return [
         ("Data sets", ", ".join(datasets.values())),
         ("Methods", str(len(methods))),
         ("Seeds", listed(map(str, seeds), most=12)),
-        ("Runs", f"{len(scores)} of {len(datasets) * len(methods) * len(seeds)}, in {len(runs)} training jobs"),
+        ("Runs", f"{len(scores)} of {len(datasets) * len(methods) * len(seeds)}, in {len(jobs)} training jobs"),
         ("Training time, all jobs together", duration(total)),
         ("GPU hours", f"{on_gpu / 3600:.2f}" if on_gpu else "none: trained on CPUs"),
         (
             "Devices",
-            listed(f"{name} ({count} jobs)" for name, count in runs["device"].map(_model).value_counts().items()),
+            listed(f"{name} ({count} jobs)" for name, count in jobs["device"].map(_model).value_counts().items()),
         ),
-        ("Largest memory of a job", f"{runs['peak_memory_bytes'].max() / 1e9:.1f} GB"),
-        ("Versions", ", ".join(f"{name} {_distinct(runs[name])}" for name in PACKAGES if name in runs)),
+        ("Largest memory of a job", f"{jobs['peak_memory_bytes'].max() / 1e9:.1f} GB"),
+        ("Versions", ", ".join(f"{name} {_distinct(jobs[name])}" for name in PACKAGES if name in jobs)),
     ]
 
 
-def warnings(scores, runs, *, datasets, methods, seeds, stale=(), foreign=()):
+def warnings(scores, jobs, *, datasets, methods, seeds, stale=(), foreign=()):
     """Return what is wrong or uncertain about a study, a line each; empty when nothing is.
 
     Parameters
     ----------
-    scores, runs, datasets, methods, seeds
+    scores, jobs, datasets, methods, seeds
         As in `facts`.
     stale : list of str
         Results made by other parameters or another source than the study's.
@@ -69,7 +69,7 @@ def warnings(scores, runs, *, datasets, methods, seeds, stale=(), foreign=()):
             f"{_count(len(foreign), 'file')} among the results that this study does not make, and that do "
             f"not count: {listed(foreign)}."
         )
-    return lines + _mixed(runs)
+    return lines + _mixed(jobs)
 
 
 def duration(seconds):
@@ -96,15 +96,15 @@ def _missing(scores, datasets, methods, seeds):
         yield f"Seeds are missing for {listed(short)}. The same Snakemake command makes what is missing."
 
 
-def _mixed(runs):
-    devices = runs["device"].map(_model).unique()
+def _mixed(jobs):
+    devices = jobs["device"].map(_model).unique()
     lines = []
     if len(devices) > 1:
         lines.append(
             f"Jobs ran on different devices ({', '.join(devices)}): their times do not compare, and numbers may "
             "differ in the last digits."
         )
-    versions = [f"{name} {_distinct(runs[name])}" for name in PACKAGES if name in runs and runs[name].nunique() > 1]
+    versions = [f"{name} {_distinct(jobs[name])}" for name in PACKAGES if name in jobs and jobs[name].nunique() > 1]
     if versions:
         lines.append(f"Jobs ran with different versions: {'; '.join(versions)}.")
     return lines

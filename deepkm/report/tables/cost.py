@@ -6,13 +6,13 @@ import pandas as pd
 from deepkm.report.tables.layout import NOTHING, Cell, Table, spread
 
 
-def summarize_cost(scores, runs, *, datasets, methods, n_seeds):
+def summarize_cost(scores, jobs, *, datasets, methods, n_seeds):
     """Return what each method and each pretraining took per data set.
 
     Parameters
     ----------
-    scores, runs : DataFrame
-        ``results/scores.csv`` and ``results/runs.csv``.
+    scores, jobs : DataFrame
+        ``results/scores.csv`` and ``results/jobs.csv``.
     datasets, methods, n_seeds
         As in `deepkm.report.tables.scores.summarize`.
 
@@ -22,18 +22,18 @@ def summarize_cost(scores, runs, *, datasets, methods, n_seeds):
         Seconds are those of a run, a job's time over its seeds; peak memory [MB] is the highest of any job's process,
         on a GPU that of the GPU. Autoencoders follow the methods that share them.
     """
-    runs = runs.assign(n_in_job=runs["seeds"].astype(str).str.split().str.len())
-    runs["seconds_of_run"] = runs["seconds"] / runs["n_in_job"]
-    jobs = dict(iter(runs.groupby(["dataset", "stage", "key"], sort=False)))
+    jobs = jobs.assign(n_runs=jobs["seeds"].astype(str).str.split().str.len())
+    jobs["seconds_of_run"] = jobs["seconds"] / jobs["n_runs"]
+    by_key = dict(iter(jobs.groupby(["dataset", "stage", "key"], sort=False)))
     trained = dict(iter(scores.groupby(["dataset", "method"], sort=False)))
     keys = [("cluster", method) for method in methods]
-    keys += [("autoencoder", key) for key in dict.fromkeys(runs.loc[runs["stage"] == "autoencoder", "key"])]
+    keys += [("autoencoder", key) for key in dict.fromkeys(jobs.loc[jobs["stage"] == "autoencoder", "key"])]
     rows = []
     for dataset in datasets:
         for stage, key in keys:
             of_runs = trained.get((dataset, key)) if stage == "cluster" else None
-            if stage == "cluster" or (dataset, stage, key) in jobs:
-                cost = _cost(jobs.get((dataset, stage, key)), of_runs, n_seeds)
+            if stage == "cluster" or (dataset, stage, key) in by_key:
+                cost = _cost(by_key.get((dataset, stage, key)), of_runs, n_seeds)
                 rows.append({"dataset": dataset, "stage": stage, "key": key, **cost})
     return pd.DataFrame(rows)
 
@@ -42,7 +42,7 @@ def _cost(jobs, of_runs, n_seeds):
     """Return the cost of one method's or autoencoder's jobs on one data set."""
     if jobs is None:
         return {"n": 0, "n_missing": n_seeds, "n_diverged": 0}
-    seconds = np.repeat(jobs["seconds_of_run"].to_numpy(float), jobs["n_in_job"])
+    seconds = np.repeat(jobs["seconds_of_run"].to_numpy(float), jobs["n_runs"])
     epochs = jobs["epochs"] if of_runs is None else of_runs["epochs"]
     return {
         "n": len(seconds),

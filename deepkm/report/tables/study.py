@@ -26,8 +26,8 @@ class Results:
         Methods with the part, and the same without it.
     origins : dict
         As in `deepkm.report.tables.published.set_beside`.
-    scores, runs, parameters, pairwise, best : DataFrame
-        ``results/{scores,runs,parameters}.csv`` and ``results/statistics/{pairwise,best}.csv``.
+    scores, jobs, parameters, pairwise, best : DataFrame
+        ``results/{scores,jobs,parameters}.csv`` and ``results/statistics/{pairwise,best}.csv``.
     """
 
     datasets: dict
@@ -36,7 +36,7 @@ class Results:
     ablations: list
     origins: dict
     scores: pd.DataFrame
-    runs: pd.DataFrame
+    jobs: pd.DataFrame
     parameters: pd.DataFrame
     pairwise: pd.DataFrame
     best: pd.DataFrame
@@ -83,7 +83,7 @@ def _summary(results, metric):
 
 
 def _cost(results):
-    numbers = summarize_cost(results.scores, results.runs, **results.titles, n_seeds=results.n_seeds)
+    numbers = summarize_cost(results.scores, results.jobs, **results.titles, n_seeds=results.n_seeds)
     return numbers, cost_table(numbers, **results.titles)
 
 
