@@ -12,8 +12,8 @@ from deepkm.networks.products import perceptron
 from deepkm.numerics.memory import CHUNK_NUMEL
 from deepkm.numerics.seeding import generator
 
-# Numbers of each run held at once by one layer of a pass over the whole data set on a CPU, 4 MiB in float32: they stay
-# in its cache, in memory that is used again and again instead of new pages of the system.
+# Numbers of each run held at once by one layer of a pass over the whole data set on a CPU: 4 MiB in float32. Larger
+# pieces take as long and more memory; a GPU wants them.
 CACHE_NUMEL = 2**20
 
 

@@ -12,6 +12,7 @@ A row per cluster, the largest first, seed {seed}: {center}, then the members ne
 it{framed}. Look for centers that are sharp images of one kind; at the right, for what the cluster took in that does not
 belong. A decoder that is not trained on, as DEC's, cannot follow its code.
 """
+FRAMED = "; members of another class than their cluster's most common one are framed"
 
 
 @styled
@@ -54,11 +55,7 @@ def draw_members(method, run, methods, *, dataset):
     top = 0.36 / figure.get_figheight()
     axis = figure.add_axes((left / WIDTH, 0.005, 0.995 - left / WIDTH, 1 - top))
     mosaic.draw(axis, heads, ["\n".join(remark) for remark in remarks])
-    framed = (
-        "; members of another class than their cluster's most common one are framed"
-        if dataset.target is not None
-        else ""
-    )
+    framed = "" if dataset.target is None else FRAMED
     what = "its center, decoded" if decoded else "the mean of its members, since its center is no image"
     return Drawing(
         figure=figure,

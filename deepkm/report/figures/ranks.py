@@ -120,13 +120,7 @@ def draw_critical_difference(friedman, nemenyi, methods, *, metric):
         label_props={"fontsize": 7},
         text_h_margin=0.05,
     )
-    titles = [methods[method].title for method in ranks.index]
-    if len(set(titles)) < len(titles):
-        titles = [f"{title} ({method})" for title, method in zip(titles, ranks.index, strict=True)]
-    for label in drawn["labels"]:
-        i = int(label.get_text())
-        parts = [titles[i], f"({ranks.iloc[i]:.2g})"]
-        label.set(text=" ".join(parts if label.get_ha() == "right" else parts[::-1]), color="black")
+    _name(drawn["labels"], ranks, methods)
     first, n_datasets = rows.iloc[0], int(rows["n_datasets"].max())
     distance = f"Ranks that differ by less than {first.critical_difference:.2f} are joined by a bar"
     return Drawing(
@@ -139,3 +133,14 @@ def draw_critical_difference(friedman, nemenyi, methods, *, metric):
         datasets=(),
         methods=tuple(ranks.index),
     )
+
+
+def _name(labels, ranks, methods):
+    """Write titles and average ranks in the place of numbers."""
+    titles = [methods[method].title for method in ranks.index]
+    if len(set(titles)) < len(titles):
+        titles = [f"{title} ({method})" for title, method in zip(titles, ranks.index, strict=True)]
+    for label in labels:
+        i = int(label.get_text())
+        parts = [titles[i], f"({ranks.iloc[i]:.2g})"]
+        label.set(text=" ".join(parts if label.get_ha() == "right" else parts[::-1]), color="black")
