@@ -1,6 +1,7 @@
 """Titles and paths as people write them: they pass through Snakemake, a shell and each stage as what they are."""
 
 import html
+import json
 import re
 import shlex
 import subprocess
@@ -12,6 +13,7 @@ import pytest
 from conftest import changed, environment, run_snakemake, run_stage
 
 from deepkm.study.plan import Study
+from deepkm.study.spec import dumps
 
 TITLES = {
     "km": "{word} $L_{2}$ <results> \"q\" 'p' | \\frac ~^%_# 😀",
@@ -78,6 +80,26 @@ def test_commands_of_the_page_work(folder):
         check=True,
     )
     assert re.search(r"cluster +1\n", done.stdout + done.stderr)
+
+
+def test_a_text_longer_than_an_argument_may_be(tmp_path):
+    title = "long " * 40_000
+    study = changed(methods={"km": {"title": title}})
+    run_snakemake(tmp_path, "results/study.json", study=study)
+    assert json.loads((tmp_path / "results" / "study.json").read_text())["methods"]["km"]["title"] == title
+    spec = {
+        "name": "long",
+        "source": "blobs",
+        "n_samples": 9,
+        "n_features": 2,
+        "n_clusters": 3,
+        "spread": 1.0,
+        "seed": 0,
+    }
+    command = f"python -m deepkm dataset --spec - <<< {shlex.quote(dumps({**spec, 'title': title}))}"
+    (tmp_path / "job.sh").write_text(f"{command} --output long.npz --meta long.meta.json")
+    subprocess.run(["bash", "job.sh"], cwd=tmp_path, env=environment(), check=True)
+    assert (tmp_path / "long.npz").exists()
 
 
 @pytest.mark.parametrize("key", ["results_dir", "data_dir"])
