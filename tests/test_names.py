@@ -10,7 +10,7 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import changed, environment, run_snakemake, run_stage
+from conftest import ROOT, changed, environment, run_snakemake, run_stage, shell
 
 from deepkm.study.plan import Study
 from deepkm.study.spec import dumps
@@ -98,8 +98,8 @@ def test_a_text_longer_than_an_argument_may_be(tmp_path):
     }
     command = f"python -m deepkm dataset --spec - <<< {shlex.quote(dumps({**spec, 'title': title}))}"
     (tmp_path / "job.sh").write_text(f"{command} --output long.npz --meta long.meta.json")
-    subprocess.run(["bash", "job.sh"], cwd=tmp_path, env=environment(), check=True)
-    assert (tmp_path / "long.npz").exists()
+    done = shell(tmp_path, f"PYTHONPATH={shlex.quote(str(ROOT))} bash job.sh")
+    assert (tmp_path / "long.npz").exists(), done.stderr
 
 
 @pytest.mark.parametrize("key", ["results_dir", "data_dir"])
