@@ -95,7 +95,7 @@ def check_magnitude(largest, n_features, kind, *, name):
     if largest and not least <= largest <= most:
         raise ValueError(
             f"{name}: got numbers up to {largest:.3g}, expected {least:.0e} to {most:.0e}: {np.dtype(kind)} holds no "
-            "squared distances of others; scale them (`scaling: standard`)"
+            "squared distances of others; scale them (`scaling: standard`, or StandardScaler)"
         )
 
 

@@ -86,6 +86,14 @@ def follow(runs, run, args, *, epochs):
                 raise SystemExit(128 + stop[0])
 
 
+def diverged_seeds(run):
+    """Return the seeds whose runs diverged, and say so."""
+    seeds = [seed for seed, diverged in zip(run.seeds, run.diverged, strict=True) if diverged]
+    if seeds:
+        print(f"training diverged with seeds {seeds}: their numbers are no answer; lower the learning rate, or scale")
+    return seeds
+
+
 _BAR = {"mininterval": 5, "ascii": True}
 
 

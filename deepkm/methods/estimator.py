@@ -8,6 +8,7 @@ from sklearn.base import BaseEstimator, ClusterMixin, TransformerMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from deepkm.datasets.features import check_magnitude
 from deepkm.training.loop import check_enough_samples, final_labels
 
 
@@ -30,17 +31,23 @@ class Estimator(TransformerMixin, ClusterMixin, BaseEstimator):
         Raises
         ------
         ValueError, TypeError
-            When a parameter or `X` is not as documented.
+            When a parameter or `X` is not as documented, or training diverges.
         """
         self.check_parameters()
         X = validate_data(self, X, dtype=[np.float64, np.float32], order="C")
         check_enough_samples(len(X), self.n_clusters)
+        check_magnitude(np.abs(X).max(), X.shape[1], X.dtype, name="X")
         x = torch.tensor(X, device=self._device())
         if isinstance(self.random_state, Integral):
             seed = self.random_state
         else:
             seed = check_random_state(self.random_state).randint(2**31)
         self._run = run = self.train_runs(x, seeds=[seed])
+        if run.diverged.any():
+            raise ValueError(
+                f"got weights, codes or centers that are no finite numbers: training diverged; lower {self._rates()}, "
+                "or scale X"
+            )
         self.labels_ = final_labels(run)[0]
         self.cluster_centers_ = run.centers[0].numpy(force=True)
         self.history_ = {name: np.stack(values)[:, 0] for name, values in run.history.items()}
@@ -61,7 +68,14 @@ class Estimator(TransformerMixin, ClusterMixin, BaseEstimator):
     def _encode(self, X):
         check_is_fitted(self)
         X = validate_data(self, X, dtype=self.cluster_centers_.dtype, order="C", reset=False)
+        check_magnitude(np.abs(X).max(), X.shape[1], X.dtype, name="X")
         return self._run.encode(torch.tensor(X, device=self._run.centers.device))
+
+    def _rates(self):
+        rates = [f"learning_rate={self.learning_rate}"]
+        if self.autoencoder and self.pretraining_epochs:
+            rates.append(f"pretraining_learning_rate={self.pretraining_learning_rate}")
+        return " or ".join(rates)
 
     def _device(self):
         return self.device or ("cuda" if torch.cuda.is_available() else "cpu")

@@ -3,7 +3,7 @@
 from deepkm.jobs.finishing import checkpoint_path, finish
 from deepkm.jobs.inputs import load_data
 from deepkm.jobs.provenance import provenance
-from deepkm.jobs.resuming import add_training_arguments, follow, resumable, resume
+from deepkm.jobs.resuming import add_training_arguments, diverged_seeds, follow, resumable, resume
 from deepkm.jobs.sharing import fetch, publish, shared_path
 from deepkm.networks.autoencoder import build_autoencoder
 from deepkm.training.checkpoint import history_arrays
@@ -34,5 +34,5 @@ def main(args):
     resume(run, args, optimizer_options={"learning_rate": options["learning_rate"]})
     follow(pretrain(x, run, **options), run, args, epochs=options["epochs"])
     weights = {f"autoencoder/{name}": tensor.numpy(force=True) for name, tensor in autoencoder.state_dict().items()}
-    finish(args, weights | history_arrays(run), {"provenance": provenance(run, args)})
+    finish(args, weights | history_arrays(run), {"provenance": provenance(run, args), "diverged": diverged_seeds(run)})
     publish(shared, args)

@@ -8,7 +8,7 @@ from deepkm.files import read_hdf5
 from deepkm.jobs.finishing import confirm, finish
 from deepkm.jobs.inputs import load_data
 from deepkm.jobs.provenance import provenance
-from deepkm.jobs.resuming import add_training_arguments, follow, resumable, resume
+from deepkm.jobs.resuming import add_training_arguments, diverged_seeds, follow, resumable, resume
 from deepkm.training.checkpoint import history_arrays, load_autoencoder
 from deepkm.training.loop import check_enough_samples, final_labels, train
 from deepkm.training.snapshots import keep_snapshots, snapshot_arrays
@@ -41,4 +41,4 @@ def main(args):
     follow(runs, run, args, epochs=method.epochs)
     result = {"labels": final_labels(run), "centers": run.centers.numpy(force=True)}
     result |= history_arrays(run) | snapshot_arrays(method, run)
-    finish(args, result, {"provenance": provenance(run, args)})
+    finish(args, result, {"provenance": provenance(run, args), "diverged": diverged_seeds(run)})

@@ -82,7 +82,8 @@ def _score_file(arrays, attributes, target):
             "epochs": _epochs_trained(arrays, s),
             "seconds": attributes["provenance"]["seconds"] / len(spec["seeds"]),
         }
-        diverged = not np.isfinite([rows[-1].get("loss", 0.0), *np.ravel(arrays["centers"][s])]).all()
+        finite = np.isfinite([rows[-1].get("loss", 0.0), *np.ravel(arrays["centers"][s])]).all()
+        diverged = not finite or seed in attributes.get("diverged", [])
         final.append({**key, **scores(target, arrays["labels"][s]), **cost, "diverged": diverged})
     return final, curves
 
@@ -98,6 +99,7 @@ def _job(path, attributes, *, epochs):
         "stack": path.stem,
         "seeds": " ".join(map(str, spec["seeds"])),
         "epochs": epochs,  # of the longest of its runs
+        "n_diverged": len(attributes.get("diverged", [])),
         **{name: made.get(name) for name in ("seconds", "device", "threads", "peak_memory_bytes")},
         **made.get("versions", {}),
         "source_digest": spec.get("source_digest"),

@@ -42,6 +42,8 @@ def train(method, x, run):
     ``after_step``. From then on the loop holds that run's weights and centers fixed and its history repeats the last
     values, while the other runs go on: what a run gives does not depend on its stack. History has ``"stopped"`` too,
     true from the epoch in which the run stopped.
+
+    A run that diverges (`Run.look_for_divergence`) has label 0 for all samples; the others go on.
     """
     run.x = x
     if run.epoch < 0:
@@ -88,6 +90,7 @@ def pretrain(x, run, *, epochs, batch_size, learning_rate):
             optimizer_options={"learning_rate": learning_rate},
             order=permutations(run.seeds, len(x), stream="pretraining batches", epoch=run.epoch),
         )
+        run.look_for_divergence()
         yield run
 
 
@@ -96,6 +99,9 @@ def _read_out(method, z, run):
     run.z = z
     method.before_epoch(z, run)
     labels = method.assign(z, run)  # (S, N)
+    run.look_for_divergence(z)
+    if run.diverged.any():  # no answer, which must not look like one: all samples are one cluster
+        labels = labels.masked_fill(torch.from_numpy(run.diverged).to(labels.device).unsqueeze(1), 0)
     run.record(labels=labels.to(torch.uint8 if method.n_clusters <= 256 else torch.int32))
 
 

@@ -1,5 +1,8 @@
 """The state of S runs that train side by side."""
 
+import numpy as np
+import torch
+
 from deepkm.networks.autoencoder import encode_all
 
 
@@ -30,6 +33,8 @@ class Run:
         Their code as `train` last read it out, while the caller looks at the run.
     snapshots : dict of str to list of ndarray
         What `deepkm.training.snapshots` keeps.
+    diverged : ndarray of shape (S,), bool
+        Which runs hold numbers that are none, as training last looked (`look_for_divergence`).
     seconds : float
         Time trained so far, added up by the caller over interruptions.
     """
@@ -44,6 +49,7 @@ class Run:
         self.x = None
         self.z = None
         self.snapshots = {}
+        self.diverged = np.zeros(len(self.seeds), dtype=bool)
         self.seconds = 0.0
         self._stopped = None, []  # what `stopped` read, and what it found
 
@@ -78,6 +84,18 @@ class Run:
     def encode(self, x):
         """Return the code of the whole data set, (S, N, D)."""
         return encode_all(self.autoencoder, x, n_runs=len(self.seeds))
+
+    @torch.no_grad()
+    def look_for_divergence(self, z=None):
+        """Note in `diverged` which runs hold numbers that are none, or too large to be squared.
+
+        Looked at are their weights and centers, the code z (S, N, D), and the loss of the last epoch.
+        """
+        tensors = [*self.parameters().values(), self.state.get("centers"), z]
+        flat = [tensor.reshape(len(self.seeds), -1) for tensor in tensors if tensor is not None]
+        finite = [torch.linalg.vector_norm(tensor, dim=1).isfinite() for tensor in flat]
+        lost = ~torch.stack(finite).all(0).numpy(force=True)
+        self.diverged = lost | ~np.isfinite(self.history["loss"][-1]) if "loss" in self.history else lost
 
     def record(self, **values):
         """Append one epoch's values, each an (S, ...) tensor, to the history."""
