@@ -371,7 +371,8 @@ def test_a_metric_is_one_line(study, tmp_path, monkeypatch):
     stage("tables", spec.report_spec("tables"), **inputs, output=[tmp_path / f"purity{s}" for s in (".csv", ".md")])
     frames, figures = [*made.values(), *tests.values()], tmp_path / "figures"
     stage("figures", spec.figures_spec(), tables=frames, data=data, results="results", output=figures)
-    page = {"study": dumps(spec.config), "figures": figures, "output": tmp_path / "report.html"}
+    (tmp_path / "study.json").write_text(spec.record)
+    page = {"study": tmp_path / "study.json", "figures": figures, "output": tmp_path / "report.html"}
     stage("report", spec.page_spec(), tables=frames, **page)
 
     scores = pd.read_csv(made["scores"])
