@@ -9,7 +9,7 @@ from conftest import ROOT
 
 ORDER = {
     "deepkm": "files numerics networks datasets training methods study jobs report stages".split(),
-    "deepkm.report": "statistics tables figures page".split(),
+    "deepkm.report": "frames statistics tables figures page".split(),
 }
 
 

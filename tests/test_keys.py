@@ -16,7 +16,7 @@ from deepkm.study.spec import dumps
 KEYS = ["NA", "null", "nan", "None", "1987", "1e5", "True", "inf", "007"]
 
 
-@pytest.mark.parametrize("column", ["dataset", "method", "other", "best", "spec", "code", "key"])
+@pytest.mark.parametrize("column", ["dataset", "method", "other", "best", "spec", "source_digest", "key"])
 def test_keys_are_read_as_they_were_written(column, tmp_path):
     written = pd.DataFrame({column: KEYS, "acc": [np.nan, *range(8)], "seed": range(9), "reason": [None, *"abcdefgh"]})
     written.to_csv(tmp_path / "a.csv", index=False)
@@ -45,8 +45,9 @@ def test_a_study_of_such_keys(tmp_path, monkeypatch):
             output = f"results/clusterings/{method}/{dataset}/seed0x2.h5"
             spec = dumps(study.cluster_spec(dataset, method, "seed0x2"))
             assert main(["cluster", "--spec", spec, "--data", f"data/{dataset}.npz", "--output", output]) == 0
-    assert main(["partial", "--spec", json.dumps(config)]) == 0
-    table = read_frame(tmp_path / "results" / "partial" / "acc.csv")
+    (tmp_path / "study.json").write_text(json.dumps(config))
+    assert main(["partial", "--configfile", "study.json"]) == 0
+    table = read_frame(tmp_path / "results" / "partial" / "tables" / "acc.csv")
     assert table[["dataset", "method", "n"]].to_numpy().tolist() == [
         [dataset, method, 2] for dataset in study.datasets for method in study.methods
     ]

@@ -3,7 +3,9 @@
 import pandas as pd
 
 # Columns of names. A data set may be called NA, 1987 or 1e5, and a digest of a spec may look like a number.
-NAMES = "dataset method other best stage key block seeds spec code device estimator scaling source table metric".split()
+NAMES = (
+    "dataset method other best stage key stack seeds spec source_digest device estimator scaling source table metric"
+).split()
 
 
 def read_frame(path):
