@@ -10,6 +10,7 @@ import json
 import os
 import signal
 import sys
+from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
@@ -19,7 +20,7 @@ from deepkm.jobs.devices import lease_device
 STAGES = {path.stem: path for path in sorted((Path(__file__).parent / "stages").glob("[a-z]*.py"))}
 
 
-def main(argv=None) -> int:
+def main(argv: list[str] | None = None) -> int:
     """Run one stage; return 0, 2 after one clear line on bad input or too little memory, or 130 after Ctrl-C."""
     argv = sys.argv[1:] if argv is None else argv
     options, _ = _common_options().parse_known_args(argv)
@@ -39,19 +40,19 @@ def main(argv=None) -> int:
     return 0
 
 
-def _describe(error):
+def _describe(error: Exception) -> str:
     if not _is_out_of_memory(error):
         return str(error)
     first = (str(error).splitlines() or ["out of memory"])[0]
     return f"{first}; lower seeds_per_job or batch_size, or ask for more memory"
 
 
-def _is_out_of_memory(error):
+def _is_out_of_memory(error: Exception) -> bool:
     """Tell whether NumPy, PyTorch on the CPU or PyTorch on a GPU found no memory, without importing them."""
     return isinstance(error, MemoryError) or "OutOfMemory" in type(error).__name__ or "t allocate memory" in str(error)
 
 
-def _common_options():
+def _common_options() -> argparse.ArgumentParser:
     common = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     common.add_argument("--spec", help="what to do: JSON, a file that holds it, or - for the standard input")
     common.add_argument("--gpu", type=int, default=0, help="GPUs this job may use; 0 (the default) is the CPU")
@@ -60,13 +61,13 @@ def _common_options():
     return common
 
 
-def _parse(argv):
+def _parse(argv: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m deepkm", description="One job of a DeepKM study.", allow_abbrev=False
     )
     commands = parser.add_subparsers(dest="stage", required=True, metavar="STAGE")
     for stage, path in STAGES.items():
-        summary = ast.get_docstring(ast.parse(path.read_text())).splitlines()[0]
+        summary = (ast.get_docstring(ast.parse(path.read_text())) or stage).splitlines()[0]
         command = commands.add_parser(
             stage, help=summary, description=summary, parents=[_common_options()], allow_abbrev=False
         )
@@ -77,7 +78,7 @@ def _parse(argv):
 
 
 @contextmanager
-def _imports_are_no_garbage():
+def _imports_are_no_garbage() -> Iterator[None]:
     """Keep Python from looking for garbage in what is imported, now and at its end: half a second of each job."""
     gc.disable()
     yield
@@ -85,7 +86,7 @@ def _imports_are_no_garbage():
     gc.enable()
 
 
-def _read_spec(args):
+def _read_spec(args: argparse.Namespace) -> dict | None:
     text = args.spec
     if text is None and hasattr(args, "configfile"):
         return None  # it reads the configuration itself
@@ -97,7 +98,7 @@ def _read_spec(args):
         raise ValueError(f"--spec: got no JSON ({error}), expected an object") from None
 
 
-def _read_text(path):
+def _read_text(path: str) -> str:
     return sys.stdin.read() if path == "-" else Path(path).read_text()
 
 

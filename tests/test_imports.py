@@ -22,9 +22,13 @@ def test_imports_run_left_to_right(package):
             continue
         assert room in order, f"{room} has no place in the order of imports"
         for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.ImportFrom) and node.module.startswith(f"{package}."):
-                imported = node.module.removeprefix(f"{package}.").split(".")[0]
-                assert order.index(imported) <= order.index(room), f"{path} imports {node.module}"
+            assert not (isinstance(node, ast.ImportFrom) and node.level), f"{path} has a relative import"
+            names = [node.module] if isinstance(node, ast.ImportFrom) else []
+            names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            for name in names:
+                if name.startswith(f"{package}."):
+                    imported = name.removeprefix(f"{package}.").split(".")[0]
+                    assert order.index(imported) <= order.index(room), f"{path} imports {name}"
 
 
 STAGES = (

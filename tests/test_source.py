@@ -264,7 +264,7 @@ def test_a_method_hangs_on_what_it_imports_alone(monkeypatch):
     assert "deepkm.numerics.centers" not in sources_of("deepkm.training.loop")  # k-means reruns no pretraining
     assert not {"deepkm", "deepkm.study.inventory"} & sources_of("deepkm.stages.score").keys()
     monkeypatch.setattr(source_code, "folders_of", lambda top: {ROOT})  # all lie where `pip install --target` put them
-    assert all(module.startswith("deepkm.") for module in sources_of("deepkm.methods.dkm"))
+    assert all(module.startswith("deepkm.") for module in sources_of("deepkm.study.modules"))
 
 
 METHOD = """

@@ -9,6 +9,7 @@ import yaml
 from conftest import ROOT
 
 import deepkm
+from deepkm.study import spec
 from deepkm.study.config import SCHEMA
 from deepkm.study.parameters import parameters_of
 from deepkm.study.plan import Study
@@ -243,6 +244,35 @@ def test_parameters_are_those_of_the_classes():
         cls = getattr(deepkm, name)
         read = parameters_of(f"{cls.__module__}:{name}")
         assert read == {field.name: field.default for field in fields(cls)}
+
+
+def test_the_types_of_specs_say_what_is_in_them(config, tmp_path):
+    config["datasets"] |= {"mine": {"path": str(tmp_path), "n_clusters": 2, "grey": True}}
+    config["study"]["datasets"] = ["blobs", "usps", "mine"]
+    study = Study(config)
+    made = {
+        spec.DownloadSpec: [study.download_spec("usps", "usps.bz2")],
+        spec.DatasetSpec: map(study.dataset_spec, study.datasets),
+        spec.ConversionSpec: [study.dataset_spec("usps")["conversion"]],
+        spec.FeaturesSpec: [study.cluster_spec("usps", "dkm", "seed8905")["dataset"]],
+        spec.AutoencoderSpec: [study.autoencoder_spec("usps", "mlp", "seed8905")],
+        spec.ClusterSpec: [study.cluster_spec("usps", "dkm", "seed8905")],
+        spec.JobsSpec: [study.training_jobs()],
+        spec.ScoreSpec: [study.score_spec()],
+        spec.StatisticsSpec: [study.statistics_spec()],
+        spec.DescribeSpec: [study.describe_spec()],
+        spec.AboutSpec: study.describe_spec()["datasets"],
+        spec.ReportSpec: [study.report_spec("tables")],
+        spec.OriginSpec: study.report_spec("tables")["origins"].values(),
+        spec.FiguresSpec: [study.figures_spec()],
+        spec.PageSpec: [study.page_spec()],
+    }
+    assert set(made) == {kind for name, kind in vars(spec).items() if name.endswith("Spec")}
+    for kind, specs in made.items():
+        for found in specs:
+            assert kind.__required_keys__ <= found.keys() <= kind.__annotations__.keys()
+    options = yaml.safe_load(SCHEMA.read_text())["properties"]["datasets"]["additionalProperties"]["properties"]
+    assert options.keys() - {"title", "path", "scaling"} <= spec.DatasetSpec.__annotations__.keys()
 
 
 def test_the_schema_is_one():

@@ -5,6 +5,7 @@ import platform
 import shutil
 import subprocess
 import time
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import gettempdir
@@ -13,7 +14,7 @@ from filelock import FileLock, Timeout
 
 
 @contextmanager
-def lease_device(n_gpus: int, *, threads: int = 1, jobs_per_gpu: int = 1):
+def lease_device(n_gpus: int, *, threads: int = 1, jobs_per_gpu: int = 1) -> Iterator[str]:
     """Yield "cuda", "mps" or "cpu", holding a slot of one visible GPU for this process as long as the block lasts.
 
     Snakemake says how many GPUs a job may use but not which; a lock per slot keeps concurrent jobs apart and is freed
@@ -62,7 +63,7 @@ def visible_gpus() -> dict[str, str]:
     return {uuid: uuid for uuid in uuids.values()}
 
 
-def _uuids():
+def _uuids() -> dict[str, str]:
     """Return the UUID of each GPU by its number, as nvidia-smi lists them."""
     if not shutil.which("nvidia-smi"):
         return {}
@@ -74,7 +75,7 @@ def _uuids():
 
 
 @contextmanager
-def _free_slot(gpus, jobs_per_gpu):
+def _free_slot(gpus: dict[str, str], jobs_per_gpu: int) -> Iterator[str]:
     """Wait for a free slot of a GPU and hold it; a GPU without jobs is taken before a second slot of another one."""
     folder = Path(gettempdir()) / f"deepkm-gpus-{os.getuid()}"
     folder.mkdir(mode=0o700, exist_ok=True)

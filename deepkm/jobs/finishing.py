@@ -6,27 +6,32 @@ Snakemake starts only after it has noted that end, deletes the first name (`conf
 """
 
 import os
+from argparse import Namespace
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from os import PathLike
 from pathlib import Path
+
+import numpy as np
 
 from deepkm.files import check_hdf5, write_hdf5
 from deepkm.jobs.sharing import copy
 from deepkm.study.paths import side_file, side_files
 
 
-def checkpoint_path(args):
+def checkpoint_path(args: Namespace) -> Path:
     """Return the side file of a job; a change of its spec gives another one."""
     return side_file(args.output, args.spec, "checkpoint")
 
 
-def finish(args, arrays, attributes):
+def finish(args: Namespace, arrays: Mapping[str, np.ndarray], attributes: Mapping[str, object]) -> None:
     """Write a job's result."""
     attributes = {"spec": args.spec, "inputs": args.inputs, **attributes}
     write_hdf5(checkpoint_path(args), arrays=arrays, attributes=attributes)
     _name_too(checkpoint_path(args), args.output)
 
 
-def take_finished(args):
+def take_finished(args: Namespace) -> bool:
     """Make the output of a finished result in the checkpoint's place; return whether there was one."""
     path = checkpoint_path(args)
     try:
@@ -40,7 +45,7 @@ def take_finished(args):
     return True
 
 
-def confirm(results):
+def confirm(results: Iterable[str | PathLike]) -> None:
     """Delete the name in the checkpoint's place of results that Snakemake hands on (`deepkm.jobs.finishing`)."""
     for path in map(Path, results):
         for checkpoint in side_files(path, "checkpoint"):
@@ -49,7 +54,7 @@ def confirm(results):
                     checkpoint.unlink()
 
 
-def _name_too(path, name):
+def _name_too(path: Path, name: Path) -> None:
     temporary = name.with_name(f"{name.name}.tmp")
     temporary.unlink(missing_ok=True)
     try:

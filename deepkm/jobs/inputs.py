@@ -3,8 +3,11 @@
 import hashlib
 import os
 import socket
+from argparse import Namespace
+from collections.abc import Callable
 
 import torch
+from torch import Tensor
 
 from deepkm.datasets.converted import digest_of
 from deepkm.datasets.features import load_features
@@ -14,7 +17,7 @@ from deepkm.jobs.provenance import describe_device
 from deepkm.study.results import check_autoencoder
 
 
-def load_data(args):
+def load_data(args: Namespace) -> Tensor | StreamedFeatures:
     """Return the scaled features, (N, F), on the job's device; those larger than memory stay in their file."""
     args.device = _usable(args.device)
     print(f"{socket.gethostname()}: on {describe_device(args.device)}", flush=True)
@@ -26,7 +29,7 @@ def load_data(args):
     return torch.from_numpy(x).to(args.device)
 
 
-def digest_inputs(args):
+def digest_inputs(args: Namespace) -> dict[str, str]:
     """Return digests of the numbers that a job reads: what was made of others must not go on as if it were the same."""
     digests = {"data": digest_of(args.data)}
     for path in getattr(args, "autoencoder", None) or []:
@@ -37,9 +40,13 @@ def digest_inputs(args):
     return digests
 
 
-def _usable(device):
+def _usable(device: str) -> str:
     """Return `device` where this PyTorch can use it, else "cpu" after one line that says why."""
-    usable = {"cuda": torch.cuda.is_available, "mps": torch.backends.mps.is_available, "cpu": lambda: True}
+    usable: dict[str, Callable[[], bool]] = {
+        "cuda": torch.cuda.is_available,
+        "mps": torch.backends.mps.is_available,
+        "cpu": lambda: True,
+    }
     if usable[device]():
         return device
     gpu = os.environ.get("CUDA_VISIBLE_DEVICES", "")

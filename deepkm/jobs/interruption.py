@@ -3,10 +3,12 @@
 import logging
 import os
 import signal
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from os import PathLike
 from pathlib import Path
 
-from filelock import FileLock, Timeout
+from filelock import BaseFileLock, FileLock, Timeout
 
 from deepkm.study.spec import digest
 
@@ -14,11 +16,11 @@ STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)  # Ctrl-C, shutdo
 
 
 @contextmanager
-def noted_signals():
+def noted_signals() -> Iterator[list[int]]:
     """Yield a list that gets the numbers of `STOP_SIGNALS` instead of their ending the process; a second one does."""
-    noted = []
+    noted: list[int] = []
 
-    def note(number, frame):
+    def note(number: int, frame: object) -> None:
         noted.append(number)
         signal.signal(number, signal.SIG_DFL)
         name = signal.Signals(number).name
@@ -32,7 +34,9 @@ def noted_signals():
             signal.signal(number, handler)
 
 
-def claim(folders, outputs, state=".snakemake"):
+def claim(
+    folders: Iterable[str | PathLike], outputs: Iterable[str | PathLike], state: str | PathLike = ".snakemake"
+) -> None:
     """Hold, as long as this process lives, the locks of those folders that it makes files in.
 
     Snakemake's own locks outlive a SIGKILL, after which each call would want `--unlock` first. So the profiles switch
@@ -67,7 +71,7 @@ def claim(folders, outputs, state=".snakemake"):
             _CLAIMS.append(lock)
 
 
-_CLAIMS = []  # a lock is free again where its object is gone
+_CLAIMS: list[BaseFileLock] = []  # a lock is free again where its object is gone
 
 
 class CalmEnd(logging.Filter):
@@ -75,7 +79,7 @@ class CalmEnd(logging.Filter):
 
     stopped = False
 
-    def filter(self, record):
+    def filter(self, record: logging.LogRecord) -> bool:
         """Tell whether a record is shown."""
         message = record.getMessage()
         self.stopped = self.stopped or message.startswith("Terminating processes on user request")

@@ -3,6 +3,7 @@
 import platform
 import resource
 import sys
+from argparse import Namespace
 from importlib import metadata
 
 import h5py
@@ -10,9 +11,10 @@ import numpy as np
 import torch
 
 import deepkm
+from deepkm.training.run import Run
 
 
-def provenance(run, args):
+def provenance(run: Run, args: Namespace) -> dict[str, object]:
     """Return who made a result: versions, device, time and peak memory."""
     return {
         "versions": {
@@ -32,7 +34,7 @@ def provenance(run, args):
     }
 
 
-def describe_device(device):
+def describe_device(device: str) -> str:
     """Return a device's name, and a GPU's UUID."""
     if device == "cuda":
         return f"{torch.cuda.get_device_name()} (GPU-{torch.cuda.get_device_properties(0).uuid})"

@@ -4,6 +4,8 @@ import functools
 import os
 import signal
 import time
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from tqdm import tqdm
@@ -14,11 +16,13 @@ from deepkm.jobs.inputs import digest_inputs
 from deepkm.jobs.interruption import noted_signals
 from deepkm.study.paths import side_file
 from deepkm.training.checkpoint import restore_run, save_run
+from deepkm.training.run import Run
 
 CHECKPOINT_SHARE = 0.02  # of the time, at most
 
 
-def add_training_arguments(parser):
+def add_training_arguments(parser: ArgumentParser) -> None:
+    """Let a stage be called for one training job."""
     parser.add_argument("--data", required=True, help="data/{dataset}.npz")
     parser.add_argument("--output", required=True, type=Path, help="the .h5 to write")
     parser.add_argument(
@@ -29,11 +33,11 @@ def add_training_arguments(parser):
     )
 
 
-def resumable(stage):
+def resumable(stage: Callable[[Namespace], None]) -> Callable[[Namespace], None]:
     """Make a training stage the only writer of its result, and let it end at once where all was done before."""
 
     @functools.wraps(stage)
-    def main(args):
+    def main(args: Namespace) -> None:
         with sole_writer(side_file(args.output, args.spec, "lock")) as waited:
             args.inputs = digest_inputs(args)
             if waited and _is_made(args):
@@ -44,7 +48,7 @@ def resumable(stage):
     return main
 
 
-def _is_made(args):
+def _is_made(args: Namespace) -> bool:
     try:
         found = check_hdf5(args.output)
     except OSError:  # missing or damaged
@@ -52,7 +56,7 @@ def _is_made(args):
     return (found.get("spec"), found.get("inputs")) == (args.spec, args.inputs)
 
 
-def resume(run, args, *, optimizer_options):
+def resume(run: Run, args: Namespace, *, optimizer_options: dict) -> None:
     """Restore `run` from the job's checkpoint, if there is a readable one."""
     path = checkpoint_path(args)
     try:
@@ -67,7 +71,7 @@ def resume(run, args, *, optimizer_options):
         print(f"going on from epoch {run.epoch}, saved at {reason} ({path})", flush=True)
 
 
-def follow(runs, run, args, *, epochs):
+def follow(runs: Iterable[Run], run: Run, args: Namespace, *, epochs: int) -> None:
     """Drive a training generator: show its progress, add up its time, save now and then and before a stop."""
     started = saved = time.monotonic()
     before, between = run.seconds, args.checkpoint_seconds
@@ -97,7 +101,7 @@ def diverged_seeds(run):
 _BAR = {"mininterval": 5, "ascii": True}
 
 
-def seconds_between(seconds, cost):
+def seconds_between(seconds: float, cost: float) -> float:
     """Return the time from one checkpoint to the next: longer where writing is slow, so that it stays cheap.
 
     Examples
@@ -114,7 +118,7 @@ def seconds_between(seconds, cost):
     return max(seconds, cost / CHECKPOINT_SHARE) if seconds else 0
 
 
-def save(run, args, reason):
+def save(run: Run, args: Namespace, reason: str) -> None:
     """Save a checkpoint; where that fails, say so and go on without."""
     try:
         save_run(checkpoint_path(args), run, spec=_identity(args), reason=reason)
@@ -122,6 +126,6 @@ def save(run, args, reason):
         print(f"\nno checkpoint at epoch {run.epoch}: {error}", flush=True)
 
 
-def _identity(args):
+def _identity(args: Namespace) -> dict:
     """Return what a checkpoint must be of to be resumed: the same parameters and the same numbers."""
     return {**args.spec, "inputs": args.inputs}

@@ -8,13 +8,21 @@ and of the very numbers that are trained on.
 import hashlib
 import os
 import shutil
+from argparse import Namespace
+from os import PathLike
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from deepkm.files import check_hdf5, replacing
 from deepkm.study.spec import dumps
 
+if TYPE_CHECKING:  # what reads results imports this module, and never PyTorch
+    from torch import Tensor
 
-def shared_path(args, x):
+    from deepkm.datasets.streaming import StreamedFeatures
+
+
+def shared_path(args: Namespace, x: "Tensor | StreamedFeatures") -> Path | None:
     """Return where a pretraining on x, (N, F), lies in the shared folder; None without one, and for streamed data."""
     folder = os.environ.get("DEEPKM_CACHE")
     if not folder or not hasattr(x, "numpy"):
@@ -24,7 +32,7 @@ def shared_path(args, x):
     return Path(folder) / "autoencoders" / f"{key.hexdigest()}.h5"
 
 
-def fetch(path, args):
+def fetch(path: Path | None, args: Namespace) -> bool:
     """Copy a shared result to the job's output and return True, if there is a sound one."""
     if path is None or not path.exists():
         return False
@@ -40,7 +48,7 @@ def fetch(path, args):
     return True
 
 
-def publish(path, args):
+def publish(path: Path | None, args: Namespace) -> None:
     """Copy the job's output to the shared folder; where that fails, say so: the job itself is done."""
     if path is None:
         return
@@ -51,7 +59,7 @@ def publish(path, args):
         print(f"not shared: {error}")
 
 
-def copy(source, target):
+def copy(source: str | PathLike, target: str | PathLike) -> None:
     """Copy a file that appears whole or not at all, whoever else copies it at the same time."""
     with open(source, "rb") as original, replacing(target, shared=True) as file:
         shutil.copyfileobj(original, file)

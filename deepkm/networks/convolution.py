@@ -41,7 +41,8 @@ class ConvAutoencoder(nn.Module):
         # Numbers per sample in the widest layer.
         self.widest = max(channels * side**2 for channels, side in zip(CHANNELS, sides, strict=True))
         n_flat = CHANNELS[-1] * sides[-1] ** 2
-        encoder, decoder = [], []
+        encoder: list[nn.Module] = []
+        decoder: list[nn.Module] = []
         shapes = zip(pairwise(CHANNELS), pairwise(sides), strides, strict=True)
         for (n_in, n_out), (before, after), stride in shapes:
             padding = before - (after - 1) * stride - KERNEL  # pixels that the stride had dropped

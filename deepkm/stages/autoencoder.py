@@ -6,6 +6,7 @@ from deepkm.jobs.provenance import provenance
 from deepkm.jobs.resuming import add_training_arguments, diverged_seeds, follow, resumable, resume
 from deepkm.jobs.sharing import fetch, publish, shared_path
 from deepkm.networks.autoencoder import build_autoencoder
+from deepkm.study.spec import AutoencoderSpec
 from deepkm.training.checkpoint import history_arrays
 from deepkm.training.loop import pretrain
 from deepkm.training.run import Run
@@ -15,7 +16,8 @@ add_arguments = add_training_arguments
 
 @resumable
 def main(args):
-    spec, parameters = args.spec, args.spec["parameters"]
+    spec: AutoencoderSpec = args.spec
+    parameters = spec["parameters"]
     x = load_data(args)
     shared = shared_path(args, x)
     if fetch(shared, args):

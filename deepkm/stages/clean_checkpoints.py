@@ -1,5 +1,7 @@
 """Delete checkpoints and temporary files that no job of the study will use; keep those of unfinished jobs."""
 
+from pathlib import Path
+
 from deepkm.files import is_held
 from deepkm.study.inventory import foreign_files, jobs_of, load_study
 from deepkm.study.options import add_study_arguments
@@ -10,7 +12,8 @@ add_arguments = add_study_arguments
 
 def main(args):
     study = load_study(args.configfile, args.config)
-    kept, freed = [], 0
+    freed = 0
+    kept: list[Path] = []
     side_files = [path for path in foreign_files(study) if path.suffix in LEFT_BY_JOBS[1:]]
     for job in jobs_of(study):
         checkpoint = job.side_file("checkpoint")

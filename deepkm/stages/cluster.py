@@ -9,6 +9,7 @@ from deepkm.jobs.finishing import confirm, finish
 from deepkm.jobs.inputs import load_data
 from deepkm.jobs.provenance import provenance
 from deepkm.jobs.resuming import add_training_arguments, diverged_seeds, follow, resumable, resume
+from deepkm.study.spec import ClusterSpec
 from deepkm.training.checkpoint import history_arrays, load_autoencoder
 from deepkm.training.loop import check_enough_samples, final_labels, train
 from deepkm.training.snapshots import keep_snapshots, snapshot_arrays
@@ -21,7 +22,7 @@ def add_arguments(parser):
 
 @resumable
 def main(args):
-    spec = args.spec
+    spec: ClusterSpec = args.spec
     method = pkgutil.resolve_name(spec["estimator"])(**spec["parameters"])
     method.check_parameters()
     x = load_data(args)

@@ -58,7 +58,8 @@ def read_jobs(folder):
     ValueError
         When there are no results.
     """
-    described, seeds = {}, {}
+    described: dict[tuple[str, str, str], dict] = {}
+    seeds: dict[tuple[str, str, str], set[int]] = {}
     for stage, pattern in TRAINED.items():
         for path in files_of(pattern, folder):
             arrays, attributes = read_result(path, "labels", stage=stage)

@@ -14,6 +14,7 @@ from deepkm.datasets.large import scan, stays_in_file
 from deepkm.datasets.sources import load_source, own_options
 from deepkm.files import replacing, sha256_of, sole_writer
 from deepkm.study.paths import lock_of
+from deepkm.study.spec import DatasetSpec
 
 
 def add_arguments(parser):
@@ -34,7 +35,7 @@ def main(args):
 
 def convert(args):
     """Write the .npz and the .meta.json."""
-    spec = args.spec
+    spec: DatasetSpec = args.spec
     own = own_options(spec)
     if spec["source"] == "file" and stays_in_file(args.input[0], spec.get("stream"), **own):
         if "first" in spec:
@@ -77,7 +78,7 @@ def _in_memory(arrays):
         "image_shape": np.array(arrays.image_shape, np.int64),
         "class_names": np.array(arrays.class_names, np.str_),
     }
-    digests = {name: hashlib.sha256(np.ascontiguousarray(array)).hexdigest() for name, array in values.items()}
+    digests = {name: hashlib.sha256(np.ascontiguousarray(array).data).hexdigest() for name, array in values.items()}
     return values | about, _meta(arrays.feature.shape, str(arrays.feature.dtype), arrays.target, digests)
 
 

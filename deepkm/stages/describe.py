@@ -12,6 +12,7 @@ from deepkm.report.figures.samples import draw_samples, shown_samples
 from deepkm.report.figures.style import save
 from deepkm.report.tables.datasets import describe
 from deepkm.study.paths import DESCRIPTION_SAMPLES, DESCRIPTION_TABLE
+from deepkm.study.spec import DescribeSpec
 
 
 def add_arguments(parser):
@@ -20,8 +21,9 @@ def add_arguments(parser):
 
 
 def main(args):
+    spec: DescribeSpec = args.spec
     table, rows = [], []
-    for path, about in zip(args.data, args.spec["datasets"], strict=True):
+    for path, about in zip(args.data, spec["datasets"], strict=True):
         found = read_converted(path, optional=("feature", "target", "image_shape", *SOURCE))
         shape = tuple(found["feature_shape"] if "feature_shape" in found else found["feature"].shape)
         target = found.get("target")

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from deepkm.datasets.catalogue import known_checksums, load_catalogue
 from deepkm.datasets.download import MAX_BYTES, fetch
+from deepkm.study.spec import DownloadSpec
 
 
 def add_arguments(parser):
@@ -12,7 +13,8 @@ def add_arguments(parser):
 
 
 def main(args):
-    source, file = args.spec["source"], args.spec["file"]
+    spec: DownloadSpec = args.spec
+    source, file = spec["source"], spec["file"]
     about = load_catalogue()[source]["files"][file]
     fetch(
         args.output,

@@ -12,6 +12,7 @@ from deepkm.report.frames import read_frame
 from deepkm.study.inventory import result_files
 from deepkm.study.paths import FIGURES_INDEX
 from deepkm.study.results import check_place
+from deepkm.study.spec import FiguresSpec
 
 
 def add_arguments(parser):
@@ -23,9 +24,11 @@ def add_arguments(parser):
 
 
 def main(args):
-    spec, data = args.spec, {path.stem: path for path in args.data}
+    spec: FiguresSpec = args.spec
+    data = {path.stem: path for path in args.data}
     numbers = Numbers(**{path.stem: read_frame(path) for path in args.tables if path.stem in Numbers.__annotations__})
-    files, digests = {}, {key: digest_of(path) for key, path in data.items()}
+    digests = {key: digest_of(path) for key, path in data.items()}
+    files: dict[tuple[str, str], list[Path]] = {}
     for path in filter(Path.exists, result_files(args.results, spec["jobs"])[0]):
         dataset, method = path.parent.name, path.parent.parent.name
         expected = {"stacks": spec["jobs"]["stacks"], "data": digests[dataset]}

@@ -13,6 +13,7 @@ from deepkm.study.options import add_study_arguments, read_configfile, snakemake
 from deepkm.study.parameters import docstring_of
 from deepkm.study.paths import FIGURES_INDEX
 from deepkm.study.plan import Study
+from deepkm.study.spec import PageSpec
 
 FRAMES = ("scores", "jobs", "parameters", "pairwise", "friedman")
 
@@ -28,11 +29,13 @@ def add_arguments(parser):
 def main(args):
     study, [output] = Study(read_configfile(args.study)), args.output
     read = {path.stem: read_frame(path) for path in args.tables if path.stem in (*FRAMES, "best")}
-    made = make_tables(args.spec, **{name: read[name] for name in INPUTS})
+    spec: PageSpec = args.spec
+    made = make_tables(spec, **{name: read[name] for name in INPUTS})
     results = StudyResults(
-        **{kind: dict(args.spec[kind]) for kind in ("datasets", "methods")},
-        seeds=args.spec["seeds"],
-        colors=args.spec["colors"],
+        datasets=dict(spec["datasets"]),
+        methods=dict(spec["methods"]),
+        seeds=spec["seeds"],
+        colors=spec["colors"],
         **{name: read[name] for name in FRAMES},
         tables={name: table for name, (_, table) in made.items()},
         figures=read_figures(args.figures) if args.figures else [],

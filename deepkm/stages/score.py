@@ -11,7 +11,7 @@ from deepkm.jobs.finishing import confirm
 from deepkm.numerics.metrics import scores
 from deepkm.study.inventory import result_files
 from deepkm.study.results import check_place, read_result
-from deepkm.study.spec import digest
+from deepkm.study.spec import ScoreSpec, digest
 
 
 def add_arguments(parser):
@@ -21,8 +21,9 @@ def add_arguments(parser):
 
 
 def main(args):
-    clusterings, autoencoders = result_files(args.results, args.spec)
-    write_scores(clusterings, autoencoders, data=args.data, output=args.output, stacks=args.spec["stacks"])
+    spec: ScoreSpec = args.spec
+    clusterings, autoencoders = result_files(args.results, spec)
+    write_scores(clusterings, autoencoders, data=args.data, output=args.output, stacks=spec["stacks"])
     confirm([*clusterings, *autoencoders])
 
 
@@ -48,7 +49,8 @@ def write_scores(clusterings, autoencoders, *, data, output, stacks):
     """
     targets = {path.stem: _target(path) for path in data}
     digests = {path.stem: digest_of(path) for path in data}
-    final, curves, jobs, parameters = [], [], [], {}
+    final, curves, jobs = [], [], []
+    parameters: dict[tuple[str, str], dict] = {}
     for path in autoencoders:
         attributes = read_attributes(path)
         check_place(path, attributes, stage="autoencoder", stacks=stacks)

@@ -5,6 +5,7 @@ from pathlib import Path
 from deepkm.report.frames import read_frame
 from deepkm.report.statistics.paired import compare_over_seeds
 from deepkm.report.statistics.ranks import compare_over_datasets
+from deepkm.study.spec import StatisticsSpec
 
 
 def add_arguments(parser):
@@ -13,7 +14,8 @@ def add_arguments(parser):
 
 
 def main(args):
-    scores, order = read_frame(args.scores), {key: args.spec[key] for key in ("datasets", "methods")}
+    spec: StatisticsSpec = args.spec
+    scores, order = read_frame(args.scores), {"datasets": spec["datasets"], "methods": spec["methods"]}
     tables = {}
     tables["pairwise"], tables["best"] = compare_over_seeds(scores, **order)
     tables["friedman"], tables["nemenyi"] = compare_over_datasets(scores, **order)

@@ -5,6 +5,7 @@ from pathlib import Path
 from deepkm.report.frames import read_frame
 from deepkm.report.tables.layout import to_latex, to_markdown
 from deepkm.report.tables.study import make_tables
+from deepkm.study.spec import ReportSpec
 
 INPUTS = ("scores", "jobs", "parameters", "pairwise", "best")
 FORMATS = {".md": to_markdown, ".tex": to_latex}
@@ -17,7 +18,8 @@ def add_arguments(parser):
 
 
 def main(args):
-    made = make_tables(args.spec, **{name: read_frame(getattr(args, name)) for name in INPUTS})
+    spec: ReportSpec = args.spec
+    made = make_tables(spec, **{name: read_frame(getattr(args, name)) for name in INPUTS})
     for path in args.output:
         summary, table = made[path.stem]
         path.parent.mkdir(parents=True, exist_ok=True)

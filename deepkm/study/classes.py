@@ -1,7 +1,7 @@
 """The class of a method with its base classes, read without importing them."""
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import takewhile
 
 from deepkm.study.modules import bindings, dotted, file_of, package_of, split, tree_of, where_looked
@@ -33,16 +33,17 @@ def lineage(estimator: str) -> list[tuple[str, ast.ClassDef]]:
             raise ValueError("it is no module:class")
         if not file_of(module):
             raise ValueError(where_looked(module))
-        found = _stand_in(*split(f"{module}.{name}"), {})
+        made: dict[tuple[str, ast.ClassDef], type | None] = {}
+        found = _stand_in(*split(f"{module}.{name}"), made)
         if found is None:
             raise ValueError(f"no class {name} in {file_of(module)}")
-        classes = [cls for cls in reversed(found.__mro__) if cls is not object]
-        if METHOD not in [cls.__name__ for cls in classes]:
+        if METHOD not in [cls.__name__ for cls in found.__mro__]:
             raise ValueError(f"{name} in {file_of(module)} has not its hooks")
     except (ValueError, TypeError) as error:  # a TypeError: its bases have no order
         expected = f"module:class of a method, which is based on {METHOD}, such as deepkm.methods.ct:CT"
         raise ValueError(f"got {estimator!r}, expected {expected}; {error}") from None
-    return [cls.read for cls in classes]
+    read = {stand_in: place for place, stand_in in made.items()}
+    return [read[cls] for cls in reversed(found.__mro__) if cls in read]
 
 
 def definition_of(module: str, name: str, above: ast.stmt | None = None) -> tuple[str, ast.stmt] | None:
@@ -63,7 +64,7 @@ def definition_of(module: str, name: str, above: ast.stmt | None = None) -> tupl
     return _definition(module, name, above, frozenset())
 
 
-def _definition(module, name, above, seen):
+def _definition(module: str, name: str, above: ast.stmt | None, seen: frozenset) -> tuple[str, ast.stmt] | None:
     here = module, name, above
     if not name or here in seen:
         return None
@@ -77,7 +78,7 @@ def _definition(module, name, above, seen):
     return None
 
 
-def _defined(statement):
+def _defined(statement: ast.stmt) -> list[str]:
     """Return the names that a statement gives to something new."""
     if isinstance(statement, ast.ClassDef | ast.FunctionDef):
         return [statement.name]
@@ -86,7 +87,7 @@ def _defined(statement):
     return [dotted(statement.target)] if isinstance(statement, ast.AnnAssign) else []
 
 
-def _meant(statement, module, name) -> Iterator[tuple[str, str, ast.stmt | None]]:
+def _meant(statement: ast.stmt, module: str, name: str) -> Iterator[tuple[str, str, ast.stmt | None]]:
     """Yield what a name may stand for after a statement: a module, a name in it, and the statement before which."""
     head, _, rest = name.partition(".")
     if isinstance(statement, ast.Assign) and head in map(dotted, statement.targets):
@@ -99,7 +100,7 @@ def _meant(statement, module, name) -> Iterator[tuple[str, str, ast.stmt | None]
                 yield *split(".".join(filter(None, [origin, rest]))), None
 
 
-def _statements(body):
+def _statements(body: Iterable[ast.stmt]) -> Iterator[ast.stmt]:
     """Yield the statements of a module, those under `if`, `try` and `with` too."""
     for statement in body:
         yield statement
@@ -108,14 +109,14 @@ def _statements(body):
                 yield from _statements(getattr(statement, part, []))
 
 
-def _stand_in(module, name, made, above=None):
+def _stand_in(module: str, name: str, made: dict, above: ast.stmt | None = None) -> type | None:
     """Return an empty class with the bases of one that is only read, so that Python orders them; None without one."""
-    found = definition_of(module, name, above)
-    if not found or not isinstance(found[1], ast.ClassDef):
+    origin, definition = definition_of(module, name, above) or ("", None)
+    if not isinstance(definition, ast.ClassDef):
         return None
-    if found not in made:
-        made[found] = None  # a class that is its own base has none
-        origin, definition = found
+    place = origin, definition
+    if place not in made:
+        made[place] = None  # a class that is its own base has none
         bases = [_stand_in(origin, dotted(base), made, definition) for base in definition.bases]
-        made[found] = type(f"{origin}:{definition.name}", tuple(filter(None, bases)), {"read": found})
-    return made[found]
+        made[place] = type(f"{origin}:{definition.name}", tuple(filter(None, bases)), {})
+    return made[place]

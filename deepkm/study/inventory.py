@@ -3,13 +3,16 @@
 import json
 import re
 import sys
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from os import PathLike
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from deepkm.datasets.catalogue import load_catalogue
 from deepkm.datasets.converted import read_converted
 from deepkm.files import check_hdf5, is_held, read_attributes, sha256_of
-from deepkm.study.options import method_folders, read_config
+from deepkm.study.options import Files, method_folders, read_config
 from deepkm.study.paths import (
     AUTOENCODER,
     CLUSTERING,
@@ -23,7 +26,10 @@ from deepkm.study.paths import (
     side_file,
 )
 from deepkm.study.plan import Study
-from deepkm.study.spec import digest
+from deepkm.study.spec import JobsSpec, digest
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 STATES = ("done", "running", "unfinished", "stale", "unreadable", "missing", "foreign")
 
@@ -46,22 +52,22 @@ class Job:
     """
 
     path: Path
-    spec: dict
+    spec: Mapping[str, Any]
     log: Path
     stage: str
     data: str = ""
 
     @property
-    def epochs(self):
+    def epochs(self) -> int:
         """Epochs that it trains."""
         parameters = self.spec["parameters"]
         return parameters["epochs" if self.stage == "cluster" else "pretraining_epochs"]
 
-    def side_file(self, suffix):
+    def side_file(self, suffix: str) -> Path:
         """Return the path of its ``checkpoint`` or ``lock``."""
         return side_file(self.path, self.spec, suffix)
 
-    def state(self, *, whole=False):
+    def state(self, *, whole: bool = False) -> tuple[str, str]:
         """Return one of `STATES`, and what there is to say about it; `whole`: with a look at each bit of the result."""
         if is_held(self.side_file("lock")):
             return "running", ""
@@ -77,7 +83,7 @@ class Job:
         return ("stale", f"other {', '.join(others)}") if others else ("done", "")
 
 
-def load_study(configfiles=(), settings=()):
+def load_study(configfiles: Files = (), settings: Sequence[str] = ()) -> Study:
     """Return the study that Snakemake runs when it is called with these files and ``KEY=VALUE`` settings.
 
     Methods beside the files are found from then on.
@@ -91,27 +97,27 @@ def load_study(configfiles=(), settings=()):
     return Study(read_config(configfiles, settings))
 
 
-def jobs_of(study):
+def jobs_of(study: Study) -> Iterator[Job]:
     """Yield each training job of a study."""
     for dataset in study.datasets:
         data = str(_about(study, dataset).get("sha256", ""))
         for stack in study.stacks:
             for key in dict.fromkeys(filter(None, map(study.autoencoder_of, study.methods))):
-                spec = study.autoencoder_spec(dataset, key, stack)
-                yield _job(study, "autoencoder", spec, data, autoencoder=key, dataset=dataset, stack=stack)
+                wanted = study.autoencoder_spec(dataset, key, stack)
+                yield _job(study, "autoencoder", wanted, data, autoencoder=key, dataset=dataset, stack=stack)
             for method in study.methods:
                 spec = study.cluster_spec(dataset, method, stack)
                 yield _job(study, "cluster", spec, data, method=method, dataset=dataset, stack=stack)
 
 
-def data_states(study):
+def data_states(study: Study) -> Iterator[tuple[str, str, Path]]:
     """Yield [state, remark, path] of each converted data set."""
     for dataset in study.datasets:
         path = study.data_file(dataset)
         yield *(_data_state(study, dataset, path) if path.exists() else ("missing", "")), path
 
 
-def _data_state(study, dataset, path):
+def _data_state(study: Study, dataset: str, path: Path) -> tuple[str, str]:
     try:
         found = read_converted(path, optional=("spec", "meta"))
     except OSError as error:
@@ -124,7 +130,7 @@ def _data_state(study, dataset, path):
     return ("stale", f"other {', '.join(others)}") if others else ("done", "")
 
 
-def check_shared_data(study):
+def check_shared_data(study: Study) -> None:
     """Raise a ValueError where a data folder outside this one holds a data set of another study under the same name.
 
     In a folder of its own, Snakemake converts anew what changed; the data of others must not change under their feet.
@@ -145,7 +151,7 @@ def check_shared_data(study):
             )
 
 
-def files_by_hand(study):
+def files_by_hand(study: Study) -> Iterator[str]:
     """Yield a line for each raw file that the study needs, has not got, and can download from nowhere."""
     for dataset in study.datasets:
         if study.data_file(dataset).exists() or study.mirror:
@@ -159,7 +165,7 @@ def files_by_hand(study):
                 )
 
 
-def _about(study, dataset):
+def _about(study: Study, dataset: str) -> dict[str, Any]:
     """Return what a converted data set says of itself; {} where it is missing, unreadable or not DeepKM's."""
     try:
         found = read_converted(study.data_file(dataset), optional=("sha256", "spec", "source_sha256"))
@@ -168,7 +174,7 @@ def _about(study, dataset):
     return found | {"spec": json.loads(str(found["spec"]))} if "spec" in found else {}
 
 
-def result_files(folder, jobs):
+def result_files(folder: str | PathLike, jobs: JobsSpec) -> list[list[Path]]:
     """Return the result files of a study's clusterings, and of the autoencoders that they build on.
 
     Parameters
@@ -178,15 +184,16 @@ def result_files(folder, jobs):
     jobs : dict
         From `Study.training_jobs`.
     """
-    parts = [{"dataset": dataset, "stack": stack} for dataset in jobs["datasets"] for stack in jobs["stacks"]]
-    keys = {"method": [key for key, _ in jobs["methods"]], "autoencoder": {key: 0 for _, key in jobs["methods"] if key}}
+    places = [{"dataset": dataset, "stack": stack} for dataset in jobs["datasets"] for stack in jobs["stacks"]]
+    methods = [key for key, _ in jobs["methods"] if key]
+    autoencoders = dict.fromkeys(key for _, key in jobs["methods"] if key)
     return [
-        [path_of(pattern, results=folder, **part, **{kind: key}) for part in parts for key in keys[kind]]
-        for kind, pattern in (("method", CLUSTERING), ("autoencoder", AUTOENCODER))
+        [path_of(CLUSTERING, results=folder, method=key, **place) for place in places for key in methods],
+        [path_of(AUTOENCODER, results=folder, autoencoder=key, **place) for place in places for key in autoencoders],
     ]
 
 
-def foreign_files(study):
+def foreign_files(study: Study) -> list[Path]:
     """Return results and side files that no job of the study makes."""
     jobs = list(jobs_of(study))
     ours = {job.path for job in jobs} | {job.side_file(kind) for job in jobs for kind in SIDE_FILES}
@@ -195,7 +202,7 @@ def foreign_files(study):
     return sorted(path for path in found - ours if path.suffix in LEFT_BY_JOBS)
 
 
-def stale_results(study, jobs):
+def stale_results(study: Study, jobs: "pd.DataFrame") -> list[str]:
     """Return the results that were made by other parameters or other source than the study's.
 
     Parameters
@@ -209,7 +216,7 @@ def stale_results(study, jobs):
     return [str(job.path) for key, job in ours.items() if key in made and made[key] != digest(job.spec)]
 
 
-def differing(first, second, prefix=""):
+def differing(first: Mapping[str, Any], second: Mapping[str, Any], prefix: str = "") -> list[str]:
     """Return the dotted keys in which two specs differ.
 
     Examples
@@ -227,7 +234,7 @@ def differing(first, second, prefix=""):
     return keys
 
 
-def progress(log):
+def progress(log: Path) -> tuple[int, int, str] | None:
     """Return (epoch, epochs, time left) of the last progress bar in a job's log, or None.
 
     Examples
@@ -244,7 +251,7 @@ def progress(log):
     return (int(bars[-1][0]), int(bars[-1][1]), bars[-1][2]) if bars else None
 
 
-def _job(study, stage, spec, data, **wildcards):
+def _job(study: Study, stage: str, spec: Mapping[str, Any], data: str, **wildcards: str) -> Job:
     pattern = TRAINED[stage]
     files = [path_of(name, **study.folders, **wildcards) for name in (pattern, log_of(stage, pattern))]
     return Job(path=files[0], spec=spec, log=files[1], stage=stage, data=data)

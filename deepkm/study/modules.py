@@ -16,14 +16,16 @@ from deepkm import _METHODS
 
 
 def source_of(module: str) -> bytes:
-    """Return the source of a module that `file_of` finds.
+    """Return the source of a module.
 
     Raises
     ------
     ValueError
-        When it cannot be read, or is no Python.
+        When there is none, it cannot be read, or it is no Python.
     """
     file = file_of(module)
+    if file is None:
+        raise ValueError(where_looked(module))
     try:
         source = file.read_bytes()
         parse(source)
@@ -36,7 +38,7 @@ def source_of(module: str) -> bytes:
 
 
 def tree_of(module: str) -> ast.Module:
-    """Return the syntax tree of a module that `file_of` finds; raises as `source_of`."""
+    """Return the syntax tree of a module; raises as `source_of`."""
     return parse(source_of(module))
 
 
@@ -102,7 +104,8 @@ def split(name: str) -> tuple[str, str]:
 
 def package_of(module: str) -> str:
     """Return the package that the relative imports of a module start from; empty without one."""
-    return module if file_of(module).name == "__init__.py" else module.rpartition(".")[0]
+    file = file_of(module)
+    return module if file and file.name == "__init__.py" else module.rpartition(".")[0]
 
 
 def bindings(node: ast.Import | ast.ImportFrom, package: str) -> dict[str, str]:
@@ -141,21 +144,22 @@ def where_looked(module: str) -> str:
     return f"no module {'.'.join(rest) or '__init__'} in {', '.join(map(str, folders))}"
 
 
-def _where_it_is(name):
+def _where_it_is(name: str) -> str:
     """Return the full name of what `deepkm` imports only when it is asked for."""
     package, _, last = name.rpartition(".")
     return f"deepkm.methods.{_METHODS[last]}.{last}" if package == "deepkm" and last in _METHODS else name
 
 
-def _exported(module):
+def _exported(module: str) -> list[str]:
     """Return the names in a module's `__all__`, as far as they are written out."""
     assigned = [node for node in tree_of(module).body if isinstance(node, ast.Assign | ast.AnnAssign | ast.AugAssign)]
-    nodes = [node for node in assigned if "__all__" in map(dotted, getattr(node, "targets", None) or [node.target])]
+    targets = [(node, node.targets if isinstance(node, ast.Assign) else [node.target]) for node in assigned]
+    nodes = [node for node, names in targets if "__all__" in map(dotted, names)]
     texts = [part.value for node in nodes for part in ast.walk(node) if isinstance(part, ast.Constant)]
     return [text for text in texts if isinstance(text, str)]
 
 
-def _spec(top) -> ModuleSpec | None:
+def _spec(top: str) -> ModuleSpec | None:
     try:
         return find_spec(top)
     except (ImportError, ValueError):  # no name at all, or one that Python runs from elsewhere, such as __main__

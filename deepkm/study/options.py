@@ -4,9 +4,13 @@ import json
 import os
 import re
 import shlex
+from argparse import ArgumentParser
+from collections.abc import Sequence
 from functools import partial
 from importlib import metadata
+from os import PathLike
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -14,7 +18,7 @@ try:
     from snakemake.utils import update_config
 except ImportError:  # the package alone, without the workflow
 
-    def update_config(config, overwrite_config):
+    def update_config(config: dict, overwrite_config: dict) -> dict:
         """Lay one dictionary over another, in place and key by key; lists and values are replaced."""
         for key, value in overwrite_config.items():
             config = config if isinstance(config, dict) else {}
@@ -22,13 +26,15 @@ except ImportError:  # the package alone, without the workflow
         return config
 
 
+Files = Sequence[str | PathLike]
+
 ROOT = Path(__file__).parents[2]  # of a checkout
 PACKAGED = Path(__file__).with_name("config.yaml")  # in an installed package
 MOST_VALUES = 20_000  # of a configuration: aliases can stand for a billion in a few lines
 DEFAULTS = PACKAGED if PACKAGED.exists() else ROOT / "config.yaml"
 
 
-def add_study_arguments(parser):
+def add_study_arguments(parser: ArgumentParser) -> None:
     """Let a stage be called with Snakemake's own options for a study."""
     parser.add_argument(
         "--configfile",
@@ -43,18 +49,18 @@ def add_study_arguments(parser):
     )
 
 
-def method_folders(configfiles=()):
+def method_folders(configfiles: Files = ()) -> list[str]:
     """Return where methods of a user's own may lie: in this folder and beside the files of the configuration."""
     return list(dict.fromkeys([os.getcwd(), *(str(Path(path).absolute().parent) for path in configfiles)]))
 
 
-def study_options(configfiles=(), settings=()):
+def study_options(configfiles: Files = (), settings: Sequence[str] = ()) -> list[str]:
     """Return the options that name a study, as words of a command in this folder."""
     words = ["--configfile", *map(_relative, configfiles)] if configfiles else []
     return words + (["--config", *settings] if settings else [])
 
 
-def snakemake_options(configfiles=(), settings=()):
+def snakemake_options(configfiles: Files = (), settings: Sequence[str] = ()) -> str:
     """Return the same as text for a shell, with the Snakefile where Snakemake would not find it by itself."""
     snakefile = ROOT / "Snakefile"
     elsewhere = snakefile.exists() and not Path("Snakefile").exists()
@@ -62,19 +68,19 @@ def snakemake_options(configfiles=(), settings=()):
     return shlex.join(words + study_options(configfiles, settings))
 
 
-def stage_command(stage, configfiles=(), settings=()):
+def stage_command(stage: str, configfiles: Files = (), settings: Sequence[str] = ()) -> str:
     """Return the command of a stage that reads the configuration, for a shell in this folder."""
     found = Path("deepkm").is_dir() or any(metadata.distributions(name="deepkm"))
     python = "python -m deepkm" if found else f"PYTHONPATH={shlex.quote(str(ROOT))} python -m deepkm"
     return " ".join(filter(None, [python, stage, shlex.join(study_options(configfiles, settings))]))
 
 
-def _relative(path):
-    path = os.path.relpath(path)
-    return f"./{path}" if path.startswith("-") else path  # no option
+def _relative(path: str | PathLike) -> str:
+    relative = os.path.relpath(path)
+    return f"./{relative}" if relative.startswith("-") else relative  # no option
 
 
-def read_config(configfiles=(), settings=()):
+def read_config(configfiles: Files = (), settings: Sequence[str] = ()) -> dict:
     """Return the merged configuration.
 
     Parameters
@@ -90,7 +96,8 @@ def read_config(configfiles=(), settings=()):
     OSError
         When a file cannot be read.
     """
-    config, given = {}, {}
+    config: dict = {}
+    given: dict = {}
     update_config(config, read_configfile(DEFAULTS))
     for path in configfiles:
         update_config(given, read_configfile(path))
@@ -100,7 +107,7 @@ def read_config(configfiles=(), settings=()):
     return config
 
 
-def read_configfile(path):
+def read_configfile(path: str | PathLike) -> dict:
     """Return the content of a configuration file, JSON or YAML.
 
     Raises
@@ -129,9 +136,10 @@ def read_configfile(path):
     return check_size(config, path)
 
 
-def check_size(config, path="configuration"):
+def check_size(config: dict, path: str | PathLike = "configuration") -> dict:
     """Return a configuration, or raise a ValueError where aliases make it endless or huge."""
-    todo, count = [(config, ())], 0
+    todo: list[tuple[Any, tuple[int, ...]]] = [(config, ())]
+    count = 0
     while todo:
         value, parents = todo.pop()
         count += 1
@@ -146,7 +154,7 @@ def check_size(config, path="configuration"):
 class _Loader(yaml.SafeLoader):
     """YAML in which a key that occurs twice is an error: the first one would be lost."""
 
-    def construct_mapping(self, node, deep=False):
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
         seen = set()
         for key, _ in node.value:
             name = (key.tag, str(key.value))
@@ -157,14 +165,14 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-def _read_setting(text):
+def _read_setting(text: str) -> dict:
     key, equals, value = text.partition("=")
     if not equals or not re.fullmatch(r"[a-zA-Z_][\w-]*\w", key):
         raise ValueError(f"--config: got {text!r}, expected KEY=VALUE, such as results_dir=results-mine")
     return {key: _read_value(value.strip("'\""))}
 
 
-def _read_value(text):
+def _read_value(text: str) -> object:
     """Read a value of `--config` as Snakemake does: nested ones keep numbers as text, which `check_config` reads."""
     if not text:
         return None

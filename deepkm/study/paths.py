@@ -7,6 +7,8 @@ its wildcards. `path_of` fills in both.
 import glob
 import os
 import re
+from collections.abc import Iterable, Mapping, Sequence
+from os import PathLike
 from pathlib import Path
 
 from deepkm.study.spec import digest
@@ -54,7 +56,7 @@ WRITES = {
 }
 
 
-def with_plain_paths(config):
+def with_plain_paths(config: dict) -> dict:
     """Return the configuration with paths that Snakemake, a shell and a stage all take for the same."""
     for key in ("results_dir", "data_dir"):
         config[key] = plain_path(key, config[key])
@@ -65,7 +67,7 @@ def with_plain_paths(config):
     return config
 
 
-def plain_path(key, text) -> str:
+def plain_path(key: str, text: str) -> str:
     """Return a path of the configuration as one that Snakemake and the commands of its jobs take for what it is.
 
     Parameters
@@ -98,7 +100,7 @@ def plain_path(key, text) -> str:
     return path
 
 
-def named(patterns) -> dict[str, str]:
+def named(patterns: Iterable[str]) -> dict[str, str]:
     """Return patterns by the names of their tables, under which rules and stages know them.
 
     Examples
@@ -109,7 +111,7 @@ def named(patterns) -> dict[str, str]:
     return {Path(pattern).stem: pattern for pattern in patterns}
 
 
-def table_files(names, kinds=("csv", "md", "tex")) -> list[str]:
+def table_files(names: Iterable[str], kinds: Iterable[str] = ("csv", "md", "tex")) -> list[str]:
     """Return the patterns of tables of these names.
 
     Examples
@@ -120,7 +122,7 @@ def table_files(names, kinds=("csv", "md", "tex")) -> list[str]:
     return [TABLE.format(table=name, kind=kind) for kind in kinds for name in names]
 
 
-def log_of(rule, output=""):
+def log_of(rule: str, output: str = "") -> str:
     """Return the pattern of a rule's log: one for each combination of the wildcards of its output.
 
     Examples
@@ -131,12 +133,12 @@ def log_of(rule, output=""):
     return "/".join(["<results>/logs", rule, *_wildcards(output)]) + ".log"
 
 
-def benchmark_of(rule, output=""):
+def benchmark_of(rule: str, output: str = "") -> str:
     """Return the pattern of what Snakemake notes of a rule's time and memory, named like its log."""
     return "/".join(["<results>/benchmarks", rule, *_wildcards(output)]) + ".jsonl"
 
 
-def path_of(pattern, *, results="", data="", **wildcards) -> Path:
+def path_of(pattern: str, *, results: str | PathLike = "", data: str | PathLike = "", **wildcards: str) -> Path:
     """Return a file of a study.
 
     Parameters
@@ -156,7 +158,7 @@ def path_of(pattern, *, results="", data="", **wildcards) -> Path:
     return Path({"<results>": results, "<data>": data}[folder], rest.format(**wildcards))
 
 
-def folder_of(pattern, results) -> Path:
+def folder_of(pattern: str, results: str | PathLike) -> Path:
     """Return the folder that holds all files of a pattern of results, whatever their wildcards.
 
     Examples
@@ -167,17 +169,17 @@ def folder_of(pattern, results) -> Path:
     return path_of(pattern.partition("/{")[0], results=results)
 
 
-def files_of(pattern, results) -> list[Path]:
+def files_of(pattern: str, results: str | PathLike) -> list[Path]:
     """Return the files of a pattern that there are in a folder of results, in order."""
     return sorted(Path(results).glob(re.sub(r"{\w+}", "*", pattern.removeprefix("<results>/"))))
 
 
-def meta_of(dataset) -> Path:
+def meta_of(dataset: str | PathLike) -> Path:
     """Return the small description beside a converted data set."""
     return Path(dataset).with_suffix(".meta.json")
 
 
-def stack_name(seeds) -> str:
+def stack_name(seeds: Sequence[int]) -> str:
     """Return the name of a stack of seeds that one job trains.
 
     Examples
@@ -188,25 +190,25 @@ def stack_name(seeds) -> str:
     return f"seed{seeds[0]}" if len(seeds) == 1 else f"seed{seeds[0]}x{len(seeds)}"
 
 
-def side_file(result, spec: dict, suffix: str) -> Path:
+def side_file(result: str | PathLike, spec: Mapping, suffix: str) -> Path:
     """Return the path of a result's ``checkpoint`` or ``lock``, beside it; another spec has another one."""
     return Path(result).with_name(f".{Path(result).stem}.{digest(spec)}.{suffix}")
 
 
-def side_files(result, suffix: str) -> list[Path]:
+def side_files(result: str | PathLike, suffix: str) -> list[Path]:
     """Return a result's side files of one kind that there are, of whatever spec."""
     return sorted(Path(result).parent.glob(f".{glob.escape(Path(result).stem)}.*.{suffix}"))
 
 
-def lock_beside(side_file) -> Path:
+def lock_beside(side_file: str | PathLike) -> Path:
     """Return the lock that belongs to another side file."""
     return Path(side_file).with_suffix(".lock")
 
 
-def lock_of(path) -> Path:
+def lock_of(path: str | PathLike) -> Path:
     """Return the path of the lock of a file that has one writer at a time."""
     return Path(path).with_name(f".{Path(path).name}.lock")
 
 
-def _wildcards(pattern):
+def _wildcards(pattern: str) -> list[str]:
     return re.findall(r"{\w+}", pattern)

@@ -6,8 +6,10 @@ A spec holds every knob that shapes the result, after defaults, in plain types, 
 import hashlib
 import json
 import os
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
+from typing import Any, cast
 
 from deepkm.datasets.catalogue import conversion_of, load_catalogue, raw_file_of
 from deepkm.datasets.images import image_files
@@ -18,7 +20,23 @@ from deepkm.study.options import check_size
 from deepkm.study.parameters import parameters_of
 from deepkm.study.paths import stack_name
 from deepkm.study.source_code import files_digest, source_digest
-from deepkm.study.spec import digest
+from deepkm.study.spec import (
+    AboutSpec,
+    AutoencoderSpec,
+    ClusterSpec,
+    DatasetSpec,
+    DescribeSpec,
+    DownloadSpec,
+    FeaturesSpec,
+    FiguresSpec,
+    JobsSpec,
+    OriginSpec,
+    PageSpec,
+    ReportSpec,
+    ScoreSpec,
+    StatisticsSpec,
+    digest,
+)
 
 TEMPLATES = Path(__file__).parents[1] / "report" / "page" / "templates"  # of the page
 # Of the sources beside the catalogue's.
@@ -47,7 +65,7 @@ class Study:
         When the configuration is wrong.
     """
 
-    def __init__(self, config):
+    def __init__(self, config: dict) -> None:
         self.config = paths.with_plain_paths(check_config(check_size(config)))
         # Read once, not once per job.
         self._source_digest, self._parameters_of = cache(source_digest), cache(parameters_of)
@@ -66,11 +84,11 @@ class Study:
         if absent:
             _check_writable("data_dir", Path(self.folders["data"]), f", or that holds {', '.join(absent)} already")
 
-    def data_file(self, dataset):
+    def data_file(self, dataset: str) -> Path:
         """Return the path of a converted data set."""
         return paths.path_of(paths.DATASET, **self.folders, dataset=dataset)
 
-    def dataset_files(self, dataset):
+    def dataset_files(self, dataset: str) -> list[str]:
         """Return the user's file or folder behind a data set, or its raw files, or an empty list."""
         entry = self.config["datasets"][dataset]
         if "path" in entry:
@@ -80,28 +98,28 @@ class Study:
         return [str(paths.path_of(paths.RAW_FILE, **self.folders, source=source, file=file)) for file in files]
 
     @property
-    def record(self):
+    def record(self) -> str:
         """The text of ``results/study.json``, a file that `--configfile` takes."""
         return json.dumps(self.config, indent=1, sort_keys=True)
 
     @property
-    def mirror(self):
+    def mirror(self) -> str:
         """The folder or URL that downloads try first; empty without one. No part of a spec."""
         return os.path.expanduser(self.config.get("data_mirror") or "")
 
-    def download_spec(self, source, file):
+    def download_spec(self, source: str, file: str) -> DownloadSpec:
         """Return the spec of a download: what must arrive, not where it comes from."""
         return {"source": source, "file": file, "checksum": load_catalogue()[source]["files"][file]["checksum"]}
 
-    def autoencoder_of(self, method):
+    def autoencoder_of(self, method: str) -> str | None:
         """Return the key of the autoencoder that a method builds on, or None."""
         return self.config["methods"][method].get("autoencoder")
 
-    def scaling_of(self, dataset):
+    def scaling_of(self, dataset: str) -> str:
         """Return how a data set's features are scaled."""
         return self.config["datasets"][dataset].get("scaling", "none")
 
-    def dataset_spec(self, dataset):
+    def dataset_spec(self, dataset: str) -> DatasetSpec:
         """Return the spec of a conversion. The path is no part of it: its content is what counts."""
         entry = self.config["datasets"][dataset]
         source, path = entry.get("source", "file"), entry.get("path")
@@ -114,13 +132,14 @@ class Study:
         elif source in load_catalogue():
             options["conversion"] = conversion_of(source, checked=not path)
             modules.append(options["conversion"]["converter"].partition(":")[0])
-        return {"name": dataset, "source": source, **options, "source_digest": self._source_digest(*modules)}
+        spec = {"name": dataset, "source": source, **options, "source_digest": self._source_digest(*modules)}
+        return cast(DatasetSpec, spec)
 
-    def describe_spec(self):
+    def describe_spec(self) -> DescribeSpec:
         """Return what a table says of the study's data sets."""
         return {"datasets": [self._about(key) for key in self.datasets]}
 
-    def autoencoder_spec(self, dataset, autoencoder, stack):
+    def autoencoder_spec(self, dataset: str, autoencoder: str, stack: str) -> AutoencoderSpec:
         """Return the spec of a pretraining, shared by all methods that name this autoencoder."""
         return {
             "autoencoder": autoencoder,
@@ -130,7 +149,7 @@ class Study:
             "source_digest": self._source_digest("deepkm.training.loop", "deepkm.datasets.features"),
         }
 
-    def cluster_spec(self, dataset, method, stack):
+    def cluster_spec(self, dataset: str, method: str, stack: str) -> ClusterSpec:
         """Return the spec of a clustering: S = len(seeds) runs of one method."""
         entry = self.config["methods"][method]
         parameters = self._parameters(dataset, method)
@@ -144,48 +163,45 @@ class Study:
             "source_digest": self._method_digest(method),
         }
 
-    def spec_of(self, rule, **wildcards):
+    def spec_of(self, rule: str, **wildcards: str) -> Mapping[str, Any]:
         """Return the spec of a job of any rule."""
         shown = {"tables": lambda: self.report_spec("tables"), "report": self.page_spec}
         return (shown.get(rule) or getattr(self, f"{rule}_spec"))(**wildcards)
 
-    def record_spec(self):
+    def record_spec(self) -> str:
         """Return what decides whether the study is another one: equal values written otherwise give the same."""
         stack = next(iter(self.stacks))
         made = [self.cluster_spec(dataset, method, stack) for dataset in self.datasets for method in self.methods]
         specs = [self.figures_spec(), *map(self.dataset_spec, self.datasets), *made]
         return digest([{key: value for key, value in spec.items() if key != "source_digest"} for spec in specs])
 
-    def training_jobs(self):
+    def training_jobs(self) -> JobsSpec:
         """Return which results the study is made of: data sets, methods with their autoencoders, seeds by stack."""
         methods = [[method, self.autoencoder_of(method)] for method in self.methods]
         return {"datasets": self.datasets, "methods": methods, "stacks": self.stacks}
 
-    def score_spec(self):
+    def score_spec(self) -> ScoreSpec:
         """Return the spec of scoring: it depends on its input files and on the metrics alone."""
         digest = self._source_digest("deepkm.numerics.metrics", "deepkm.stages.score")
         return {**self.training_jobs(), "source_digest": digest}
 
-    def statistics_spec(self):
+    def statistics_spec(self) -> StatisticsSpec:
         """Return the spec of the tests between methods, in the study's order; titles do not matter."""
-        keys = {"datasets": self.datasets, "methods": self.methods}
-        return {**keys, "source_digest": self._source_digest("deepkm.stages.statistics")}
+        digest = self._source_digest("deepkm.stages.statistics")
+        return {"datasets": self.datasets, "methods": self.methods, "source_digest": digest}
 
-    def report_spec(self, stage):
+    def report_spec(self, stage: str) -> ReportSpec:
         """Return the spec of a stage that shows results: what is shown, in which order, under which names."""
-        titles = {
-            kind: [[key, self.config[kind][key].get("title", key)] for key in getattr(self, kind)]
-            for kind in ("datasets", "methods")
-        }
         return {
-            **titles,
+            "datasets": [[key, self.config["datasets"][key].get("title", key)] for key in self.datasets],
+            "methods": [[key, self.config["methods"][key].get("title", key)] for key in self.methods],
             "ablations": self.ablations(),
             "n_seeds": sum(map(len, self.stacks.values())),
             "origins": {key: self._origin(key) for key in self.datasets},
             "source_digest": self._source_digest(f"deepkm.stages.{stage}"),
         }
 
-    def figures_spec(self):
+    def figures_spec(self) -> FiguresSpec:
         """Return the spec of the figures: beside what is shown, what is read and how the data were scaled."""
         about = {key: self._features(key) for key in self.datasets}
         panels, jobs = self.config["panels"], self.training_jobs()
@@ -197,13 +213,13 @@ class Study:
             "jobs": jobs,
         }
 
-    def page_spec(self):
+    def page_spec(self) -> PageSpec:
         """Return the spec of the page: beside what is shown, how many seeds there should be, and the page's design."""
         seeds = [seed for stack in self.stacks.values() for seed in stack]
-        shown = {**self.report_spec("report"), "colors": self._colors(), "seeds": seeds}
-        return {**shown, "templates": files_digest(TEMPLATES)}
+        design = files_digest(TEMPLATES)
+        return {**self.report_spec("report"), "colors": self._colors(), "seeds": seeds, "templates": design}
 
-    def ablations(self):
+    def ablations(self) -> list[list[str]]:
         """Return pairs of methods, [with, without], that differ in nothing but re-initialisation."""
         identity = {method: self._identity(method) for method in self.methods}
         return [
@@ -213,19 +229,19 @@ class Study:
             if identity[method].get("reinit") is True and identity[other] == {**identity[method], "reinit": False}
         ]
 
-    def _method_digest(self, method):
+    def _method_digest(self, method: str) -> str:
         modules = ("deepkm.training.loop", "deepkm.datasets.features", "deepkm.training.snapshots")
         return self._source_digest(self.config["methods"][method]["estimator"], *modules)
 
-    def _identity(self, method):
+    def _identity(self, method: str) -> dict[str, Any]:
         estimator = self.config["methods"][method]["estimator"]
         return {"estimator": estimator, **self._parameters(self.datasets[0], method)}
 
-    def _colors(self):
+    def _colors(self) -> dict[str, str]:
         entries = {method: self.config["methods"][method] for method in self.methods}
         return {method: entry["color"] for method, entry in entries.items() if "color" in entry}
 
-    def _about(self, dataset):
+    def _about(self, dataset: str) -> AboutSpec:
         entry = self.config["datasets"][dataset]
         source = entry.get("source", "file")
         licence = BUNDLED_LICENCES.get(source) or load_catalogue().get(source, {}).get("licence", "-")
@@ -236,18 +252,18 @@ class Study:
             "licence": licence,
         }
 
-    def _origin(self, dataset):
+    def _origin(self, dataset: str) -> OriginSpec:
         """Return the source whose published figures a data set may be held against, and how it departs from it."""
         entry = self.config["datasets"][dataset]
         departs = [f"first {entry['first']} samples"] if "first" in entry else []
         departs += ["from a file of one's own"] if "path" in entry else []
         return {"source": entry.get("source", "file"), "departs": "; ".join(departs)}
 
-    def _features(self, dataset):
+    def _features(self, dataset: str) -> FeaturesSpec:
         n_clusters = self.config["datasets"][dataset]["n_clusters"]
         return {"name": dataset, "n_clusters": n_clusters, "scaling": self.scaling_of(dataset)}
 
-    def _autoencoder_parameters(self, dataset, autoencoder):
+    def _autoencoder_parameters(self, dataset: str, autoencoder: str) -> dict[str, Any]:
         entry = {**self.config["training"], **self.config["autoencoders"][autoencoder]}
         entry |= entry.pop("per_dataset", {}).get(dataset, {})
         return {
@@ -260,7 +276,7 @@ class Study:
             "precision": entry["precision"],
         }
 
-    def _parameters(self, dataset, method):
+    def _parameters(self, dataset: str, method: str) -> dict[str, Any]:
         """Return the keywords of the estimator: its defaults < training < the entry < the entry's per_dataset."""
         entry = self.config["methods"][method]
         defaults = self._parameters_of(entry["estimator"])
@@ -278,7 +294,7 @@ class Study:
             del values[name]
         return {name: _plain(value, defaults.get(name)) for name, value in values.items()}
 
-    def _check_file(self, dataset):
+    def _check_file(self, dataset: str) -> None:
         path = self.config["datasets"][dataset].get("path")
         if path and Path(path).resolve() == self.data_file(dataset).resolve():
             raise ValueError(
@@ -293,26 +309,26 @@ class Study:
             check_regular(Path(path))
 
 
-def _check_writable(key, folder, otherwise=""):
+def _check_writable(key: str, folder: Path, otherwise: str = "") -> None:
     """Raise a ValueError where a folder neither exists nor can be made."""
     existing = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
     if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
         raise ValueError(f"{key}: got {folder}, expected a folder that can be written to{otherwise}; name another one")
 
 
-def _folder_digest(folder):
+def _folder_digest(folder: Path) -> str:
     """Return a digest of the names and sizes of a folder's images: Snakemake looks at a folder's own time alone."""
     lines = [f"{path.stat().st_size} {path.relative_to(folder)}" for path in image_files(folder)]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
 
 
-def _snapshot_epochs(count, epochs):
+def _snapshot_epochs(count: int, epochs: int) -> list[int]:
     """Return `count` epochs to keep, roughly geometric: before training, the last one, and some in between."""
     between = [round(epochs ** (i / (count - 2))) for i in range(count - 1)] if count > 2 and epochs else []
     return sorted({0, *between, epochs}) if count > 1 else [epochs] * count
 
 
-def _plain(value, default):
+def _plain(value: object, default: object) -> object:
     """Make equal values look equal: 10 given for 10.0, 30.0 for 30, a tuple for a list."""
     if isinstance(value, tuple):
         return list(value)

@@ -1,6 +1,11 @@
 """Results, as they are read: each must be whole, finished, and of the job that its place is for."""
 
+from collections.abc import Mapping
+from os import PathLike
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from deepkm.files import read_hdf5
 from deepkm.study.paths import stack_name
@@ -8,7 +13,9 @@ from deepkm.study.paths import stack_name
 KEYS = {"autoencoder": "autoencoder", "cluster": "method"}  # what a stage's results are by, in their specs
 
 
-def read_result(path, prefix="", **expected):
+def read_result(
+    path: str | PathLike, prefix: str | tuple[str, ...] = "", **expected: Any
+) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """Return (arrays, attributes) of a training job's result.
 
     Parameters
@@ -30,7 +37,14 @@ def read_result(path, prefix="", **expected):
     return arrays, attributes
 
 
-def check_place(path, attributes, *, stage, stacks=None, data=None):
+def check_place(
+    path: str | PathLike,
+    attributes: Mapping[str, Any],
+    *,
+    stage: str,
+    stacks: Mapping[str, list[int]] | None = None,
+    data: str | None = None,
+) -> None:
     """Raise an OSError unless a result is finished, and of the method, data and seeds that its place is for.
 
     Parameters
@@ -48,8 +62,8 @@ def check_place(path, attributes, *, stage, stacks=None, data=None):
     key, dataset, stack = (*Path(path).parts[-3:-1], Path(path).stem)
     spec = attributes.get("spec", {})
     seeds = spec.get("seeds", [None])
-    got = {KEYS[stage]: spec.get(KEYS[stage]), "dataset": spec.get("dataset", {}).get("name")}
-    expected = {KEYS[stage]: key, "dataset": dataset}
+    got: dict[str, object] = {KEYS[stage]: spec.get(KEYS[stage]), "dataset": spec.get("dataset", {}).get("name")}
+    expected: dict[str, object] = {KEYS[stage]: key, "dataset": dataset}
     if stacks is None:
         got["stack"], expected["stack"] = stack_name(seeds), stack
     else:
@@ -62,7 +76,9 @@ def check_place(path, attributes, *, stage, stacks=None, data=None):
         raise OSError(f"{path}: got a result of other data than {dataset}.npz holds now; {_AGAIN}")
 
 
-def check_autoencoder(path, attributes, *, spec, inputs):
+def check_autoencoder(
+    path: str | PathLike, attributes: Mapping[str, Any], *, spec: Mapping[str, Any], inputs: Mapping[str, str]
+) -> None:
     """Raise an OSError unless a pretrained autoencoder is what a clustering job builds on.
 
     Parameters
@@ -86,5 +102,5 @@ def check_autoencoder(path, attributes, *, spec, inputs):
 _AGAIN = "delete it and run again"
 
 
-def _listed(parts):
+def _listed(parts: Mapping[str, object]) -> str:
     return ", ".join(f"{name} {value}" for name, value in parts.items())

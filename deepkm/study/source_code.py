@@ -4,6 +4,7 @@ import ast
 import hashlib
 from collections.abc import Iterator
 from functools import cache
+from os import PathLike
 from pathlib import Path
 
 from deepkm.study.modules import (
@@ -70,7 +71,7 @@ def sources_of(*names: str) -> dict[str, str]:
     return found
 
 
-def files_digest(folder) -> str:
+def files_digest(folder: str | PathLike) -> str:
     """Return a digest of the files in a folder: source that is not Python."""
     texts = [f"{path.name}\n{path.read_text(encoding='utf-8')}" for path in sorted(Path(folder).iterdir())]
     return hashlib.sha256("\n".join(texts).encode()).hexdigest()[:16]
@@ -86,7 +87,8 @@ def canonical(source: bytes) -> str:
     "(Module body [(FunctionDef args (arguments args [(arg arg 'x')]) body [(Return value (BinOp left (Constant value 2)
     op (Mult) right (Name ctx (Load) id 'x')))] name 'f')])"
     """
-    words, rest = [], [parse(source)]  # a stack instead of recursion: sums of thousands of terms are no error
+    words: list[str] = []
+    rest: list[object] = [parse(source)]  # a stack instead of recursion: sums of thousands of terms are no error
     while rest:
         item = rest.pop()
         if isinstance(item, _Word):
@@ -118,7 +120,7 @@ def _significant(node: ast.AST) -> Iterator[tuple[str, object]]:
             yield name, value
 
 
-def _does_nothing(part: ast.AST, node: ast.AST) -> bool:
+def _does_nothing(part: object, node: ast.AST) -> bool:
     """Tell whether a part of a node is `pass`, a docstring or another lone constant, or an empty text of an f-string.
 
     Python 3.12 puts such texts into nested format specifications.
@@ -128,7 +130,7 @@ def _does_nothing(part: ast.AST, node: ast.AST) -> bool:
     return isinstance(part, ast.Pass) or (isinstance(part, ast.Expr) and isinstance(part.value, ast.Constant))
 
 
-def _collect(name, found):
+def _collect(name: str, found: dict[str, str]) -> None:
     for module in modules_in(name):
         if module in found or module in NO_RESULTS:
             continue
@@ -140,7 +142,7 @@ def _collect(name, found):
 
 
 @cache
-def _imported(source, package):
+def _imported(source: bytes, package: str) -> set[str]:
     """Return the dotted names that a source imports, and those that it reaches through them."""
     nodes = [*ast.walk(parse(source))]
     imports = [node for node in nodes if isinstance(node, ast.Import | ast.ImportFrom)]
@@ -155,10 +157,10 @@ def _imported(source, package):
     return names
 
 
-def _belongs(name, module):
+def _belongs(name: str, module: str) -> bool:
     """Tell whether what a module imports counts: `deepkm`, its own package, and what lies beside it or its package."""
     own, top = module.partition(".")[0], name.partition(".")[0]
     if own == "deepkm" or top in ("deepkm", own):
         return top in ("deepkm", own)
-    beside = {file_of(module).parent.resolve(), *folders_of(own)}
+    beside = folders_of(own) | {file.parent.resolve() for file in [file_of(module)] if file}
     return any(folder in beside and not INSTALLED & {*folder.parts} for folder in folders_of(top))

@@ -1,14 +1,166 @@
-"""What a job is to do, as one canonical JSON text: Snakemake reruns a job exactly when its text changes."""
+"""What a job is to do, as one canonical JSON text: Snakemake reruns a job exactly when its text changes.
+
+The types say what crosses from the workflow to the stages; `deepkm.study.plan.Study` makes them.
+"""
 
 import hashlib
 import json
+from typing import Any, NotRequired, TypedDict
 
 
-def dumps(spec: dict) -> str:
+class DownloadSpec(TypedDict):
+    """One raw file, and the checksum it must have, ``"sha256:..."``; None where none is known."""
+
+    source: str
+    file: str
+    checksum: str | None
+
+
+class ConversionSpec(TypedDict):
+    """How a public data set is converted, and what must come out; ``files`` are [name, what it is known by]."""
+
+    converter: str
+    options: dict[str, Any]
+    files: list[list]
+    shape: list[int]
+    class_counts: list[int] | int | None
+    class_names: list[str] | None
+
+
+class DatasetSpec(TypedDict):
+    """A conversion. What is not required is asked for by the entry, under the names of its keys."""
+
+    name: str
+    source: str
+    n_clusters: int
+    source_digest: str
+    conversion: NotRequired[ConversionSpec]
+    files: NotRequired[str]  # a digest of what a folder holds
+    # Of blobs
+    n_samples: NotRequired[int]
+    n_features: NotRequired[int]
+    spread: NotRequired[float]
+    seed: NotRequired[int]
+    # Of a file of one's own
+    first: NotRequired[int]
+    stream: NotRequired[bool]
+    image_size: NotRequired[list[int]]
+    columnwise: NotRequired[bool]
+    grey: NotRequired[bool]
+    header: NotRequired[bool]
+    feature_array: NotRequired[str]
+    target_column: NotRequired[str | int | None]
+    ignore_columns: NotRequired[list]
+    drop_labels: NotRequired[list]
+
+
+class FeaturesSpec(TypedDict):
+    """The data set that a job trains on, as it is scaled there."""
+
+    name: str
+    n_clusters: int
+    scaling: str
+
+
+class AutoencoderSpec(TypedDict):
+    """A pretraining of S = len(seeds) autoencoders."""
+
+    autoencoder: str
+    dataset: FeaturesSpec
+    parameters: dict[str, Any]
+    seeds: list[int]
+    source_digest: str
+
+
+class ClusterSpec(TypedDict):
+    """S = len(seeds) runs of one method; snapshots are the epochs that it keeps."""
+
+    method: str
+    dataset: FeaturesSpec
+    estimator: str
+    parameters: dict[str, Any]
+    seeds: list[int]
+    snapshots: list[int]
+    source_digest: str
+
+
+class JobsSpec(TypedDict):
+    """The results that a study is made of: data sets, [method, autoencoder or None], and the seeds of each stack."""
+
+    datasets: list[str]
+    methods: list[list[str | None]]
+    stacks: dict[str, list[int]]
+
+
+class ScoreSpec(JobsSpec):
+    """Scoring."""
+
+    source_digest: str
+
+
+class StatisticsSpec(TypedDict):
+    """The tests between methods."""
+
+    datasets: list[str]
+    methods: list[str]
+    source_digest: str
+
+
+class AboutSpec(TypedDict):
+    """What a table says of a data set."""
+
+    title: str
+    n_clusters: int
+    source: str
+    licence: str
+
+
+class DescribeSpec(TypedDict):
+    """The data sets of a study."""
+
+    datasets: list[AboutSpec]
+
+
+class OriginSpec(TypedDict):
+    """The source whose published figures a data set may be held against, and how it departs from it."""
+
+    source: str
+    departs: str
+
+
+class ReportSpec(TypedDict):
+    """What a stage shows: [key, title] of data sets and methods in order, and pairs of methods, [with, without]."""
+
+    datasets: list[list[str]]
+    methods: list[list[str]]
+    ablations: list[list[str]]
+    n_seeds: int
+    origins: dict[str, OriginSpec]
+    source_digest: str
+
+
+class FiguresSpec(ReportSpec):
+    """What figures show: beside a report, colours, data sets by key, methods with panels, and the jobs behind them."""
+
+    colors: dict[str, str]
+    features: dict[str, FeaturesSpec]
+    panels: list[str]
+    jobs: JobsSpec
+
+
+class PageSpec(ReportSpec):
+    """What the page shows: beside a report, colours, all seeds, and a digest of its design."""
+
+    colors: dict[str, str]
+    seeds: list[int]
+    templates: str
+
+
+def dumps(spec: object) -> str:
     """Return the canonical text of a spec."""
     return json.dumps(spec, sort_keys=True, separators=(",", ":"))
 
 
-def digest(spec: dict) -> str:
+def digest(spec: object) -> str:
     """Return a short digest of a spec, for file names."""
     return hashlib.sha256(dumps(spec).encode()).hexdigest()[:16]

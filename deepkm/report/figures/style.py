@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from itertools import cycle
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -19,7 +20,7 @@ CLASS_COLORS = (
 )
 OTHERS = "#dddddd"
 WIDTH = 7.16  # inches: a page of two columns
-STYLE = {
+STYLE: dict[Any, Any] = {
     "axes.labelsize": 8,
     "axes.linewidth": 0.6,
     "axes.spines.top": False,
