@@ -172,6 +172,7 @@ def extremes(parts):
     return low, high
 
 
+@np.errstate(invalid="ignore")  # where they are farther apart than float64 can tell, which is looked for
 def moments(feature, low, high):
     """Return the `Statistics` of an array or an HDF5 data set whose extremes, (F,), are known."""
     width = _above(low, high)
@@ -190,9 +191,9 @@ def moments(feature, low, high):
 
 def _above(origin, x):
     """Return x - origin >= 0 in float64, rounded once: 64-bit integers, of which it cannot hold all, wrap around."""
-    if x.dtype.kind in "iu" and x.dtype.itemsize == 8:
-        return (x.astype(np.uint64) - origin.astype(np.uint64)).astype(np.float64)
-    with np.errstate(over="ignore"):  # infinite, which is looked for
+    with np.errstate(over="ignore"):  # of integers it is meant; what is infinite is looked for
+        if x.dtype.kind in "iu" and x.dtype.itemsize == 8:
+            return (x.astype(np.uint64) - origin.astype(np.uint64)).astype(np.float64)
         return np.subtract(x, origin, dtype=np.float64, casting="unsafe")
 
 
