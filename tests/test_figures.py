@@ -166,9 +166,9 @@ def test_ranks_by_hand(scores):
 
 
 def test_cost_adds_the_share_of_pretraining(scores):
-    scores = scores[scores["dataset"] == "a"].assign(seconds=10.0)
+    scores = scores[scores["dataset"] == "a"].assign(device_seconds=10.0)
     jobs = pd.DataFrame({"stage": ["autoencoder", "cluster"], "key": ["mlp", "dkm"], "seeds": ["0 1", "0 1"]})
-    jobs = jobs.assign(seconds=[6.0, 100.0])
+    jobs = jobs.assign(device_seconds=[6.0, 100.0])
     drawing = draw_cost(scores, jobs, METHODS, {"km": None, "dkm": "mlp"}, dataset=A)
     means = {title: line.get_xydata()[0] for title, line in curves_of(drawing.figure.axes[0]).items()}
     assert means["k-means"].tolist() == pytest.approx([10, 55])
@@ -425,9 +425,9 @@ def test_a_study_of_hostile_names_one_method_and_no_labels(curves, tmp_path):
     curves = curves[(curves["method"] == "dkm") & (curves["seed"] == 0)].assign(acc=np.nan, nmi=np.nan)
     scores = pd.DataFrame([{"dataset": "a", "method": "dkm", "seed": 0, "acc": np.nan, "nmi": np.nan, "ari": np.nan}])
     numbers = Numbers(
-        scores=scores.assign(seconds=1.0),
+        scores=scores.assign(device_seconds=1.0),
         epochs=curves,
-        jobs=pd.DataFrame(columns=["dataset", "stage", "key", "seeds", "seconds"]),
+        jobs=pd.DataFrame(columns=["dataset", "stage", "key", "seeds", "device_seconds"]),
         parameters=pd.DataFrame([{"dataset": "a", "method": "dkm", "estimator": "x:DKM", "alpha": 1.0}]),
         **dict(
             zip(("friedman", "nemenyi"), compare_over_datasets(scores, datasets=["a"], methods=["dkm"]), strict=True)

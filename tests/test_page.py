@@ -45,13 +45,16 @@ def make_results(folder, n_datasets=3, n_methods=8):
     methods = {f"method{i}": title_of(i, "Method") for i in range(n_methods)}
     keys = pd.MultiIndex.from_product([datasets, methods, SEEDS], names=["dataset", "method", "seed"])
     scores = pd.DataFrame(random.uniform(size=(len(keys), 3)), index=keys, columns=["acc", "nmi", "ari"]).reset_index()
-    scores = scores.assign(n_clusters_used=3, epochs=7, seconds=1.5, diverged=False)
+    scores = scores.assign(n_clusters_used=3, epochs=7, seconds=1.5, device_seconds=1.5, diverged=False)
     scores.loc[:9, "acc"] = 1.0  # 100.0 sorts after 9.9
     scores.loc[10:19, "acc"] = 0.05
     scores.loc[25, "diverged"] = True
     scores = scores.drop(index=scores.index[-1])
-    jobs = scores[["dataset", "method", "seed", "epochs", "seconds"]].rename(columns={"method": "key", "seed": "seeds"})
+    jobs = scores[["dataset", "method", "seed", "epochs", "seconds", "device_seconds"]].rename(
+        columns={"method": "key", "seed": "seeds"}
+    )
     jobs = jobs.assign(stage="cluster", stack="seed0", device="CPU (x)", threads=1, peak_memory_bytes=10**9, deepkm="1")
+    jobs = jobs.assign(n_diverged=0, cpu_seconds=1.5, jobs_per_gpu=np.nan)
     parameters = scores[["dataset", "method"]].drop_duplicates()
     parameters = parameters.assign(estimator="mine:<b>", scaling="unit", alpha=1000.0, epochs=7, weight="<b>1</b>")
     keys = {"datasets": list(datasets), "methods": list(methods)}

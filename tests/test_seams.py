@@ -276,14 +276,20 @@ def test_epochs_are_counted_up_to_the_one_that_stopped(tol, epochs):
 
 
 def test_seconds_add_up_over_an_interruption(jobs, monkeypatch):
-    monkeypatch.setattr(resuming, "time", SimpleNamespace(monotonic=itertools.count().__next__))
+    clocks = {"monotonic": itertools.count().__next__, "process_time": itertools.count(step=3).__next__}
+    monkeypatch.setattr(resuming, "time", SimpleNamespace(**clocks))
     weights = jobs.pretrain("weights.h5")
-    assert read_attributes(weights)["provenance"]["seconds"] == 2  # an epoch a second
+    assert times_of(weights) == (2, 6)  # an epoch a second, on three processors
     whole = jobs.cluster("whole.h5", weights)
-    assert read_attributes(whole)["provenance"]["seconds"] == 5  # and one for the start
+    assert times_of(whole) == (5, 15)  # and one for the start
     with stopped_after(2):
         jobs.cluster("broken.h5", weights)
-    assert read_attributes(jobs.cluster("broken.h5", weights))["provenance"]["seconds"] == 5
+    assert times_of(jobs.cluster("broken.h5", weights)) == (5, 15)
+
+
+def times_of(path):
+    made = read_attributes(path)["provenance"]
+    return made["seconds"], made["cpu_seconds"]
 
 
 def test_runs_of_a_stack_keep_their_seeds_through_both_stages(jobs):

@@ -75,10 +75,11 @@ def follow(runs: Iterable[Run], run: Run, args: Namespace, *, epochs: int) -> No
     """Drive a training generator: show its progress, add up its time, save now and then and before a stop."""
     started = saved = time.monotonic()
     before, between = run.seconds, args.checkpoint_seconds
+    cpu_before = run.cpu_seconds - time.process_time()
     with noted_signals() as stops, tqdm(total=epochs, initial=max(run.epoch, 0), unit="epoch", **_BAR) as bar:
         for _ in runs:
             now, stop = time.monotonic(), stops[:1]  # a signal during the saving counts for the next epoch
-            run.seconds = before + now - started
+            run.seconds, run.cpu_seconds = before + now - started, cpu_before + time.process_time()
             bar.update(run.epoch - bar.n)
             if run.epoch < epochs and (stop or now - saved >= between):
                 reason = signal.Signals(stop[0]).name if stop else "its time"
@@ -90,7 +91,7 @@ def follow(runs: Iterable[Run], run: Run, args: Namespace, *, epochs: int) -> No
                 raise SystemExit(128 + stop[0])
 
 
-def diverged_seeds(run):
+def diverged_seeds(run: Run) -> list[int]:
     """Return the seeds whose runs diverged, and say so."""
     seeds = [seed for seed, diverged in zip(run.seeds, run.diverged, strict=True) if diverged]
     if seeds:

@@ -80,10 +80,9 @@ def _score_file(arrays, attributes, target):
         key = {"dataset": spec["dataset"]["name"], "method": spec["method"], "seed": seed}
         rows = [{**key, **row} for row in _epochs(arrays, s, target)]
         curves += rows
-        cost = {
-            "epochs": _epochs_trained(arrays, s),
-            "seconds": attributes["provenance"]["seconds"] / len(spec["seeds"]),
-        }
+        made, share = attributes["provenance"], 1 / len(spec["seeds"])
+        cost = {"epochs": _epochs_trained(arrays, s), "seconds": made["seconds"] * share}
+        cost["device_seconds"] = _device_seconds(made) * share
         finite = np.isfinite([rows[-1].get("loss", 0.0), *np.ravel(arrays["centers"][s])]).all()
         diverged = not finite or seed in attributes.get("diverged", [])
         final.append({**key, **scores(target, arrays["labels"][s]), **cost, "diverged": diverged})
@@ -102,11 +101,21 @@ def _job(path, attributes, *, epochs):
         "seeds": " ".join(map(str, spec["seeds"])),
         "epochs": epochs,  # of the longest of its runs
         "n_diverged": len(attributes.get("diverged", [])),
-        **{name: made.get(name) for name in ("seconds", "device", "threads", "peak_memory_bytes")},
+        "device_seconds": _device_seconds(made),
+        **{name: made.get(name) for name in _KNOWN},
         **made.get("versions", {}),
         "source_digest": spec.get("source_digest"),
         "spec": digest(spec),
     }
+
+
+_KNOWN = "seconds cpu_seconds device processor threads jobs_per_gpu peak_memory_bytes".split()
+
+
+def _device_seconds(made):
+    """Return what a job took of its device: CPU seconds, or a GPU's time, which it has for itself."""
+    on_cpu = made.get("device", "CPU").startswith("CPU")
+    return made.get("cpu_seconds", made["seconds"]) if on_cpu else made["seconds"]
 
 
 def _parameters(spec):

@@ -21,7 +21,7 @@ def save_run(path, run, *, spec, reason="its time"):
         arrays |= {f"{kind}/{name}": np.stack(values) for name, values in getattr(run, kind).items()}
     trained = [name for name, tensor in run.state.items() if tensor.requires_grad]
     attributes = {"spec": spec, "epoch": run.epoch, "seconds": run.seconds, "trained": trained, "reason": reason}
-    attributes["diverged"] = run.diverged.tolist()
+    attributes |= {"cpu_seconds": run.cpu_seconds, "diverged": run.diverged.tolist()}
     write_hdf5(path, arrays=arrays, attributes=attributes)
 
 
@@ -45,7 +45,8 @@ def restore_run(path, run, *, spec, optimizer_options, device):
         run.state[name].requires_grad_()
     for kind in ("history", "snapshots"):
         setattr(run, kind, {name: list(values) for name, values in group.get(kind, {}).items()})
-    run.epoch, run.seconds = attributes["epoch"], attributes["seconds"]
+    for name in ("epoch", "seconds", "cpu_seconds"):
+        setattr(run, name, attributes[name])
     run.diverged = np.array(attributes["diverged"])
     if "optimizer" in group:
         run.optimizer = make_optimizer(run.parameters(), **optimizer_options)

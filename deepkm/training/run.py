@@ -35,8 +35,8 @@ class Run:
         What `deepkm.training.snapshots` keeps.
     diverged : ndarray of shape (S,), bool
         Which runs hold numbers that are none, as training last looked (`look_for_divergence`).
-    seconds : float
-        Time trained so far, added up by the caller over interruptions.
+    seconds, cpu_seconds : float
+        Time trained so far, and that of processors, added up by the caller over interruptions.
     """
 
     def __init__(self, seeds, autoencoder):
@@ -50,7 +50,7 @@ class Run:
         self.z = None
         self.snapshots = {}
         self.diverged = np.zeros(len(self.seeds), dtype=bool)
-        self.seconds = 0.0
+        self.seconds = self.cpu_seconds = 0.0
         self._stopped = None, []  # what `stopped` read, and what it found
 
     @property

@@ -6,16 +6,16 @@ from deepkm.numerics.metrics import MAIN_METRIC, title_of
 from deepkm.report.figures.style import Drawing, label_beside, new_figure, styled
 
 CAPTION = """
-Seconds of one run on the device that it ran on: its share of a job that trained several seeds, with the pretraining of
-its autoencoder; the time axis is logarithmic. Large marks are means, small ones single seeds. Look to the upper left:
-methods below and to the right of another take longer for less. Times compare only where all jobs ran on the same
-device, with nothing beside them.
+CPU seconds of one run, or its seconds of a GPU, with the pretraining of its autoencoder; seeds that were trained side
+by side share their job's time equally. The time axis is logarithmic. Large marks are means, small ones single seeds.
+Look to the upper left: methods below and to the right of another take longer for less. Times compare only where all
+jobs ran on the same device.
 """
 
 
 @styled
 def draw_cost(scores, jobs, methods, autoencoders, *, dataset):
-    """Draw the first metric against the seconds that one run took, its pretraining included.
+    """Draw the first metric against the seconds of its device that one run took, its pretraining included.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ def draw_cost(scores, jobs, methods, autoencoders, *, dataset):
     if scores.empty:
         return None
     title = f"{dataset[1]}: time and {title_of(MAIN_METRIC)}"
-    seconds = scores["seconds"] + scores.apply(_pretraining(jobs, autoencoders), axis=1)
+    seconds = scores["device_seconds"] + scores.apply(_pretraining(jobs, autoencoders), axis=1)
     scores = scores.assign(total=seconds.clip(lower=1e-3), percent=100 * scores[MAIN_METRIC])
     shown = [method for method in methods if (scores["method"] == method).any()]
     figure = new_figure(max(2.8, 0.7 + 0.145 * len(shown)), title=title, width=5.2)
@@ -68,7 +68,7 @@ def _pretraining(jobs, autoencoders):
     """Return a function of a row of scores: the seconds that its autoencoder's pretraining took, per seed."""
     rows = jobs[jobs["stage"] == "autoencoder"]
     seconds = {
-        (row.key, int(seed)): row.seconds / len(str(row.seeds).split())
+        (row.key, int(seed)): row.device_seconds / len(str(row.seeds).split())
         for row in rows.itertuples()
         for seed in str(row.seeds).split()
     }

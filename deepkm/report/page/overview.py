@@ -3,6 +3,7 @@
 import pandas as pd
 
 MOST_NAMED = 6
+SHARE, SHORT = 2 / 3, 1.0  # of its time that a job has a processor where it is alone, at least; seconds too few to tell
 PACKAGES = ("deepkm", "python", "torch", "numpy", "scikit-learn", "h5py")
 
 
@@ -17,14 +18,14 @@ def facts(scores, jobs, *, datasets, methods, seeds):
         Titles by key.
     seeds : list of int
     """
-    on_gpu = jobs.loc[~jobs["device"].map(_model).str.match(r"(CPU|MPS)\b"), "seconds"].sum()
-    total = jobs["seconds"].sum()
+    on_cpu = _on_cpu(jobs)
+    on_gpu = jobs.loc[~on_cpu, "device_seconds"].sum()
     return [
         ("Data sets", ", ".join(datasets.values())),
         ("Methods", str(len(methods))),
         ("Seeds", listed(map(str, seeds), most=12)),
         ("Runs", f"{len(scores)} of {len(datasets) * len(methods) * len(seeds)}, in {len(jobs)} training jobs"),
-        ("Training time, all jobs together", duration(total)),
+        ("CPU time of training", duration(jobs.loc[on_cpu, "device_seconds"].sum())),
         ("GPU hours", f"{on_gpu / 3600:.2f}" if on_gpu else "none: trained on CPUs"),
         (
             "Devices",
@@ -69,7 +70,7 @@ def warnings(scores, jobs, *, datasets, methods, seeds, stale=(), foreign=()):
             f"{_count(len(foreign), 'file')} among the results that this study does not make, and that do "
             f"not count: {listed(foreign)}."
         )
-    return lines + _mixed(jobs)
+    return lines + _mixed(jobs) + _pretrained_in_vain(jobs, datasets) + _shared(jobs)
 
 
 def duration(seconds):
@@ -108,6 +109,35 @@ def _mixed(jobs):
     if versions:
         lines.append(f"Jobs ran with different versions: {'; '.join(versions)}.")
     return lines
+
+
+def _pretrained_in_vain(jobs, datasets):
+    lost = jobs[(jobs["stage"] == "autoencoder") & (jobs["n_diverged"] > 0)]
+    if lost.empty:
+        return []
+    where = [f"{row.key} on {datasets[row.dataset]} ({_count(row.n_diverged, 'seed')})" for row in lost.itertuples()]
+    return [f"Pretraining diverged: {listed(where)}. No method learns from that; lower its learning rate."]
+
+
+def _shared(jobs):
+    """Warn of times that say more of the machine than of the methods: CPU seconds cost more on a shared machine too."""
+    lines, alone = [], jobs[_on_cpu(jobs) & (jobs["seconds"] >= SHORT)]
+    shared = alone[alone["cpu_seconds"] < SHARE * alone["seconds"]]
+    if len(shared):
+        share = shared["cpu_seconds"].sum() / shared["seconds"].sum()
+        lines.append(
+            f"{_count(len(shared), 'job')} of {len(jobs)} had a processor for {100 * share:.0f} % of their time only: "
+            "the machine was shared, or files were slow. Costs are CPU seconds, which sharing lengthens as well."
+        )
+    if crowded := (jobs["jobs_per_gpu"] > 1).sum():
+        lines.append(
+            f"{_count(crowded, 'job')} may have shared a GPU (`jobs_per_gpu`): its seconds are not theirs alone."
+        )
+    return lines
+
+
+def _on_cpu(jobs):
+    return jobs["device"].str.startswith("CPU")
 
 
 def _model(device):

@@ -31,7 +31,7 @@ def method_table(score_tables, place, *, key, datasets):
 def runs_table(scores, method, *, datasets):
     """Return a row per run of one method, from ``results/scores.csv``."""
     titles = {"seed": "Seed", **{metric: title_of(metric) for metric in METRICS}}
-    titles |= {"n_clusters_used": "Clusters used", "epochs": "Epochs", "seconds": "Seconds"}
+    titles |= {"n_clusters_used": "Clusters used", "epochs": "Epochs", "device_seconds": "Seconds"}
     columns = [name for name in titles if name in scores]
     rows = [
         [

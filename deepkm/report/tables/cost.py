@@ -19,11 +19,12 @@ def summarize_cost(scores, jobs, *, datasets, methods, n_seeds):
     Returns
     -------
     DataFrame
-        Seconds are those of a run, a job's time over its seeds; peak memory [MB] is the highest of any job's process,
-        on a GPU that of the GPU. Autoencoders follow the methods that share them.
+        Seconds are those of the device for one run, a job's over its seeds; their standard deviation is missing where
+        jobs train several seeds, which share one number. Peak memory [MB] is the highest of any job's process, on a
+        GPU that of the GPU. Autoencoders follow the methods that share them.
     """
     jobs = jobs.assign(n_runs=jobs["seeds"].astype(str).str.split().str.len())
-    jobs["seconds_of_run"] = jobs["seconds"] / jobs["n_runs"]
+    jobs["seconds_of_run"] = jobs["device_seconds"] / jobs["n_runs"]
     by_key = dict(iter(jobs.groupby(["dataset", "stage", "key"], sort=False)))
     trained = dict(iter(scores.groupby(["dataset", "method"], sort=False)))
     keys = [("cluster", method) for method in methods]
@@ -47,9 +48,9 @@ def _cost(jobs, of_runs, n_seeds):
     return {
         "n": len(seconds),
         "n_missing": n_seeds - len(seconds),
-        "n_diverged": 0 if of_runs is None else int(of_runs["diverged"].sum()),
+        "n_diverged": int(jobs["n_diverged"].sum() if of_runs is None else of_runs["diverged"].sum()),
         "seconds": seconds.mean(),
-        "seconds_std": seconds.std(),
+        "seconds_std": seconds.std() if (jobs["n_runs"] == 1).all() else np.nan,
         "epochs": epochs.mean(),
         "epochs_min": epochs.min(),
         "epochs_max": epochs.max(),
@@ -72,7 +73,7 @@ def cost_table(summary, *, datasets, methods):
             [
                 Cell(datasets[row.dataset]),
                 what,
-                Cell(spread(row.seconds, row.seconds_std, row.n), row.seconds),
+                Cell(spread(row.seconds, row.seconds_std, row.n if row.seconds_std >= 0 else 1), row.seconds),
                 Cell(str(low) if low == high else f"{low} to {high}", row.epochs),
                 Cell(f"{row.peak_memory_mb:.0f}", row.peak_memory_mb),
                 Cell(row.device),
@@ -80,12 +81,22 @@ def cost_table(summary, *, datasets, methods):
             ]
         )
     header = ["Data set", "Method", "Seconds per run", "Epochs", "Peak memory, MB", "Device", "Runs"]
-    note = (
-        "Seconds of training alone, mean ± population standard deviation over runs; a job that trains several seeds "
-        "side by side counts with its share. Pretraining is done once for all methods that share it. Peak memory is "
-        "that of a job's process, on a GPU that of the GPU."
-    )
-    return Table("cost", "Cost", header, rows, [note], align="llrrrl")
+    return Table("cost", "Cost", header, rows, _notes(summary), align="llrrrl")
+
+
+def _notes(summary):
+    notes = [
+        "CPU seconds of training alone; on a GPU, the seconds that a job had it. Pretraining is done once for all "
+        "methods that share it. Peak memory is that of a job's process, on a GPU that of the GPU."
+    ]
+    found = summary.loc[summary["n"] > 0]
+    if len(found) and found["seconds_std"].notna().any():
+        notes.append("Mean ± population standard deviation over runs.")
+    if len(found) and found["seconds_std"].isna().any():
+        notes.append(
+            "Without ±: seeds trained side by side share one time, their job's, which is divided by their number."
+        )
+    return notes
 
 
 def _count(row):
