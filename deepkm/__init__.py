@@ -1,7 +1,7 @@
 """DeepKM: a benchmark of deep k-means clustering.
 
-The method classes are scikit-learn estimators and are exported here; they load on first use, so that the modules that
-make tables never import PyTorch.
+The methods are exported here as scikit-learn estimators. They are made on first use, so that the modules that make
+tables never import PyTorch, and the jobs that train never import scikit-learn.
 """
 
 from importlib import import_module
@@ -41,7 +41,9 @@ __all__ = [
 def __getattr__(name):
     if name not in _METHODS:
         raise AttributeError(f"module 'deepkm' has no attribute {name!r}")
-    return getattr(import_module(f"deepkm.methods.{_METHODS[name]}"), name)
+    from deepkm.methods.estimator import as_estimator  # noqa: PLC0415  it imports PyTorch and scikit-learn
+
+    return as_estimator(getattr(import_module(f"deepkm.methods.{_METHODS[name]}"), name))
 
 
 def __dir__():

@@ -103,5 +103,4 @@ def _read_text(path: str) -> str:
 
 
 if __name__ == "__main__":
-    os.environ["DEEPKM_JOB"] = "1"  # deepkm.methods.base leaves scikit-learn out
     sys.exit(main())

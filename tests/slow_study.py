@@ -8,6 +8,7 @@ from conftest import changed, started_snakemake, wait_for
 
 from deepkm.datasets.features import load_features
 from deepkm.files import read_hdf5
+from deepkm.methods.estimator import as_estimator
 
 RESULT = "results/clusterings/slow/blobs/seed0.h5"
 METHODS = '''
@@ -77,7 +78,7 @@ def assert_uninterrupted(folder, pattern="*"):
     for path in paths:
         arrays, attributes = read_hdf5(path)
         spec = attributes["spec"]
-        method = pkgutil.resolve_name(spec["estimator"])(**spec["parameters"], device="cpu")
+        method = as_estimator(pkgutil.resolve_name(spec["estimator"]))(**spec["parameters"], device="cpu")
         for s, seed in enumerate(spec["seeds"]):
             labels = method.set_params(random_state=seed).fit(x).labels_
             assert (labels == arrays["labels"][s]).all(), path

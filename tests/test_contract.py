@@ -11,6 +11,7 @@ from conftest import ROOT
 from sklearn.datasets import make_blobs
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
+from deepkm.methods.estimator import as_estimator
 from deepkm.numerics.metrics import scores
 from deepkm.study.plan import Study
 from deepkm.training.checkpoint import restore_run, save_run
@@ -20,6 +21,7 @@ from deepkm.training.run import Run
 from deepkm.training.steps import Batch
 
 CONFIG = yaml.safe_load((ROOT / "config.yaml").read_text())
+CONFIG["datasets"]["blobs"]["n_features"] = 64  # rows that may be images of 8 x 8
 METHODS = list(CONFIG["methods"])
 EPOCHS = 3
 # scikit-learn's checks bring tables, which are no images, and expect blobs to be found.
@@ -41,18 +43,20 @@ RANDOM_CENTERS = {"conv_dkm", "dkm_annealed"}
 FREE_WEIGHTS = {"soft_kmeans_free"}
 
 
-def make_method(key, **changes):
-    """Return the estimator of a config entry, with a small autoencoder and few epochs."""
-    spec = _spec(key)
-    small = {"hidden_widths": (8,), "n_latent": None, "batch_size": 32, "n_clusters": 3}
-    shorter = {name: min(EPOCHS, spec["parameters"][name]) for name in ("epochs", "pretraining_epochs")}
-    return pkgutil.resolve_name(spec["estimator"])(**{**spec["parameters"], **small, **shorter, **changes})
-
-
 @cache
-def _spec(key):
+def make_spec(key):
+    """Return the spec of a config entry."""
     study = Study({**CONFIG, "study": {"datasets": ["blobs"], "methods": [key], "seeds": [0]}})
     return study.cluster_spec("blobs", key, "seed0")
+
+
+def make_method(key, **changes):
+    """Return the estimator of a config entry, with a small autoencoder and few epochs."""
+    spec = make_spec(key)
+    small = {"hidden_widths": (8,), "n_latent": None, "batch_size": 32, "n_clusters": 3}
+    shorter = {name: min(EPOCHS, spec["parameters"][name]) for name in ("epochs", "pretraining_epochs")}
+    estimator = as_estimator(pkgutil.resolve_name(spec["estimator"]))
+    return estimator(**{**spec["parameters"], **small, **shorter, **changes})
 
 
 def epochs_of(key):
@@ -184,7 +188,7 @@ def test_far_blobs_are_found(key):
     x, y = make_blobs(n_samples=200, centers=10 * np.eye(64)[[0, 7, 56, 63]], cluster_std=0.1, random_state=0)
     x = (x - x.mean()) / x.std()
     method = make_method(key, n_clusters=4, random_state=0, hidden_widths=(32,), n_latent=4, epochs=0)
-    changes = {"pretraining_epochs": 30, "epochs": min(10, CONFIG["methods"][key].get("epochs", 10))}
+    changes = {"pretraining_epochs": 30, "epochs": min(10, make_spec(key)["parameters"]["epochs"])}
     assert scores(y, method.set_params(**changes).fit_predict(x))["acc"] == 1
 
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 from sklearn.datasets import load_digits
 
-from deepkm.methods.ct import CT
+from deepkm import CT
 from deepkm.networks.autoencoder import build_autoencoder, encode_all
 from deepkm.networks.layers import StackedConv, StackedConvTranspose
 

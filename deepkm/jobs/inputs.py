@@ -9,11 +9,13 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from deepkm.datasets.converted import digest_of
+from deepkm.datasets.converted import digest_of, read_converted
 from deepkm.datasets.features import load_features
 from deepkm.datasets.streaming import StreamedFeatures, is_streamed
 from deepkm.files import read_hdf5
 from deepkm.jobs.provenance import describe_device
+from deepkm.networks.images import image_side, smallest_side
+from deepkm.study.parameters import flag_of
 from deepkm.study.results import check_autoencoder
 
 
@@ -22,11 +24,24 @@ def load_data(args: Namespace) -> Tensor | StreamedFeatures:
     args.device = _usable(args.device)
     print(f"{socket.gethostname()}: on {describe_device(args.device)}", flush=True)
     torch.set_num_threads(args.threads)
+    _check_images(args.data, args.spec)
     scaling = args.spec["dataset"]["scaling"]
     if is_streamed(args.data):
         return StreamedFeatures(args.data, scaling, args.device)
     x = load_features(args.data, scaling)
     return torch.from_numpy(x).to(args.device)
+
+
+def _check_images(path: str, spec: dict) -> None:
+    """Raise a ValueError for images that the network cannot take, though it could their number of pixels."""
+    kind, estimator = spec["parameters"].get("autoencoder"), spec.get("estimator")
+    least = smallest_side(kind, convolutional=not kind and bool(estimator) and flag_of(estimator, "convolutional"))
+    if not least:
+        return
+    found = read_converted(path, optional=("image_shape", "feature_shape"))
+    shape = found.get("image_shape", found.get("feature_shape", ())[1:])  # the second: of what stayed in its file
+    if len(shape):
+        image_side(*map(int, shape), least=least)
 
 
 def digest_inputs(args: Namespace) -> dict[str, str]:

@@ -1,42 +1,31 @@
-"""The base of every method: a scikit-learn estimator whose fields are the method's whole configuration."""
+"""The base of every method: hooks, and fields that are the method's whole configuration."""
 
-import os
 from dataclasses import dataclass, fields
-from numbers import Integral, Real
-from typing import Annotated, get_args, get_type_hints
+from typing import Literal, get_type_hints
 
+from deepkm.methods.values import (  # noqa: F401  methods import them from here
+    AtLeastOne,
+    AutoencoderKind,
+    Fraction,
+    InitialCenters,
+    Negative,
+    NonNegative,
+    NonNegativeInt,
+    OptimizerName,
+    Positive,
+    PositiveInt,
+    expected,
+)
 from deepkm.networks.autoencoder import build_autoencoder
-from deepkm.networks.products import PRECISIONS
 from deepkm.numerics.centers import nearest
-from deepkm.numerics.kmeans import kmeans
+from deepkm.numerics.kmeans import draw_centers
 from deepkm.numerics.seeding import permutations
 from deepkm.training.loop import pretrain, train
 from deepkm.training.run import Run
 
-if "DEEPKM_JOB" in os.environ:  # it calls hooks alone, and importing scikit-learn takes as long as importing PyTorch
-    Estimator = object
-else:
-    from deepkm.methods.estimator import Estimator
-
-Positive = Annotated[float, "> 0"]
-Negative = Annotated[float, "< 0"]
-AtLeastOne = Annotated[float, ">= 1"]
-NonNegative = Annotated[float, ">= 0"]
-Fraction = Annotated[float, "in [0, 1)"]
-PositiveInt = Annotated[int, "> 0"]
-NonNegativeInt = Annotated[int, ">= 0"]
-
-_HOLDS = {
-    "> 0": lambda value: value > 0,
-    ">= 0": lambda value: value >= 0,
-    "< 0": lambda value: value < 0,
-    ">= 1": lambda value: value >= 1,
-    "in [0, 1)": lambda value: 0 <= value < 1,
-}
-
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class DeepClustering(Estimator):
+class DeepClustering:
     """Deep clustering with an autoencoder; a method overrides the hooks that differ.
 
     Parameters
@@ -52,6 +41,8 @@ class DeepClustering(Estimator):
         Of fine-tuning.
     momentum : float
         Of SGD.
+    initial_centers : {"kmeans", "kmeans++", "data", "uniform", "unit", "normal"}
+        Where the centers start: see `deepkm.numerics.kmeans.draw_centers`.
     n_init : int
         k-means restarts where the method starts from k-means centers.
     autoencoder : {"mlp", "conv", "conv_sigmoid", None}
@@ -68,46 +59,39 @@ class DeepClustering(Estimator):
         The run's seed.
     device : str, optional
         A PyTorch device; by default a GPU where there is one.
-
-    Attributes
-    ----------
-    labels_ : ndarray of shape (n_samples,)
-        The method's own assignment on the final code.
-    cluster_centers_ : ndarray of shape (n_clusters, n_latent)
-        Final centers, in the code's space.
-    history_ : dict of str to ndarray
-        Per epoch: each loss term, and the labels (from before the first epoch on).
-    n_iter_ : int
-        Fine-tuning epochs done, up to the method's stopping rule where it has one.
-    n_features_in_ : int
-        F.
     """
 
     n_clusters: PositiveInt = 8
     epochs: NonNegativeInt = 100
     batch_size: PositiveInt = 256
-    optimizer: str = "adam"
+    optimizer: OptimizerName = "adam"
     learning_rate: Positive = 1e-3
     momentum: NonNegative = 0.0
+    initial_centers: InitialCenters = "kmeans"
     n_init: PositiveInt = 10
-    autoencoder: str | None = "mlp"
-    hidden_widths: tuple = (500, 500, 2000)
+    autoencoder: AutoencoderKind | None = "mlp"
+    hidden_widths: tuple[PositiveInt, ...] = (500, 500, 2000)
     n_latent: PositiveInt | None = None
     pretraining_epochs: NonNegativeInt = 50
     pretraining_batch_size: PositiveInt = 256
     pretraining_learning_rate: Positive = 1e-3
-    precision: str = "tf32"
+    precision: Literal["tf32", "float32", "bfloat16"] = "tf32"
     random_state: object = None
     device: str | None = None
 
     # Whether all batches of an epoch take the same operations, so that a GPU may replay them (`RecordedStep`).
     recordable = False
+    # Whether rows are square grey images to it without an autoencoder too.
+    convolutional = False
+    # What random centers are drawn from.
+    centers_stream = "{kind} centers"
 
     # The five hooks; `deepkm.training.loop.train` says when each is called.
 
     def init(self, z, run):
-        """Start from the centers of k-means on the code."""
-        run.centers = kmeans(z, self.n_clusters, seeds=run.seeds, n_init=self.n_init)
+        """Start from the centers that `initial_centers` names."""
+        how = {"seeds": run.seeds, "n_init": self.n_init, "stream": self.centers_stream}
+        run.centers = draw_centers(self.initial_centers, z, self.n_clusters, **how)
 
     def before_epoch(self, z, run):
         """Nothing."""
@@ -128,6 +112,10 @@ class DeepClustering(Estimator):
         return permutations(run.seeds, n_samples, stream="batches", epoch=run.epoch)
 
     # What snapshots and estimators read; training does not.
+
+    def assign_new(self, z, run):
+        """Return the center of each sample that was not trained on, (S, N)."""
+        return self.assign(z, run)
 
     def embed(self, z, run):
         """Return where the centers lie, (S, N, D): the code itself."""
@@ -177,25 +165,9 @@ class DeepClustering(Estimator):
         }
 
     def check_parameters(self):
-        """Raise a ValueError or TypeError that names the first parameter out of its range."""
+        """Raise a ValueError that names the first parameter that is not what its field's annotation asks for."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
         hints = get_type_hints(type(self), include_extras=True)
-        for field in fields(self):
-            _check_parameter(field.name, getattr(self, field.name), hints[field.name])
-        if self.optimizer not in ("adam", "sgd"):
-            raise ValueError(f"optimizer={self.optimizer!r} should be 'adam' or 'sgd'")
-        if self.precision not in PRECISIONS:
-            raise ValueError(f"precision={self.precision!r} should be one of {', '.join(PRECISIONS)}")
-
-
-def _check_parameter(name, value, hint):
-    options = [hint] if hasattr(hint, "__metadata__") or not get_args(hint) else get_args(hint)
-    if value is None and type(None) in options:
-        return
-    (bounded, bound) = next(((o.__origin__, o.__metadata__[0]) for o in options if hasattr(o, "__metadata__")), (0, 0))
-    if not bounded:
-        return
-    kind = Integral if bounded is int else Real
-    if isinstance(value, bool) or not isinstance(value, kind):
-        raise TypeError(f"{name}={value!r} should be {'an integer' if kind is Integral else 'a number'} {bound}")
-    if not _HOLDS[bound](value):
-        raise ValueError(f"{name}={value!r} should be {bound}")
+        for name, value in values.items():
+            if text := expected(hints[name], value, values):
+                raise ValueError(f"{name}={value!r} should be {text}")

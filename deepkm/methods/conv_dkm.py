@@ -1,10 +1,11 @@
 """Hard deep k-means with a convolutional autoencoder and a growing weight (Kim 2021)."""
 
 from dataclasses import dataclass
+from typing import Annotated
 
-from deepkm.methods.base import DeepClustering, NonNegative, NonNegativeInt, PositiveInt
+from deepkm.methods.base import DeepClustering
+from deepkm.methods.values import AutoencoderKind, InitialCenters, NonNegative, NonNegativeInt, PositiveInt
 from deepkm.numerics.centers import squared_distances
-from deepkm.numerics.seeding import uniform
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -15,7 +16,7 @@ class ConvDKM(DeepClustering):
         lambda(e) = lambda clip(e - T1, 1, T2 - T1) / (T2 - T1)   at epoch e = 0, 1, ...
 
     Both terms are means over features, so lambda here is F/D times smaller than where they are sums. Gradients reach
-    the autoencoder and the nearest centers, which start uniform in [0, 1): codes through ReLU are not negative.
+    the autoencoder and the nearest centers.
 
     Parameters
     ----------
@@ -23,6 +24,8 @@ class ConvDKM(DeepClustering):
         lambda, reached at epoch T2.
     anneal_start, anneal_end : int
         T1 and T2: lambda grows linearly in between.
+    initial_centers : str
+        As in `DeepClustering`. "unit", uniform in [0, 1), since codes through ReLU are not negative.
     autoencoder : {"conv_sigmoid", "conv", "mlp", None}
         "conv_sigmoid" is the original's, for images scaled to [0, 1].
 
@@ -44,15 +47,12 @@ class ConvDKM(DeepClustering):
     batch_size: PositiveInt = 128
     clustering_weight: NonNegative = 1e-3  # lambda
     anneal_start: NonNegativeInt = 50  # T1
-    anneal_end: PositiveInt = 200  # T2
-    autoencoder: str | None = "conv_sigmoid"
+    anneal_end: Annotated[int, "> anneal_start"] = 200  # T2
+    initial_centers: InitialCenters = "unit"
+    autoencoder: AutoencoderKind | None = "conv_sigmoid"
     pretraining_epochs: NonNegativeInt = 0
     recordable = True
-
-    def check_parameters(self):
-        super().check_parameters()
-        if self.anneal_end <= self.anneal_start:
-            raise ValueError(f"anneal_end={self.anneal_end} should be > anneal_start={self.anneal_start}")
+    centers_stream = "centers"
 
     def weight(self, epoch):
         """Return lambda(e) of an epoch, counted from 0."""
@@ -60,8 +60,8 @@ class ConvDKM(DeepClustering):
         return self.clustering_weight * min(max(epoch - self.anneal_start, 1), length) / length
 
     def init(self, z, run):
-        centers = uniform(run.seeds, self.n_clusters, z.shape[-1], stream="centers")  # (S, K, D)
-        run.centers = centers.to(z).requires_grad_()
+        super().init(z, run)
+        run.centers.requires_grad_()
 
     def loss(self, batch, run):
         n_features, n_latent = batch.x.shape[-1], batch.z.shape[-1]

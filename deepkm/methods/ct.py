@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from deepkm.methods.base import DeepClustering, NonNegative, Positive
+from deepkm.methods.base import DeepClustering
+from deepkm.methods.values import NonNegative, Positive
 from deepkm.numerics.centers import inverse_power, squared_distances
 from deepkm.numerics.kmeans import warm_kmeans
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import torch
 from torch.nn import functional
 
-from deepkm.methods.base import DeepClustering, NonNegative, Positive
+from deepkm.methods.base import DeepClustering
+from deepkm.methods.values import NonNegative, Positive
 from deepkm.numerics.centers import nearest, squared_distances
 
 
@@ -42,7 +43,7 @@ class DCN(DeepClustering):
     clustering. ICML 2017, eqs. 5-8.
     """
 
-    clustering_weight: NonNegative = 1.0  # lambda
+    clustering_weight: NonNegative = 0.1  # lambda
     initial_count: Positive = 100.0
     recordable = True
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import torch
 
-from deepkm.methods.base import DeepClustering, NonNegative, Positive, PositiveInt
+from deepkm.methods.base import DeepClustering
+from deepkm.methods.values import NonNegative, OptimizerName, Positive, PositiveInt
 from deepkm.numerics.centers import log_student_t, nearest, squared_distances, student_t
 from deepkm.numerics.memory import CHUNK_NUMEL
 
@@ -43,12 +44,12 @@ class DEC(DeepClustering):
     J. Xie, R. Girshick, A. Farhadi. Unsupervised deep embedding for clustering analysis. ICML 2016, eqs. 1-5.
     """
 
-    optimizer: str = "sgd"
+    optimizer: OptimizerName = "sgd"
     learning_rate: Positive = 0.01
     momentum: NonNegative = 0.9
     n_init: PositiveInt = 20
     alpha: Positive = 1.0
-    update_interval: PositiveInt = 140
+    update_interval: PositiveInt = 30
     tol: NonNegative = 0.001
 
     def init(self, z, run):

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from deepkm.methods.base import AtLeastOne, DeepClustering, Negative, NonNegative, NonNegativeInt, PositiveInt
+from deepkm.methods.base import DeepClustering
+from deepkm.methods.values import AtLeastOne, InitialCenters, Negative, NonNegative, NonNegativeInt, PositiveInt
 from deepkm.numerics.centers import inverse_power, log_power_mean, squared_distances
-from deepkm.numerics.kmeans import draw_centers
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -30,10 +30,10 @@ class DeepPowerKMeans(DeepClustering):
         lambda.
     decoder_decay : float
         mu.
-    initial_centers : {"uniform", "normal", "data", "kmeans++"}
-        Uniform on [-1, 1] as in the original code; see `deepkm.numerics.kmeans.draw_centers`.
+    initial_centers : str
+        As in `DeepClustering`; uniform on [-1, 1] as in the original code.
 
-    Other parameters are those of `DeepClustering`; `n_init` is not used.
+    Other parameters are those of `DeepClustering`.
 
     Notes
     -----
@@ -56,11 +56,12 @@ class DeepPowerKMeans(DeepClustering):
     n_exponents: PositiveInt = 20
     clustering_weight: NonNegative = 10.0  # lambda
     decoder_decay: NonNegative = 0.01  # mu
-    initial_centers: str = "uniform"
+    initial_centers: InitialCenters = "uniform"
     recordable = True
 
     def init(self, z, run):
-        run.centers = draw_centers(self.initial_centers, z, self.n_clusters, seeds=run.seeds).requires_grad_()
+        super().init(z, run)
+        run.centers.requires_grad_()
 
     def loss(self, batch, run):
         distance = squared_distances(batch.z, run.centers)  # (S, B, K)

@@ -1,8 +1,18 @@
 """DeepCluster (Caron, Bojanowski, Joulin, Douze 2018), for small images."""
 
 from dataclasses import dataclass
+from typing import Literal
 
-from deepkm.methods.base import DeepClustering, Fraction, NonNegative, NonNegativeInt, Positive, PositiveInt
+from deepkm.methods.base import DeepClustering
+from deepkm.methods.values import (
+    AutoencoderKind,
+    Fraction,
+    NonNegative,
+    NonNegativeInt,
+    OptimizerName,
+    Positive,
+    PositiveInt,
+)
 from deepkm.networks.convnet import build_convnet, dropout_mask, head_loss, new_head, random_views, step_head
 from deepkm.numerics.kmeans import kmeans
 from deepkm.numerics.seeding import generator
@@ -50,7 +60,7 @@ class DeepCluster(DeepClustering):
     """
 
     epochs: NonNegativeInt = 50
-    optimizer: str = "sgd"
+    optimizer: OptimizerName = "sgd"
     learning_rate: Positive = 0.05
     momentum: NonNegative = 0.9
     weight_decay: NonNegative = 1e-5
@@ -60,9 +70,11 @@ class DeepCluster(DeepClustering):
     shift: NonNegative = 2.0
     rotation: NonNegative = 10.0
     zoom: NonNegative = 0.1
-    autoencoder: str | None = None
+    initial_centers: Literal["kmeans"] = "kmeans"
+    autoencoder: AutoencoderKind | None = None
     n_latent: PositiveInt | None = 128
     pretraining_epochs: NonNegativeInt = 0
+    convolutional = True
 
     def start(self, x, *, seeds):
         if self.autoencoder:

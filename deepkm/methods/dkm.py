@@ -3,12 +3,10 @@
 import math
 from dataclasses import dataclass
 
-import torch
-
-from deepkm.methods.base import DeepClustering, NonNegative, Positive, PositiveInt
+from deepkm.methods.base import DeepClustering
+from deepkm.methods.values import NonNegative, Positive, PositiveInt
 from deepkm.numerics.centers import softmin, squared_distances
 from deepkm.numerics.kmeans import warm_kmeans
-from deepkm.numerics.seeding import generator
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -34,8 +32,8 @@ class DKM(DeepClustering):
     reinit : bool
         Replace the centers after each epoch by k-means started from them (the ablation `dkm_reinit` of Roy 2024).
         Adam's moments of the centers are kept.
-    random_centers : bool
-        Draw the first centers uniformly from [-1, 1] instead of taking those of k-means: for training from scratch.
+    initial_centers : str
+        As in `DeepClustering`; "uniform" for training from scratch.
 
     Other parameters are those of `DeepClustering`.
 
@@ -55,16 +53,11 @@ class DKM(DeepClustering):
     n_alphas: PositiveInt = 1
     clustering_weight: NonNegative = 1.0  # lambda
     reinit: bool = False
-    random_centers: bool = False
     recordable = True
+    centers_stream = "centers"
 
     def init(self, z, run):
-        if self.random_centers:
-            shape = (self.n_clusters, z.shape[-1])
-            draws = [torch.rand(shape, dtype=torch.float64, generator=generator(s, "centers")) for s in run.seeds]
-            run.centers = (2 * torch.stack(draws) - 1).to(z)
-        else:
-            super().init(z, run)
+        super().init(z, run)
         run.centers.requires_grad_()
 
     def before_epoch(self, z, run):

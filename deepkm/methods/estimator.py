@@ -1,5 +1,6 @@
-"""What makes a method a scikit-learn estimator: `fit`, `predict` and `transform` on top of its hooks."""
+"""The scikit-learn estimator that is made of a method: `fit`, `predict` and `transform` on top of its hooks."""
 
+from functools import cache
 from numbers import Integral
 
 import numpy as np
@@ -12,8 +13,54 @@ from deepkm.datasets.features import check_magnitude
 from deepkm.training.loop import check_enough_samples, final_labels
 
 
+@cache
+def as_estimator(method: type) -> type:
+    """Return the scikit-learn estimator of a method: a class of the same name, with its parameters and hooks.
+
+    Parameters
+    ----------
+    method : type
+        A subclass of `deepkm.methods.base.DeepClustering`.
+
+    Returns
+    -------
+    type
+        A subclass of both `method` and `Estimator`, the same one for each call.
+
+    Examples
+    --------
+    >>> from deepkm.methods.km import KMeans
+    >>> as_estimator(KMeans)(n_clusters=2, random_state=0).fit([[0.0], [1.0], [8.0], [9.0]]).cluster_centers_
+    array([[8.5],
+           [0.5]])
+    """
+    if issubclass(method, Estimator):
+        return method
+    module = "deepkm" if method.__module__.startswith("deepkm.methods.") else method.__module__
+    names = {"__doc__": method.__doc__, "__module__": module, "__qualname__": method.__qualname__, "_method": method}
+    return type(method.__name__, (method, Estimator), names)
+
+
 class Estimator(TransformerMixin, ClusterMixin, BaseEstimator):
-    """The scikit-learn interface of `deepkm.methods.base.DeepClustering`, which documents its attributes."""
+    """The scikit-learn interface of a method.
+
+    Attributes
+    ----------
+    labels_ : ndarray of shape (n_samples,)
+        The method's own assignment on the final code.
+    cluster_centers_ : ndarray of shape (n_clusters, n_latent)
+        Final centers, in the code's space.
+    history_ : dict of str to ndarray
+        Per epoch: each loss term, and the labels (from before the first epoch on).
+    n_iter_ : int
+        Fine-tuning epochs done, up to the method's stopping rule where it has one.
+    n_features_in_ : int
+        F.
+    """
+
+    def __reduce__(self):
+        """Let pickle find the method's class: the estimator's own stands under no name in a user's module."""
+        return _unpickled, (self._method,), self.__getstate__()
 
     def fit(self, X, y=None):
         """Pretrain, train and label.
@@ -30,7 +77,7 @@ class Estimator(TransformerMixin, ClusterMixin, BaseEstimator):
 
         Raises
         ------
-        ValueError, TypeError
+        ValueError
             When a parameter or `X` is not as documented, or training diverges.
         """
         self.check_parameters()
@@ -59,7 +106,7 @@ class Estimator(TransformerMixin, ClusterMixin, BaseEstimator):
         """Return the label of each sample of `X`, (n_samples,)."""
         z = self._encode(X)
         with torch.no_grad():
-            return self.assign(z, self._run)[0].numpy(force=True).astype(np.int32)
+            return self.assign_new(z, self._run)[0].numpy(force=True).astype(np.int32)
 
     def transform(self, X):
         """Return the code of each sample of `X`, (n_samples, n_latent)."""
@@ -79,3 +126,8 @@ class Estimator(TransformerMixin, ClusterMixin, BaseEstimator):
 
     def _device(self):
         return self.device or ("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def _unpickled(method):
+    estimator = as_estimator(method)
+    return estimator.__new__(estimator)

@@ -1,9 +1,11 @@
 """Improved deep embedded clustering (Guo, Gao, Liu, Yin 2017)."""
 
 from dataclasses import dataclass
+from typing import Literal
 
-from deepkm.methods.base import DeepClustering, NonNegative, Positive, PositiveInt
+from deepkm.methods.base import DeepClustering
 from deepkm.methods.dec import divergence, memberships, refresh_now_and_then, start_target
+from deepkm.methods.values import NonNegative, Positive, PositiveInt
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -39,10 +41,10 @@ class IDEC(DeepClustering):
 
     n_init: PositiveInt = 20
     alpha: Positive = 1.0
-    update_interval: PositiveInt = 140
+    update_interval: PositiveInt = 30
     tol: NonNegative = 0.001
     clustering_weight: NonNegative = 0.1  # gamma
-    loss_scale: str = "keras"
+    loss_scale: Literal["keras", "sum"] = "keras"
 
     def init(self, z, run):
         super().init(z, run)
@@ -58,8 +60,3 @@ class IDEC(DeepClustering):
 
     def membership(self, z, index, run):
         return memberships(z, run.centers, self.alpha)
-
-    def check_parameters(self):
-        super().check_parameters()
-        if self.loss_scale not in ("keras", "sum"):
-            raise ValueError(f"loss_scale={self.loss_scale!r} should be 'keras' or 'sum'")

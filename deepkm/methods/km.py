@@ -1,8 +1,10 @@
 """k-means, on the data or on the code of an autoencoder (Lloyd 1982; Arthur & Vassilvitskii 2007)."""
 
 from dataclasses import dataclass
+from typing import Literal
 
-from deepkm.methods.base import DeepClustering, NonNegativeInt
+from deepkm.methods.base import DeepClustering
+from deepkm.methods.values import AutoencoderKind, NonNegativeInt
 from deepkm.numerics.kmeans import kmeans, warm_kmeans
 
 
@@ -27,7 +29,8 @@ class KMeans(DeepClustering):
     D. Arthur, S. Vassilvitskii. k-means++: the advantages of careful seeding. SODA 2007.
     """
 
-    autoencoder: str | None = None
+    initial_centers: Literal["kmeans"] = "kmeans"
+    autoencoder: AutoencoderKind | None = None
     epochs: NonNegativeInt = 0
     recordable = True
 

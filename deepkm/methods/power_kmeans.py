@@ -1,12 +1,13 @@
 """Power k-means (Xu & Lange 2019)."""
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 
-from deepkm.methods.base import AtLeastOne, DeepClustering, Negative, NonNegativeInt, PositiveInt
+from deepkm.methods.base import DeepClustering
+from deepkm.methods.values import AtLeastOne, AutoencoderKind, InitialCenters, Negative, NonNegativeInt, PositiveInt
 from deepkm.numerics.centers import expanded_distances, log_power_mean
-from deepkm.numerics.kmeans import draw_centers
 
 # Stop once the labels have not changed for this many iterations and the exponent is at most that.
 UNCHANGED_ITERATIONS = 5
@@ -42,7 +43,7 @@ class PowerKMeans(DeepClustering):
     epochs : int
         Further epochs of reconstruction before the code is clustered.
 
-    Other parameters are those of `DeepClustering`; `n_init` is not used.
+    Other parameters are those of `DeepClustering`.
 
     Notes
     -----
@@ -54,23 +55,17 @@ class PowerKMeans(DeepClustering):
     J. Xu, K. Lange. Power k-means clustering. ICML 2019, Algorithm 1.
     """
 
-    autoencoder: str | None = None
+    initial_centers: InitialCenters = "kmeans++"
+    autoencoder: AutoencoderKind | None = None
     epochs: NonNegativeInt = 0
     exponent: Negative = -3.0  # s_0
     exponent_growth: AtLeastOne = 1.05  # eta
-    exponent_floor: Negative = -1000.0
+    exponent_floor: Annotated[float, "<= exponent"] = -1000.0  # s only falls
     max_iterations: PositiveInt = 300
 
-    def check_parameters(self):
-        super().check_parameters()
-        if self.exponent_floor > self.exponent:
-            raise ValueError(
-                f"exponent_floor={self.exponent_floor} should be <= exponent={self.exponent}: s only falls"
-            )
-
     def init(self, z, run):
-        starts = draw_centers("kmeans++", z, self.n_clusters, seeds=run.seeds)
-        runs = [self._minimise(*pair) for pair in zip(z.double(), starts.double(), strict=True)]
+        super().init(z, run)
+        runs = [self._minimise(*pair) for pair in zip(z.double(), run.centers.double(), strict=True)]
         run.centers = torch.stack([centers for centers, _ in runs]).to(z)
         run.state["objective"] = torch.stack([objective for _, objective in runs])
 

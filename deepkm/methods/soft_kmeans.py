@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import torch
 
-from deepkm.methods.base import DeepClustering, NonNegativeInt, Positive
+from deepkm.methods.base import DeepClustering
+from deepkm.methods.values import AutoencoderKind, InitialCenters, NonNegativeInt, OptimizerName, Positive
 from deepkm.numerics.centers import expanded_distances, softmin
-from deepkm.numerics.kmeans import draw_centers
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -23,13 +23,12 @@ class SoftKMeans(DeepClustering):
     ----------
     alpha : float
         Inverse temperature, in units of 1/distance^2: it depends on the scale of the data.
-    initial_centers : {"kmeans++", "data", "uniform", "normal"}
-        See `deepkm.numerics.kmeans.draw_centers`. The last two show how centers far from the data die: one takes all
-        samples.
+    initial_centers : str
+        As in `DeepClustering`. "uniform" and "normal" show how centers far from the data die: one takes all samples.
     autoencoder : {None, "mlp"}
         None: input space. With an autoencoder its pretrained code is clustered and stays as it is.
 
-    Other parameters are those of `DeepClustering`; `n_init` is not used.
+    Other parameters are those of `DeepClustering`.
 
     Notes
     -----
@@ -44,14 +43,15 @@ class SoftKMeans(DeepClustering):
     """
 
     epochs: NonNegativeInt = 40
-    optimizer: str = "sgd"
+    optimizer: OptimizerName = "sgd"
     learning_rate: Positive = 0.05
-    autoencoder: str | None = None
+    autoencoder: AutoencoderKind | None = None
     alpha: Positive = 10.0
-    initial_centers: str = "kmeans++"
+    initial_centers: InitialCenters = "kmeans++"
 
     def init(self, z, run):
-        run.centers = draw_centers(self.initial_centers, z, self.n_clusters, seeds=run.seeds).requires_grad_()
+        super().init(z, run)
+        run.centers.requires_grad_()
 
     def loss(self, batch, run):
         with torch.no_grad():

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import torch
 
-from deepkm.methods.base import DeepClustering, NonNegativeInt, Positive
+from deepkm.methods.base import DeepClustering
+from deepkm.methods.values import AutoencoderKind, InitialCenters, NonNegativeInt, OptimizerName, Positive
 from deepkm.numerics.centers import expanded_distances, nearest
-from deepkm.numerics.kmeans import draw_centers
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -29,15 +29,15 @@ class SoftKMeansFree(DeepClustering):
         Of the centers.
     weight_learning_rate : float
         eta_w, per sample: not divided by the batch size, since an epoch visits each sample once.
-    initial_centers : {"kmeans++", "data", "uniform", "normal"}
-        See `deepkm.numerics.kmeans.draw_centers`.
+    initial_centers : str
+        As in `DeepClustering`.
     informed_weights : bool
         Start from a_ik = -d_ik / median(d). False starts from equal weights; together with ``initial_centers="normal"``
         it shows the collapse.
     autoencoder : {None, "mlp"}
         None: input space. With an autoencoder its pretrained code is clustered and stays as it is.
 
-    Other parameters are those of `DeepClustering`; `n_init` is not used.
+    Other parameters are those of `DeepClustering`.
 
     Attributes
     ----------
@@ -55,15 +55,15 @@ class SoftKMeansFree(DeepClustering):
     """
 
     epochs: NonNegativeInt = 40
-    optimizer: str = "sgd"
+    optimizer: OptimizerName = "sgd"
     learning_rate: Positive = 0.01
-    autoencoder: str | None = None
+    autoencoder: AutoencoderKind | None = None
     weight_learning_rate: Positive = 1.0  # eta_w
-    initial_centers: str = "kmeans++"
+    initial_centers: InitialCenters = "kmeans++"
     informed_weights: bool = True
 
     def init(self, z, run):
-        run.centers = draw_centers(self.initial_centers, z, self.n_clusters, seeds=run.seeds)
+        super().init(z, run)
         distance = expanded_distances(z, run.centers)  # (S, N, K)
         median = distance.flatten(1).median(1).values.clamp_min(1e-12).view(-1, 1, 1)
         run.state["logits"] = -distance / median if self.informed_weights else torch.zeros_like(distance)
@@ -85,9 +85,9 @@ class SoftKMeansFree(DeepClustering):
     def membership(self, z, index, run):
         return torch.softmax(run.state["logits"][:, index], dim=-1)
 
-    def predict(self, X):
-        """Return the nearest center of each sample of `X`, (n_samples,)."""
-        return nearest(self._encode(X), self._run.centers.detach())[0].numpy(force=True).astype("int32")
+    def assign_new(self, z, run):
+        """Return the nearest center of each sample, (S, N): there are no weights of new ones."""
+        return nearest(z, run.centers)
 
 
 def _weights_and_distances(batch, run):

@@ -6,7 +6,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from deepkm.networks.convolution import MapsToRows, RowsToMaps, image_side
+from deepkm.networks.convolution import MapsToRows, RowsToMaps
+from deepkm.networks.images import image_side, smallest_side
 from deepkm.networks.layers import StackedConv, StackedLinear
 from deepkm.numerics.seeding import generator, uniform
 
@@ -45,9 +46,7 @@ class ConvNet(nn.Module):
 
     def __init__(self, *, n_runs: int, n_features: int, n_latent: int):
         super().__init__()
-        side = image_side(n_features)
-        if side < 8:
-            raise ValueError(f"n_features={n_features} should be at least 64: images of 8 x 8 pixels or more")
+        side = image_side(n_features, least=smallest_side(None, convolutional=True))
         self.widest = CHANNELS[1] * n_features  # numbers per sample in the widest layer
         pairs = list(pairwise(CHANNELS))
         self.convolutions = nn.ModuleList(StackedConv(n_runs, *pair, padding=1) for pair in pairs)

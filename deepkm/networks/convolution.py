@@ -1,10 +1,10 @@
 """S convolutional autoencoders side by side, by grouped convolutions: the channels are (S, C) flattened."""
 
 from itertools import pairwise
-from math import isqrt
 
 from torch import nn
 
+from deepkm.networks.images import image_side, smallest_side
 from deepkm.networks.layers import KERNEL, StackedConv, StackedConvTranspose, StackedLinear
 
 CHANNELS = (1, 16, 32, 64)
@@ -31,13 +31,11 @@ class ConvAutoencoder(nn.Module):
     def __init__(self, *, n_runs: int, n_features: int, n_latent: int, bounded: bool = False):
         super().__init__()
         self.n_runs = n_runs
-        sides = [image_side(n_features)]
+        sides = [image_side(n_features, least=smallest_side("conv", convolutional=False))]
         strides = []
         for _ in CHANNELS[1:]:
             strides.append(2 if sides[-1] >= HALVED_FROM else 1)
             sides.append((sides[-1] - KERNEL) // strides[-1] + 1)
-        if sides[-1] < 1:
-            raise ValueError(f"n_features={n_features} should be at least 49: images of 7 x 7 pixels or more")
         # Numbers per sample in the widest layer.
         self.widest = max(channels * side**2 for channels, side in zip(CHANNELS, sides, strict=True))
         n_flat = CHANNELS[-1] * sides[-1] ** 2
@@ -83,20 +81,3 @@ class MapsToRows(nn.Module):
 
     def forward(self, maps):
         return maps.reshape(len(maps), self.n_runs, -1).transpose(0, 1)
-
-
-def image_side(n_features):
-    """Return the side of square grey images of `n_features` pixels.
-
-    Examples
-    --------
-    >>> image_side(784)
-    28
-    """
-    side = isqrt(n_features)
-    if side**2 != n_features:
-        raise ValueError(
-            f"n_features={n_features} should be a square such as 784 = 28 x 28: convolutions take square grey images; "
-            "use autoencoder='mlp'"
-        )
-    return side

@@ -121,30 +121,37 @@ def _lowered_by_differences(x, drawn, closest):
     return lowered, lowered.sum(2)
 
 
-def draw_centers(kind, z, n_clusters, *, seeds):
+def draw_centers(kind, z, n_clusters, *, seeds, n_init=10, stream="{kind} centers"):
     """Return starting centers (S, K, D) for the code z (S, N, D).
 
     Parameters
     ----------
-    kind : {"kmeans++", "data", "uniform", "normal"}
-        Samples drawn as k-means++ does; samples drawn without replacement; uniform on [-1, 1]; standard normal.
+    kind : {"kmeans", "kmeans++", "data", "uniform", "unit", "normal"}
+        The result of k-means; samples drawn as k-means++ does; samples drawn without replacement; uniform on [-1, 1];
+        uniform on [0, 1); standard normal.
     z : Tensor of shape (S, N, D)
     n_clusters : int
         K, at most N.
     seeds : sequence of int, length S
-        Each run draws from the stream (seed, "<kind> centers"), for k-means++ from (seed, "kmeans++").
+        Each run draws from the stream (seed, `stream`), for k-means and k-means++ from (seed, "kmeans++").
+    n_init : int
+        Restarts of k-means.
+    stream : str
+        May hold ``{kind}``.
     """
+    if kind == "kmeans":
+        return kmeans(z, n_clusters, seeds=seeds, n_init=n_init)
     if kind == "kmeans++":
         return kmeans_plus_plus(z, n_clusters, seeds=seeds, n_init=1).squeeze(1)
-    generators = [generator(seed, f"{kind} centers") for seed in seeds]
-    shape = (n_clusters, z.shape[2])
+    generators = [generator(seed, stream.format(kind=kind)) for seed in seeds]
     if kind == "data":
         drawn = [torch.randperm(z.shape[1], generator=random)[:n_clusters] for random in generators]
         return torch.stack([code[index.to(z.device)] for code, index in zip(z, drawn, strict=True)])
-    if kind == "uniform":
-        draws = [2 * torch.rand(shape, dtype=torch.float64, generator=random) - 1 for random in generators]
-    elif kind == "normal":
-        draws = [torch.randn(shape, dtype=torch.float64, generator=random) for random in generators]
-    else:
-        raise ValueError(f"initial_centers={kind!r} should be 'kmeans++', 'data', 'uniform' or 'normal'")
-    return torch.stack(draws).to(z)
+    if kind not in ("uniform", "unit", "normal"):
+        raise ValueError(
+            f"initial_centers={kind!r} should be 'kmeans', 'kmeans++', 'data', 'uniform', 'unit' or 'normal'"
+        )
+    draw = torch.randn if kind == "normal" else torch.rand
+    draws = [draw(n_clusters, z.shape[2], dtype=torch.float64, generator=random) for random in generators]
+    centers = torch.stack(draws)
+    return (2 * centers - 1 if kind == "uniform" else centers).to(z)

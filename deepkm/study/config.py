@@ -1,64 +1,64 @@
 """The configuration: one check at the start, so that no job fails over a misspelt key an hour later."""
 
-import re
 from dataclasses import fields
-from difflib import get_close_matches
+from functools import reduce
+from operator import or_
 from pathlib import Path
+from typing import Annotated
 
 import yaml
 
 from deepkm.datasets.catalogue import load_catalogue
 from deepkm.datasets.roles import Options
-from deepkm.study.parameters import parameters_of
+from deepkm.study.reading import check_known, read, shown, suggested
+from deepkm.study.settings import read_settings
 
 SCHEMA = Path(__file__).with_name("config.schema.yaml")
 
-# Keys of a method's entry that are no parameters of its estimator.
-ENTRY_KEYS = {"color", "title", "estimator", "autoencoder", "per_dataset"}
-# Keys whose values are text, whatever they look like.
-TEXT_KEYS = {"title", "path", "estimator", "results_dir", "data_dir", "data_mirror"}
-TEXT_KEYS |= {"target_column", "feature_array", "ignore_columns", "drop_labels"}
 # Keys of a data set's entry that describe a user's own file.
 OWN_KEYS = {"path", "first", "stream", *(option.name for option in fields(Options))}
 # Further keys of the sources that take some.
 SOURCE_KEYS = {"blobs": {"n_samples", "n_features", "spread", "seed"}, "file": OWN_KEYS}
-# Set by an entry of `autoencoders`, by a stack's seeds, or by where the job runs.
-NOT_IN_ENTRY = {"autoencoder", "hidden_widths", "n_latent", "n_clusters", "random_state", "device"}
+# JSON Schema's types and bounds, as annotations say them.
+TYPES = {"integer": int, "number": float, "boolean": bool, "string": str, "null": None}
+BOUNDS = {"minimum": ">=", "exclusiveMinimum": ">"}
 
 
-def check_config(config, schema=SCHEMA):
-    """Return the configuration with numbers that arrived as text read as such.
+def check_config(config: dict, schema: Path = SCHEMA) -> dict:
+    """Return the configuration with every value read as it was meant: text as numbers, ``no`` as false, 8.0 as 8.
 
     Raises
     ------
     ValueError
-        One line: the path of the first wrong key, what was got, what was expected.
+        One line: the path of the first wrong key or value, what was got, what was expected.
     """
     import jsonschema  # noqa: PLC0415  each job loads this module, and none checks the configuration
 
-    config = _read_scalars(config)
     validator = jsonschema.Draft202012Validator(yaml.safe_load(Path(schema).read_text()))
+    config = _read(config, validator.schema, validator.schema["$defs"])
     error = jsonschema.exceptions.best_match(validator.iter_errors(config))
     if error is not None:
         raise ValueError(_describe(error))
     for kind in ("datasets", "methods"):
         for key in config["study"][kind]:
-            _check_known(f"study.{kind}", key, config[kind], what=kind[:-1])
+            check_known(f"study.{kind}", key, config[kind], what=kind[:-1])
     for key in config["panels"]:
-        _check_known("panels", key, config["methods"], what="method")
+        check_known("panels", key, config["methods"], what="method")
     for key, entry in config["datasets"].items():
         _check_dataset(key, entry)
-    for key, entry in config["methods"].items():
-        _check_method(key, entry, config)
-    for key, entry in config["autoencoders"].items():
-        for dataset in entry.get("per_dataset", {}):
-            _check_known(f"autoencoders.{key}.per_dataset", dataset, config["datasets"], what="data set")
-    return config
+    for key in config["autoencoders"]:
+        if key.lower() == "null":
+            raise ValueError(f"autoencoders: got the key {key!r}, which means none; choose another one")
+    for kind in ("autoencoders", "methods"):
+        for key, entry in config[kind].items():
+            for dataset in entry.get("per_dataset", {}):
+                check_known(f"{kind}.{key}.per_dataset", dataset, config["datasets"], what="data set")
+    return read_settings(config)
 
 
-def _check_dataset(key, entry):
+def _check_dataset(key: str, entry: dict) -> None:
     source = entry.get("source", "file")
-    _check_known(f"datasets.{key}.source", source, {"digits", "blobs", "file", *load_catalogue()}, what="source")
+    check_known(f"datasets.{key}.source", source, {"digits", "blobs", "file", *load_catalogue()}, what="source")
     if source == "file" and "path" not in entry:
         raise ValueError(
             f"datasets.{key}: got neither `source` nor `path`, expected `path: my.npz` or `source: digits`"
@@ -72,62 +72,44 @@ def _check_dataset(key, entry):
         raise ValueError(f"datasets.{key}.{name}: got a key that `source: {source}` does not use{hint} remove it")
 
 
-def _check_method(key, entry, config):
-    try:
-        known = set(parameters_of(entry["estimator"])) - NOT_IN_ENTRY
-    except ValueError as error:
-        raise ValueError(f"methods.{key}.estimator: {error}") from None
-    if entry.get("autoencoder") is not None:
-        _check_known(f"methods.{key}.autoencoder", entry["autoencoder"], config["autoencoders"], what="autoencoder")
-    for name in sorted(set(entry) - ENTRY_KEYS):
-        _check_known(f"methods.{key}", name, known, what="parameter")
-    for dataset, override in entry.get("per_dataset", {}).items():
-        _check_known(f"methods.{key}.per_dataset", dataset, config["datasets"], what="data set")
-        for name in override:
-            _check_known(f"methods.{key}.per_dataset.{dataset}", name, known, what="parameter")
-
-
-def _check_known(path, name, known, *, what):
-    if name not in known:
-        raise ValueError(f"{path}: got unknown {what} {name!r}, expected {_suggest(name, known)}")
-
-
-def _suggest(name, known):
-    close = get_close_matches(str(name), known, n=1)
-    return f"{close[0]!r}?" if close else f"one of {', '.join(sorted(known))}"
-
-
-def _describe(error):
+def _describe(error) -> str:
     """Turn a schema error into one line."""
     path = ".".join(str(part) for part in error.absolute_path) or "configuration"
     if error.validator == "additionalProperties":
         known = error.schema.get("properties", {})
         name = next(key for key in error.instance if key not in known)
-        return f"{path}: got unknown key {name!r}, expected {_suggest(name, known)}"
+        return f"{path}: got unknown key {name!r}, expected {suggested(name, known)}"
     if error.validator == "required":
         return f"{path}: {error.message}; add it"
     expected = {
-        "type": lambda value: f"of type {' or '.join([value] if isinstance(value, str) else value)}",
+        "type": lambda value: {"object": "keys with values", "array": "a list"}.get(value, f"of type {value}"),
         "enum": lambda value: f"one of {', '.join(map(str, value))}",
-        "minimum": lambda value: f">= {value}",
-        "exclusiveMinimum": lambda value: f"> {value}",
         "uniqueItems": lambda value: "no repeated items",
         "minItems": lambda value: f"at least {value} item",
         "pattern": lambda value: f"text of the form {value}",
     }.get(error.validator, lambda value: f"{error.validator} {value}")(error.validator_value)
-    return f"{path}: got {error.instance!r}, expected {expected}"
+    return f"{path}: got {shown(error.instance)}, expected {expected}"
 
 
-def _read_scalars(value):
-    """Read what YAML or `--config` left as text: 1e-3 in YAML 1.1, every nested value on the command line."""
+def _read(value, schema: dict, definitions: dict, path: str = ""):
+    """Return a part of the configuration with its values read as the schema says; what it says no type of stays."""
+    schema = definitions[schema["$ref"].rpartition("/")[2]] if "$ref" in schema else schema
     if isinstance(value, dict):
-        return {key: item if key in TEXT_KEYS else _read_scalars(item) for key, item in value.items()}
+        parts, others = schema.get("properties", {}), schema.get("additionalProperties") or {}
+        for key in value:
+            if not isinstance(key, str):
+                raise ValueError(
+                    f"{path or 'configuration'}: got the key {shown(key)}, expected text; write it in quotes"
+                )
+        prefix = f"{path}." if path else ""
+        return {key: _read(item, parts.get(key, others), definitions, prefix + key) for key, item in value.items()}
     if isinstance(value, list):
-        return [_read_scalars(item) for item in value]
-    if not isinstance(value, str):
+        return [_read(item, schema.get("items", {}), definitions, f"{path}.{i}") for i, item in enumerate(value)]
+    names = schema.get("type", [])
+    kinds = [TYPES[name] for name in ([names] if isinstance(names, str) else names) if name in TYPES]
+    if not kinds:
         return value
-    if re.fullmatch(r"[-+]?\d+", value):
-        return int(value)
-    if re.fullmatch(r"[-+]?\d+(\.\d*)?([eE][-+]?\d+)?", value):
-        return float(value)
-    return {"true": True, "false": False, "null": None}.get(value, value)
+    hint = reduce(or_, kinds)
+    for name in BOUNDS.keys() & schema.keys():
+        hint = Annotated[hint, f"{BOUNDS[name]} {schema[name]}"]
+    return read(value, hint, path)

@@ -15,10 +15,12 @@ from deepkm.datasets.catalogue import conversion_of, load_catalogue, raw_file_of
 from deepkm.datasets.images import image_files
 from deepkm.datasets.unreadable import check_regular
 from deepkm.study import paths
-from deepkm.study.config import ENTRY_KEYS, check_config
+from deepkm.study.config import check_config
 from deepkm.study.options import check_size
-from deepkm.study.parameters import parameters_of
+from deepkm.study.parameters import fields_of
 from deepkm.study.paths import stack_name
+from deepkm.study.settings import autoencoder_parameters, method_parameters
+from deepkm.study.shapes import check_shapes
 from deepkm.study.source_code import files_digest, source_digest
 from deepkm.study.spec import (
     AboutSpec,
@@ -67,8 +69,7 @@ class Study:
 
     def __init__(self, config: dict) -> None:
         self.config = paths.with_plain_paths(check_config(check_size(config)))
-        # Read once, not once per job.
-        self._source_digest, self._parameters_of = cache(source_digest), cache(parameters_of)
+        self._source_digest, self._fields_of = cache(source_digest), cache(fields_of)  # read once, not once per job
         self.folders = {"results": self.config["results_dir"], "data": self.config["data_dir"]}
         self.datasets = list(self.config["study"]["datasets"])
         self.methods = list(self.config["study"]["methods"])
@@ -83,6 +84,7 @@ class Study:
         _check_writable("results_dir", Path(self.folders["results"]))
         if absent:
             _check_writable("data_dir", Path(self.folders["data"]), f", or that holds {', '.join(absent)} already")
+        check_shapes(self)
 
     def data_file(self, dataset: str) -> Path:
         """Return the path of a converted data set."""
@@ -264,35 +266,11 @@ class Study:
         return {"name": dataset, "n_clusters": n_clusters, "scaling": self.scaling_of(dataset)}
 
     def _autoencoder_parameters(self, dataset: str, autoencoder: str) -> dict[str, Any]:
-        entry = {**self.config["training"], **self.config["autoencoders"][autoencoder]}
-        entry |= entry.pop("per_dataset", {}).get(dataset, {})
-        return {
-            "autoencoder": entry.get("kind", "mlp"),
-            "hidden_widths": list(entry.get("hidden_widths", (500, 500, 2000))),
-            "n_latent": entry.get("n_latent") or self.config["datasets"][dataset]["n_clusters"],
-            "pretraining_epochs": entry["pretraining_epochs"],
-            "pretraining_batch_size": entry["batch_size"],
-            "pretraining_learning_rate": float(entry["learning_rate"]),
-            "precision": entry["precision"],
-        }
+        return autoencoder_parameters(self.config, dataset, autoencoder)
 
     def _parameters(self, dataset: str, method: str) -> dict[str, Any]:
-        """Return the keywords of the estimator: its defaults < training < the entry < the entry's per_dataset."""
-        entry = self.config["methods"][method]
-        defaults = self._parameters_of(entry["estimator"])
-        values = defaults | {
-            key: value for key, value in self.config["training"].items() if key != "pretraining_epochs"
-        }
-        values |= {key: value for key, value in entry.items() if key not in ENTRY_KEYS}
-        values |= entry.get("per_dataset", {}).get(dataset, {})
-        values["n_clusters"] = self.config["datasets"][dataset]["n_clusters"]
-        if self.autoencoder_of(method) is None:
-            values["autoencoder"] = None
-        else:
-            values |= self._autoencoder_parameters(dataset, self.autoencoder_of(method))
-        for name in ("random_state", "device"):
-            del values[name]
-        return {name: _plain(value, defaults.get(name)) for name, value in values.items()}
+        fields = self._fields_of(self.config["methods"][method]["estimator"])
+        return method_parameters(self.config, dataset, method, fields)
 
     def _check_file(self, dataset: str) -> None:
         path = self.config["datasets"][dataset].get("path")
@@ -326,14 +304,3 @@ def _snapshot_epochs(count: int, epochs: int) -> list[int]:
     """Return `count` epochs to keep, roughly geometric: before training, the last one, and some in between."""
     between = [round(epochs ** (i / (count - 2))) for i in range(count - 1)] if count > 2 and epochs else []
     return sorted({0, *between, epochs}) if count > 1 else [epochs] * count
-
-
-def _plain(value: object, default: object) -> object:
-    """Make equal values look equal: 10 given for 10.0, 30.0 for 30, a tuple for a list."""
-    if isinstance(value, tuple):
-        return list(value)
-    if type(default) is float and type(value) is int:
-        return float(value)
-    if type(default) is int and type(value) is float and value.is_integer():
-        return int(value)
-    return value

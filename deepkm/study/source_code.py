@@ -24,6 +24,7 @@ NO_RESULTS = (
     "deepkm",
     "deepkm.methods",
     "deepkm.methods.estimator",
+    "deepkm.methods.values",
     "deepkm.datasets.converted",
     "deepkm.jobs.interruption",
     "deepkm.study.inventory",

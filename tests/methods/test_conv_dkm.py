@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 import torch
+from problems import initialized
 from sklearn.datasets import make_blobs
 
 from deepkm import ConvDKM
+from deepkm.numerics.seeding import uniform
 from deepkm.training.loop import train
 from deepkm.training.run import Run
 from deepkm.training.steps import Batch
@@ -48,6 +50,12 @@ def test_loss_and_gradient(x):
     expectations = torch.autograd.grad(expected, list(again.values()))
     for gradient, expectation in zip(gradients, expectations, strict=True):
         torch.testing.assert_close(gradient[0], expectation, rtol=0, atol=1e-8)
+
+
+def test_centers_start_uniform_in_the_unit_cube():
+    x = torch.rand(20, 64)
+    run = initialized(ConvDKM(n_clusters=3, n_latent=4), x, [5, 6])
+    assert torch.equal(run.centers, uniform([5, 6], 3, 4, stream="centers").to(x))
 
 
 def test_weight_grows_linearly_between_two_epochs():

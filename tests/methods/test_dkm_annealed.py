@@ -7,9 +7,10 @@ import torch
 from problems import SMALL, blobs, first_batch, initialized
 
 from deepkm.methods.dkm import DKM
+from deepkm.numerics.seeding import uniform
 from deepkm.training.loop import train
 
-ANNEALED = {"alpha": 0.1, "n_alphas": 40, "random_centers": True, "clustering_weight": 0.7}
+ANNEALED = {"alpha": 0.1, "n_alphas": 40, "initial_centers": "uniform", "clustering_weight": 0.7}
 METHOD = DKM(**{**SMALL, "pretraining_epochs": 0}, **ANNEALED)
 
 
@@ -81,14 +82,15 @@ def test_large_alpha_is_k_means():
 
 
 def test_random_centers():
-    run = initialized(DKM(n_clusters=40, n_latent=25, hidden_widths=(8,), random_centers=True), blobs(), [0, 1])
+    run = initialized(DKM(n_clusters=40, n_latent=25, hidden_widths=(8,), initial_centers="uniform"), blobs(), [0, 1])
     centers = run.centers.detach()
     assert centers.shape == (2, 40, 25)
     assert -1 <= centers.min() < -0.99 < 0.99 < centers.max() <= 1
     assert abs(centers.mean()) < 0.05
     assert not torch.equal(centers[0], centers[1])
-    again = initialized(DKM(n_clusters=40, n_latent=25, hidden_widths=(8,), random_centers=True), blobs(), [1])
+    again = initialized(DKM(n_clusters=40, n_latent=25, hidden_widths=(8,), initial_centers="uniform"), blobs(), [1])
     assert torch.equal(centers[1], again.centers[0].detach())
+    assert torch.equal(centers, 2 * uniform([0, 1], 40, 25, stream="centers") - 1)
 
 
 def test_first_step_by_hand():

@@ -5,8 +5,8 @@ import pytest
 import torch
 from problems import SMALL, blobs, first_batch, initialized, trained
 
+from deepkm import IDEC
 from deepkm.methods.dec import DEC
-from deepkm.methods.idec import IDEC
 from deepkm.methods.km import KMeans
 from deepkm.training.loop import train
 

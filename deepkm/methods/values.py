@@ -1,0 +1,157 @@
+"""Which values a method's parameters take: what their annotations say, read by one check for studies and for `fit`."""
+
+import operator
+import re
+from collections.abc import Iterator
+from math import isfinite
+from numbers import Integral, Real
+from types import NoneType, UnionType
+from typing import Annotated, Literal, Union, get_args, get_origin
+
+import numpy as np
+
+# A bound is "> 0", "<= another_parameter" or "in [0, 1)".
+Positive = Annotated[float, "> 0"]
+Negative = Annotated[float, "< 0"]
+AtLeastOne = Annotated[float, ">= 1"]
+NonNegative = Annotated[float, ">= 0"]
+Fraction = Annotated[float, "in [0, 1)"]
+PositiveInt = Annotated[int, "> 0"]
+NonNegativeInt = Annotated[int, ">= 0"]
+
+OptimizerName = Literal["adam", "sgd"]
+AutoencoderKind = Literal["mlp", "conv", "conv_sigmoid"]
+InitialCenters = Literal["kmeans", "kmeans++", "data", "uniform", "unit", "normal"]
+
+_SIGNS = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
+# Names of types, and what is of them: Python takes True for a number.
+_TYPES = {
+    NoneType: ("None", NoneType),
+    bool: ("True or False", bool | np.bool_),
+    int: ("an integer", Integral),
+    float: ("a number", Real),
+    str: ("text", str),
+}
+
+
+def expected(hint, value: object, others: dict | None = None) -> str:
+    """Return what an annotation asks for in place of a value, in words; empty where the value will do.
+
+    Parameters
+    ----------
+    hint : annotation
+        Of ``bool``, ``int``, ``float``, ``str``, ``None``, ``Literal``, ``tuple``, ``list``, ``Annotated`` with bounds,
+        and unions of these. Anything will do for others, such as ``object``.
+    value : object
+    others : dict, optional
+        The other parameters by name, for bounds that name one.
+
+    Raises
+    ------
+    ValueError
+        When a bound has none of the known forms.
+
+    Examples
+    --------
+    >>> expected(Positive, -3), expected(Positive, 3)
+    ('> 0', '')
+    >>> expected(PositiveInt | None, "many")
+    'an integer > 0 or None'
+    >>> expected(Literal["adam", "sgd"], "adamw")
+    "'adam' or 'sgd'"
+    >>> expected(Annotated[int, "> start"], 3, {"start": 5})
+    '> start=5'
+    """
+    texts = [_expected(kind, bounds, value, others or {}) for kind, bounds in alternatives(hint)]
+    return "" if "" in texts else " or ".join(dict.fromkeys(texts))
+
+
+def alternatives(hint, bounds: tuple[str, ...] = ()) -> Iterator[tuple[object, tuple]]:
+    """Yield the types that a union allows, each with its bounds.
+
+    Examples
+    --------
+    >>> list(alternatives(PositiveInt | None))
+    [(<class 'int'>, ('> 0',)), (<class 'NoneType'>, ())]
+    """
+    if get_origin(hint) is Annotated:
+        inner, *own = get_args(hint)
+        yield from alternatives(inner, (*bounds, *(bound for bound in own if isinstance(bound, str))))
+    elif get_origin(hint) in (Union, UnionType):
+        for option in get_args(hint):
+            yield from alternatives(option, bounds)
+    else:
+        yield NoneType if hint is None else hint, bounds
+
+
+def item_hints(kind, n_items: int) -> list | None:
+    """Return the annotation of each of the items that a list or tuple has; None where it has another length."""
+    hints = get_args(kind) or (object, ...)
+    if hints[1:] == (...,) or get_origin(kind) is list:
+        return [hints[0]] * n_items
+    return list(hints) if len(hints) == n_items else None
+
+
+def _expected(kind, bounds, value, others):
+    """Return the same for one type of a union."""
+    if get_origin(kind) is Literal:
+        return "" if any(_same(value, choice) for choice in get_args(kind)) else _choice(get_args(kind))
+    if (get_origin(kind) or kind) in (tuple, list):
+        return _expected_list(kind, value)
+    if kind not in _TYPES:
+        return ""
+    name, types = _TYPES[kind]
+    if not isinstance(value, types) or (isinstance(value, bool) and kind is not bool):
+        return " ".join([name, " and ".join(bounds)]).rstrip() if kind in (int, float) else name
+    return _expected_number(kind, bounds, value, others) if kind in (int, float) else ""
+
+
+def _expected_number(kind, bounds, value, others):
+    if kind is float and not _is_finite(value):
+        return f"a finite number {' and '.join(bounds)}".rstrip()
+    if kind is int and not -(2**63) <= value < 2**63:
+        return "an integer of 64 bits"
+    return " and ".join(filter(None, (_failed(bound, value, others) for bound in bounds)))
+
+
+def _is_finite(value):
+    try:
+        return isfinite(value)
+    except OverflowError:  # a whole number too large for a float
+        return False
+
+
+def _expected_list(kind, value):
+    if not isinstance(value, list | tuple):
+        return "a list"
+    hints = item_hints(kind, len(value))
+    if hints is None:
+        return f"a list of {len(get_args(kind))}"
+    texts = [expected(hint, item) for hint, item in zip(hints, value, strict=True)]
+    return next((f"a list, each {text}" for text in texts if text), "")
+
+
+def _failed(bound, value, others):
+    """Return a bound in words where a number does not keep it, else nothing."""
+    if interval := re.fullmatch(r"in ([\[(])(\S+), (\S+)([\])])", bound):
+        opens, low, high, closes = interval.groups()
+        above = _SIGNS[">=" if opens == "[" else ">"](value, float(low))
+        return "" if above and _SIGNS["<=" if closes == "]" else "<"](value, float(high)) else bound
+    comparison = re.fullmatch(r"([<>]=?) (\S+)", bound)
+    if not comparison:
+        raise ValueError(f"got the bound {bound!r}, expected '> 0', '<= another_parameter' or 'in [0, 1)', for example")
+    sign, limit = comparison.groups()
+    if limit.isidentifier():
+        limit, bound = others.get(limit), f"{bound}={others.get(limit)!r}"
+        if expected(float, limit):
+            return ""  # it is missing or has a fault of its own
+    return "" if _SIGNS[sign](value, float(limit)) else bound
+
+
+def _same(value, choice):
+    return isinstance(value, type(choice)) and isinstance(value, bool) == isinstance(choice, bool) and value == choice
+
+
+def _choice(values):
+    *first, last = map(repr, values)
+    return f"{', '.join(first)} or {last}" if first else last

@@ -1,0 +1,172 @@
+"""What each method and autoencoder trains with on each data set: what a configuration says of it, in order.
+
+A parameter's value is, from the weakest on: the default of `DeepClustering`, that of ``training``, what the method's
+class states, the method's entry, the entry's ``per_dataset``.
+"""
+
+from collections.abc import Iterable
+from dataclasses import MISSING
+from functools import cache
+from types import NoneType
+from typing import Any, get_args
+
+from deepkm.study.classes import METHOD
+from deepkm.study.parameters import Field, fields_of
+from deepkm.study.reading import check_known, meant, read
+
+# Keys of a method's entry that are no parameters of its class.
+ENTRY_KEYS = {"color", "title", "estimator", "autoencoder", "per_dataset"}
+# Where the parameters are set that no entry of a method sets.
+SET_ELSEWHERE = {
+    **dict.fromkeys(("hidden_widths", "n_latent"), "the entry of its autoencoder"),
+    **dict.fromkeys(("precision", "pretraining_epochs"), "the entry of its autoencoder, or in `training`"),
+    "pretraining_batch_size": "the entry of its autoencoder, as `batch_size`",
+    "pretraining_learning_rate": "the entry of its autoencoder, as `learning_rate`",
+    "n_clusters": "the entry of the data set",
+    "random_state": "study.seeds",
+    "device": "--resources gpu=...",
+}
+# Keys of an autoencoder's entry, by the parameter that they set.
+AUTOENCODER_KEYS = {
+    "autoencoder": "kind",
+    "hidden_widths": "hidden_widths",
+    "n_latent": "n_latent",
+    "pretraining_epochs": "pretraining_epochs",
+    "pretraining_batch_size": "batch_size",
+    "pretraining_learning_rate": "learning_rate",
+    "precision": "precision",
+}
+
+
+def read_settings(config: dict) -> dict:
+    """Return the configuration with all parameters of methods and autoencoders read as their annotations mean them.
+
+    Raises
+    ------
+    ValueError
+        One line: the path of the first wrong value, what was got, what was expected.
+    """
+    fields = cache(fields_of)
+    base = {name: field.hint for name, field in fields(METHOD).items()}
+    config = {**config, "training": _read(config["training"], base, "training")}
+    hints = {key: base[name] for name, key in AUTOENCODER_KEYS.items()}
+    hints["kind"] = next(option for option in get_args(base["autoencoder"]) if option is not NoneType)
+    config["autoencoders"] = {
+        key: _read_entry(entry, hints, f"autoencoders.{key}") for key, entry in config["autoencoders"].items()
+    }
+    config["methods"] = {key: _read_method(key, entry, config, fields) for key, entry in config["methods"].items()}
+    for method in config["methods"]:
+        for dataset in config["study"]["datasets"]:
+            _check_together(config, dataset, method, fields)
+    return config
+
+
+def autoencoder_parameters(config: dict, dataset: str, key: str) -> dict[str, Any]:
+    """Return what an autoencoder is built and pretrained with, by the names of a method's parameters."""
+    values = _autoencoder_defaults() | config["training"] | config["autoencoders"][key]
+    values |= values.pop("per_dataset", {}).get(dataset, {})
+    values["n_latent"] = values["n_latent"] or config["datasets"][dataset]["n_clusters"]
+    return {name: values[key] for name, key in AUTOENCODER_KEYS.items()}
+
+
+@cache
+def _autoencoder_defaults():
+    fields = fields_of(METHOD)
+    return {key: meant(fields[name].default, fields[name].hint) for name, key in AUTOENCODER_KEYS.items()}
+
+
+def method_parameters(config: dict, dataset: str, method: str, fields: dict[str, Field]) -> dict[str, Any]:
+    """Return the keywords of a method's class.
+
+    Parameters
+    ----------
+    config : dict
+        From `read_settings`.
+    dataset, method : str
+    fields : dict of str to Field
+        From `deepkm.study.parameters.fields_of`.
+    """
+    entry = config["methods"][method]
+    values = {name: meant(field.default, field.hint) for name, field in fields.items() if field.default is not MISSING}
+    given = {name: value for name, value in entry.items() if name not in ENTRY_KEYS}
+    given |= entry.get("per_dataset", {}).get(dataset, {})
+    for name, value in config["training"].items():
+        if name in given and given[name] is None:
+            given[name] = value
+        elif name != "pretraining_epochs" and not fields[name].stated:
+            values[name] = value
+    values |= given | {"n_clusters": config["datasets"][dataset]["n_clusters"], "autoencoder": None}
+    if entry["autoencoder"] is not None:
+        values |= autoencoder_parameters(config, dataset, entry["autoencoder"])
+    return {name: value for name, value in values.items() if name not in ("random_state", "device")}
+
+
+def _read(values: dict, hints: dict, path: str) -> dict:
+    return {name: read(value, hints[name], f"{path}.{name}") for name, value in values.items()}
+
+
+def _read_entry(entry: dict, hints: dict, path: str) -> dict:
+    """Read an entry's own values and those of its `per_dataset`."""
+    own = _read({name: value for name, value in entry.items() if name in hints}, hints, path)
+    own = {**entry, **own}
+    if "per_dataset" in entry:
+        own["per_dataset"] = {
+            dataset: _read(values, hints, f"{path}.per_dataset.{dataset}")
+            for dataset, values in entry["per_dataset"].items()
+        }
+    return own
+
+
+def _read_method(key, entry, config, fields):
+    path = f"methods.{key}"
+    try:
+        own = fields(entry["estimator"])
+    except ValueError as error:
+        raise ValueError(f"{path}.estimator: {error}") from None
+    hints = {name: field.hint for name, field in own.items() if name not in ENTRY_KEYS}
+    hints |= {name: hints[name] | None for name in config["training"]}  # null: that of `training`
+    _check_names(path, entry.keys() - ENTRY_KEYS, hints)
+    for dataset, values in entry.get("per_dataset", {}).items():
+        _check_names(f"{path}.per_dataset.{dataset}", values, hints)
+    entry = _read_entry(entry, hints, path)
+    return {**entry, "autoencoder": _autoencoder_of(path, entry, config, own)}
+
+
+def _check_names(path: str, names: Iterable[str], known: dict) -> None:
+    for name in sorted(names):
+        if name in SET_ELSEWHERE:
+            raise ValueError(
+                f"{path}.{name}: got a parameter that is set elsewhere, expected it in {SET_ELSEWHERE[name]}"
+            )
+        check_known(path, name, known.keys() - SET_ELSEWHERE.keys(), what="parameter")
+
+
+def _autoencoder_of(path: str, entry: dict, config: dict, fields: dict[str, Field]) -> str | None:
+    """Return the key of a method's autoencoder; where its entry names none, of one as its class states it, or None."""
+    if "autoencoder" in entry:
+        if entry["autoencoder"] is not None:
+            check_known(f"{path}.autoencoder", entry["autoencoder"], config["autoencoders"], what="autoencoder")
+        return entry["autoencoder"]
+    own = fields["autoencoder"], fields["pretraining_epochs"]
+    if own[0].default is None:
+        return None
+    for key, other in config["autoencoders"].items():
+        found = _autoencoder_defaults() | config["training"] | other
+        if own[0].default == found["kind"] and (not own[1].stated or own[1].default == found["pretraining_epochs"]):
+            return key
+    raise ValueError(
+        f"{path}: got no autoencoder, expected one of {', '.join(config['autoencoders'])}, or null to cluster the data "
+        "themselves; add it"
+    )
+
+
+def _check_together(config, dataset, method, fields):
+    """Raise a ValueError where a parameter has no value, or one that does not go with the others."""
+    entry = config["methods"][method]
+    own = fields(entry["estimator"])
+    values = method_parameters(config, dataset, method, own)
+    for name in sorted(own.keys() - SET_ELSEWHERE.keys() - values.keys()):
+        raise ValueError(f"methods.{method}: got no `{name}`, for which its class has no default; add it")
+    for name, value in values.items():
+        place = f"per_dataset.{dataset}." if name in entry.get("per_dataset", {}).get(dataset, {}) else ""
+        read(value, own[name].hint, f"methods.{method}.{place}{name}", values)

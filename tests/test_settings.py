@@ -1,0 +1,163 @@
+"""What trains with what: classes, `training` and entries; a user's own classes."""
+
+import re
+import sys
+from importlib import invalidate_caches
+from typing import Annotated
+
+import pytest
+
+from deepkm.methods.values import expected
+from deepkm.study.config import check_config
+from deepkm.study.parameters import fields_of
+from deepkm.study.settings import method_parameters
+
+METHOD = '''
+"""A user's method."""
+import dataclasses
+from dataclasses import dataclass
+from typing import Annotated, ClassVar, Literal as Word, Optional
+import deepkm.methods.base as base
+from deepkm.methods.dec import DEC
+from deepkm.methods.values import *
+
+WEIGHT = 0.25
+Percent = Annotated[float, ">= 0", "<= 100"]
+
+class Named:
+    """No dataclass, no method."""
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class Mine(Named, base.DeepClustering):
+    """Fields of all kinds."""
+    count: "int" = 3
+    share: Percent = 50
+    weight: base.NonNegative = WEIGHT
+    mode: Word["slow", "fast"] = "slow"
+    low: float = 0.0
+    high: Annotated[Optional[float], "> low"] = None
+    sizes: tuple[PositiveInt, ...] = (1, 2)
+    flags: ClassVar[int] = 3
+    anything: object = None
+
+@dataclasses.dataclass(kw_only=True, eq=False, repr=False)
+class Needy(Mine):
+    """One field without a default."""
+    needed: bool
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class MyDEC(DEC):
+    """States nothing but its weight."""
+    alpha: Positive = 2.0
+
+class Bare(DEC):
+    """No dataclass."""
+    alpha: Positive = 2.0
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class Computed(DEC):
+    """A default that is not written out."""
+    alpha: Positive = 1 / 3
+'''
+
+
+@pytest.fixture
+def mine(tmp_path, monkeypatch):
+    """A module of a user with methods, beside the study."""
+    (tmp_path / "mine.py").write_text(METHOD)
+    monkeypatch.syspath_prepend(tmp_path)
+    invalidate_caches()
+    yield "mine"
+    sys.modules.pop("mine", None)
+
+
+def parameters(config, method="dkm", dataset="digits"):
+    """Return what a method trains with."""
+    config = check_config(config)
+    return method_parameters(config, dataset, method, fields_of(config["methods"][method]["estimator"]))
+
+
+def test_a_class_states_then_training_fills_then_an_entry_overrides(config):
+    config["training"] |= {"epochs": 7, "learning_rate": 0.5, "batch_size": 9, "precision": "float32"}
+    config["methods"] |= {
+        "plain": {"estimator": "deepkm.methods.dec:DEC", "autoencoder": "mlp"},
+        "own": {"estimator": "deepkm.methods.dec:DEC", "autoencoder": "mlp", "learning_rate": 0.1, "epochs": None},
+        "given": {
+            "estimator": "deepkm.methods.dec:DEC",
+            "learning_rate": None,
+            "per_dataset": {"digits": {"tol": 0.2}},
+        },
+    }
+    names = ("optimizer", "learning_rate", "momentum", "n_init", "epochs", "batch_size", "tol", "precision")
+    found = {key: parameters(config, key) for key in ("plain", "own", "given")}
+    found = {key: [values[name] for name in names] for key, values in found.items()}
+    assert found["plain"] == ["sgd", 0.01, 0.9, 20, 7, 9, 0.001, "float32"]
+    assert found["own"] == ["sgd", 0.1, 0.9, 20, 7, 9, 0.001, "float32"]
+    assert found["given"] == ["sgd", 0.5, 0.9, 20, 7, 9, 0.2, "float32"]
+    assert parameters(config, "ct")["learning_rate"] == 0.5
+    assert [parameters(config, key)["epochs"] for key in ("km", "aekm", "aekm_long")] == [0, 0, 7]
+
+
+def test_an_entry_needs_nothing_but_its_class(config):
+    """The catalogue repeats no value: an entry without any trains as the catalogue's where no data set has its own."""
+    keys = {"km", "dcn", "dkm", "ct", "dec", "idec", "power_kmeans", "deep_power_kmeans", "soft_kmeans", "conv_dkm"}
+    for key in keys | {"soft_kmeans_free", "deepcluster"}:
+        config["methods"]["new"] = {"estimator": config["methods"][key]["estimator"]}
+        assert parameters(config, "new", "fashion_mnist") == parameters(config, key, "fashion_mnist"), key
+    config["autoencoders"] = {"mlp": {}, "mlp_untrained": {}, "conv_sigmoid": {}}  # all pretrained
+    del config["methods"]["deep_power_kmeans"]["autoencoder"]
+    with pytest.raises(ValueError, match=r"methods\.deep_power_kmeans: got no autoencoder, expected one of mlp, mlp_"):
+        check_config(config)
+
+
+def test_a_users_class_is_read_like_the_others(config, mine):
+    fields = fields_of(f"{mine}:Mine")
+    assert "flags" not in fields
+    assert fields["count"].hint is int
+    config["methods"]["mine"] = {"estimator": f"{mine}:Mine"}
+    defaults = {
+        "count": 3,
+        "share": 50.0,
+        "weight": 0.25,
+        "mode": "slow",
+        "high": None,
+        "sizes": [1, 2],
+        "anything": None,
+    }
+    found = parameters(config, "mine")
+    assert {name: found[name] for name in defaults} == defaults
+    assert type(found["share"]) is float
+    config["methods"]["mine"] |= {"share": "99.5", "weight": 1, "mode": "fast", "high": "0.5", "sizes": ["3"]}
+    found = parameters(config, "mine")
+    assert [found[name] for name in ("share", "weight", "mode", "high", "sizes")] == [99.5, 1.0, "fast", 0.5, [3]]
+    config["methods"]["mine"]["anything"] = "1e-3"  # nobody says what it is
+    assert parameters(config, "mine")["anything"] == 0.001
+    config["methods"]["mine"] = {"estimator": f"{mine}:MyDEC"}
+    assert [parameters(config, "mine")[name] for name in ("alpha", "learning_rate")] == [2.0, 0.01]
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        ({"share": 101}, "methods.mine.share: got 101, expected <= 100"),
+        ({"weight": -1}, "methods.mine.weight: got -1, expected >= 0"),
+        ({"mode": "quick"}, "methods.mine.mode: got 'quick', expected 'slow' or 'fast'"),
+        ({"high": 0.0}, "methods.mine.high: got 0.0, expected > low=0.0 or null"),
+        ({"count": "2.5"}, "methods.mine.count: got '2.5', expected an integer"),
+        ({"flags": 3}, "methods.mine: got unknown parameter 'flags'"),
+        ({"estimator": "mine:Needy"}, "methods.mine: got no `needed`, for which its class has no default; add it"),
+        ({"estimator": "mine:Needy", "needed": 3}, "methods.mine.needed: got 3, expected true or false"),
+        ({"estimator": "mine:Bare"}, "methods.mine.estimator: got the class Bare with fields (alpha), expected a data"),
+        ({"estimator": "mine:Computed"}, "got the default `1 / 3` of Computed.alpha, expected a plain value such as"),
+    ],
+)
+def test_a_users_class_is_held_to_what_it_says(config, mine, entry, message):
+    config["methods"]["mine"] = {"estimator": f"{mine}:Mine", **entry}
+    with pytest.raises(ValueError, match=re.escape(message)) as caught:
+        check_config(config)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_bound_in_no_known_form_is_said():
+    with pytest.raises(ValueError, match="got the bound 'positive', expected '> 0', '<= another_parameter' or"):
+        expected(Annotated[float, "positive"], 3.0)

@@ -1,0 +1,56 @@
+"""Methods that take images alone are refused other data, before anything runs where the shape is known."""
+
+import json
+import os
+
+import numpy as np
+import pytest
+from conftest import run_stage
+
+from deepkm.study.plan import Study
+
+
+@pytest.mark.parametrize(
+    ("dataset", "method", "got"),
+    [
+        ("rcv1", "conv_dkm", "n_features=2000 should be a square"),
+        ("rcv1", "deepcluster", "n_features=2000 should be a square"),
+        ("blobs", "conv_dkm", "n_features=16 should be at least 49"),
+        ("blobs", "ct", "n_features=16 should be at least 49"),
+        ("wide", "conv_dkm", "images of 8 x 32 should be square and grey"),
+        ("colour", "conv_dkm", "images of 16 x 16 x 3 should be square and grey"),
+    ],
+)
+def test_a_method_that_cannot_take_a_data_set_is_refused(config, dataset, method, got, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    np.savez("colour.npz", feature=np.zeros((20, 16, 16, 3), np.uint8))
+    np.savez("wide.npz", feature=np.zeros((20, 256), np.uint8))
+    config["datasets"] |= {
+        "colour": {"path": "colour.npz", "n_clusters": 2},
+        "wide": {"path": "wide.npz", "n_clusters": 2, "image_size": [8, 32]},
+    }
+    config["methods"]["ct"]["autoencoder"] = "conv"
+    config["study"] = {"datasets": ["digits", dataset], "methods": ["km", method], "seeds": [0]}
+    if dataset == "colour":  # nobody knows before the conversion
+        spec = json.dumps(Study(config).dataset_spec("colour"))
+        run_stage("dataset", "--spec", spec, *"--input colour.npz --output data/colour.npz".split(), "--meta", META)
+    message = rf"methods\.{method}: got the data set {dataset}, which it cannot take: {got}.*; leave one of the two out"
+    with pytest.raises(ValueError, match=message):
+        Study(config)
+    if dataset == "colour":  # other data lie there now
+        newer = os.stat("data/colour.npz").st_mtime + 5
+        os.utime("colour.npz", (newer, newer))
+        Study(config)
+
+
+META = "data/colour.meta.json"
+
+
+def test_images_that_only_look_square_in_a_row_are_refused_when_a_job_starts(config, tmp_path):
+    np.savez(tmp_path / "wide.npz", feature=np.zeros((20, 8, 32), np.float32), image_shape=[8, 32])
+    config["study"] = {"datasets": ["usps"], "methods": ["conv_dkm"], "seeds": [0]}
+    spec = json.dumps(Study(config).cluster_spec("usps", "conv_dkm", "seed0"))
+    files = ["--data", tmp_path / "wide.npz", "--output", tmp_path / "a.h5"]
+    done = run_stage("cluster", "--spec", spec, *files, check=False)
+    assert done.returncode == 2
+    assert "deepkm: error: images of 8 x 32 should be square and grey" in done.stdout
