@@ -1,5 +1,6 @@
 """Whatever stops a study, the same command goes on with it and ends with the same bits."""
 
+import errno
 import os
 import re
 import shutil
@@ -7,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from unittest import mock
 
 import psutil
 import pytest
@@ -24,6 +26,7 @@ from slow_study import (
 )
 
 from deepkm.files import sole_writer
+from deepkm.jobs.interruption import claim
 
 needs_root = pytest.mark.skipif(os.getuid() != 0, reason="only root can mount a small file system")
 
@@ -181,6 +184,20 @@ def test_two_snakemakes_in_one_folder(folder):
         assert "Traceback" not in second.stdout
         assert snakemake.wait(120) == 0, output(folder)
     assert assert_uninterrupted(folder, "slow") == 1
+
+
+def test_a_folder_is_claimed_by_whoever_makes_files_in_it(tmp_path, monkeypatch, capsys):
+    results, data, others = (tmp_path / name for name in ("results", "data", "results-of-others"))
+    claim([results, data], [results / "scores.csv"], tmp_path)
+    claim([results, data], [], tmp_path)  # partial makes no file that Snakemake knows
+    claim([others, data], [others / "scores.csv", data / "mine.npz"], tmp_path)
+    with pytest.raises(ValueError, match=r"another Snakemake that makes files in .*/results,"):
+        claim([results], [results / "tables" / "acc.md"], tmp_path)
+    with pytest.raises(ValueError, match=r"another Snakemake that makes files in .*/data,"):
+        claim([data], [data / "other.npz"], tmp_path)
+    monkeypatch.setattr("fcntl.flock", mock.Mock(side_effect=OSError(errno.ENOLCK, "no locks")))
+    claim([results], [results / "scores.csv"], tmp_path)
+    assert "this file system has no locks" in capsys.readouterr().out
 
 
 def test_out_of_memory(folder):

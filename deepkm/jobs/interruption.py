@@ -1,5 +1,6 @@
 """What lets a study stop at any moment and go on later: noted signals, and locks that die with their owner."""
 
+import fcntl
 import logging
 import os
 import signal
@@ -7,8 +8,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
-
-from filelock import BaseFileLock, FileLock, Timeout
+from typing import IO
 
 from deepkm.study.spec import digest
 
@@ -58,20 +58,20 @@ def claim(
     made = [Path(output).absolute() for output in outputs]
     for folder in map(Path, folders):
         if any(path.is_relative_to(folder.absolute()) for path in made):
-            lock = FileLock(Path(state, f"{digest(str(folder.absolute()))}.lock"))
+            lock = open(Path(state, f"{digest(str(folder.absolute()))}.lock"), "a")  # noqa: SIM115
             try:
-                lock.acquire(timeout=0)
-            except Timeout:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
                 raise ValueError(
                     f"Directory cannot be locked: got another Snakemake that makes files in {folder}, expected to be "
                     "alone; wait for it or stop it"
                 ) from None
-            except NotImplementedError:
+            except OSError:
                 print("this file system has no locks: do not start a study twice at the same time", flush=True)
-            _CLAIMS.append(lock)
+            _CLAIMS.append(lock)  # free again as soon as nothing holds the file open
 
 
-_CLAIMS: list[BaseFileLock] = []  # a lock is free again where its object is gone
+_CLAIMS: list[IO] = []
 
 
 class CalmEnd(logging.Filter):
