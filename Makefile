@@ -2,15 +2,17 @@
 # make test   all tests
 # make bench  speed beside peers and limits, into docs/PERFORMANCE.md; real data by BENCH="--mnist mnist.npz --usps usps.npz"
 # make bench-gpu   the same on a CUDA GPU, where there is one
-# All make .venv from envs/requirements.txt when it is missing or older.
+# All make .venv from envs/requirements.txt when it is missing or older. For another Python, PYTHON=python3.13 VENV=.venv-3.13;
+# for some tests, TESTS="tests/methods tests/test_spec.py -k alpha".
 
 PYTHON ?= python3
-BIN := .venv/bin
+VENV ?= .venv
+BIN := $(VENV)/bin
 GPUS ?= $(shell nvidia-smi -L 2>/dev/null | wc -l)
 
 .PHONY: run test lint bench bench-gpu clean
 
-run: .venv/ready
+run: $(VENV)/ready
 	$(BIN)/snakemake --cores all --resources gpu=$(GPUS) --quiet rules
 	@echo
 	@cat results/tables/acc.md
@@ -19,26 +21,27 @@ run: .venv/ready
 	@echo "Figures: results/figures"
 	@echo "All on one page, for your browser: results/report.html"
 
-test: .venv/ready
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+test: $(VENV)/ready
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(TESTS)
 
-lint: .venv/ready
+lint: $(VENV)/ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/mypy
 	$(BIN)/snakefmt --check Snakefile workflow
 	$(BIN)/snakemake --lint
 
-bench: .venv/ready
+bench: $(VENV)/ready
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r benchmarks/requirements.txt -c envs/requirements.txt
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks $(BENCH)
 
-bench-gpu: .venv/ready
+bench-gpu: $(VENV)/ready
 	$(BIN)/python -m benchmarks.gpu $(BENCH)
 
-.venv/ready: envs/requirements.txt
+$(VENV)/ready: envs/requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "got `$(PYTHON) --version`, expected Python 3.11 or newer; call make PYTHON=python3.12"; exit 1; }
-	$(PYTHON) -m venv .venv
+	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r envs/requirements.txt
 	touch $@
 

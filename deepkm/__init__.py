@@ -38,7 +38,7 @@ __all__ = [
 ]
 
 
-def __getattr__(name):
+def __getattr__(name: str) -> type:
     if name not in _METHODS:
         raise AttributeError(f"module 'deepkm' has no attribute {name!r}")
     from deepkm.methods.estimator import as_estimator  # noqa: PLC0415  it imports PyTorch and scikit-learn
@@ -46,5 +46,5 @@ def __getattr__(name):
     return as_estimator(getattr(import_module(f"deepkm.methods.{_METHODS[name]}"), name))
 
 
-def __dir__():
+def __dir__() -> list[str]:
     return [*globals(), *_METHODS]

@@ -12,11 +12,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 import yaml
 
 ROOT = Path(__file__).parents[1]
-torch.set_num_threads(1)
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before PyTorch is imported
 
 TINY_STUDY = {
     "study": {"datasets": ["blobs"], "methods": ["km", "dkm", "ct", "ct_no_reinit"], "seeds": [0, 1]},

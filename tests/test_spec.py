@@ -238,7 +238,7 @@ def test_ablations_are_found_by_their_parameters(config):
 
 def test_the_types_of_specs_say_what_is_in_them(config, tmp_path):
     config["datasets"] |= {"mine": {"path": str(tmp_path), "n_clusters": 2, "grey": True}}
-    config["study"]["datasets"] = ["blobs", "usps", "mine"]
+    config["study"] |= {"datasets": ["blobs", "usps", "mine"], "methods": ["km", "dkm"]}
     study = Study(config)
     made = {
         spec.DownloadSpec: [study.download_spec("usps", "usps.bz2")],

@@ -5,6 +5,7 @@ import os
 import socket
 from argparse import Namespace
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -32,10 +33,11 @@ def load_data(args: Namespace) -> Tensor | StreamedFeatures:
     return torch.from_numpy(x).to(args.device)
 
 
-def _check_images(path: str, spec: dict) -> None:
+def _check_images(path: str, spec: dict[str, Any]) -> None:
     """Raise a ValueError for images that the network cannot take, though it could their number of pixels."""
     kind, estimator = spec["parameters"].get("autoencoder"), spec.get("estimator")
-    least = smallest_side(kind, convolutional=not kind and bool(estimator) and flag_of(estimator, "convolutional"))
+    own = not kind and estimator is not None and flag_of(estimator, "convolutional")
+    least = smallest_side(kind, convolutional=own)
     if not least:
         return
     found = read_converted(path, optional=("image_shape", "feature_shape"))

@@ -1,7 +1,10 @@
 """The base of every method: hooks, and fields that are the method's whole configuration."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import Literal, get_type_hints
+from typing import Any, Literal, get_type_hints
+
+from torch import Tensor
 
 from deepkm.methods.values import (  # noqa: F401  methods import them from here
     AtLeastOne,
@@ -22,6 +25,7 @@ from deepkm.numerics.kmeans import draw_centers
 from deepkm.numerics.seeding import permutations
 from deepkm.training.loop import pretrain, train
 from deepkm.training.run import Run
+from deepkm.training.steps import Batch
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -88,49 +92,49 @@ class DeepClustering:
 
     # The five hooks; `deepkm.training.loop.train` says when each is called.
 
-    def init(self, z, run):
+    def init(self, z: Tensor, run: Run) -> None:
         """Start from the centers that `initial_centers` names."""
         how = {"seeds": run.seeds, "n_init": self.n_init, "stream": self.centers_stream}
         run.centers = draw_centers(self.initial_centers, z, self.n_clusters, **how)
 
-    def before_epoch(self, z, run):
+    def before_epoch(self, z: Tensor, run: Run) -> None:
         """Nothing."""
 
-    def loss(self, batch, run):
+    def loss(self, batch: Batch, run: Run) -> Tensor:
         """Return the reconstruction alone, (S,)."""
         return batch.reconstruction
 
-    def after_step(self, batch, run):
+    def after_step(self, batch: Batch, run: Run) -> None:
         """Nothing."""
 
-    def assign(self, z, run):
+    def assign(self, z: Tensor, run: Run) -> Tensor:
         """Return the nearest center of each sample, (S, N)."""
         return nearest(self.embed(z, run), run.centers)
 
-    def order(self, n_samples, run):
+    def order(self, n_samples: int, run: Run) -> Tensor:
         """Return the samples of the next epoch, (S, M): each once, shuffled."""
         return permutations(run.seeds, n_samples, stream="batches", epoch=run.epoch)
 
     # What snapshots and estimators read; training does not.
 
-    def assign_new(self, z, run):
+    def assign_new(self, z: Tensor, run: Run) -> Tensor:
         """Return the center of each sample that was not trained on, (S, N)."""
         return self.assign(z, run)
 
-    def embed(self, z, run):
+    def embed(self, z: Tensor, run: Run) -> Tensor:
         """Return where the centers lie, (S, N, D): the code itself."""
         return z
 
-    def membership(self, z, index, run):
+    def membership(self, z: Tensor, index: Tensor, run: Run) -> Tensor | None:
         """Return the soft memberships (S, M, K) of the samples `index` (M,) with codes z (S, M, D); None: hard ones."""
 
-    def decode_centers(self, run):
+    def decode_centers(self, run: Run) -> Tensor | None:
         """Return the reconstructed centers, (S, K, F); None where the centers are no codes."""
         return run.autoencoder.decode(run.centers)
 
     # How an estimator and the pipeline train.
 
-    def train_runs(self, x, *, seeds):
+    def train_runs(self, x: Tensor, *, seeds: Sequence[int]) -> Run:
         """Pretrain and train S = len(seeds) runs side by side on x (N, F); return them as one `Run`."""
         run = self.start(x, seeds=seeds)
         for _ in pretrain(x, run, **self.pretraining()):
@@ -140,7 +144,7 @@ class DeepClustering:
             pass
         return run
 
-    def start(self, x, *, seeds):
+    def start(self, x: Tensor, *, seeds: Sequence[int]) -> Run:
         """Return a fresh run of S = len(seeds) autoencoders for x (N, F), on its device and in its type."""
         autoencoder = build_autoencoder(
             self.autoencoder,
@@ -152,11 +156,11 @@ class DeepClustering:
         )
         return Run(seeds, autoencoder.to(x))
 
-    def optimizer_options(self):
+    def optimizer_options(self) -> dict[str, Any]:
         """Return the keywords of `deepkm.training.loop.make_optimizer`."""
         return {"name": self.optimizer, "learning_rate": self.learning_rate, "momentum": self.momentum}
 
-    def pretraining(self):
+    def pretraining(self) -> dict[str, Any]:
         """Return the keywords of `deepkm.training.loop.pretrain`; no epochs without an autoencoder."""
         return {
             "epochs": self.pretraining_epochs if self.autoencoder else 0,
@@ -164,7 +168,7 @@ class DeepClustering:
             "learning_rate": self.pretraining_learning_rate,
         }
 
-    def check_parameters(self):
+    def check_parameters(self) -> None:
         """Raise a ValueError that names the first parameter that is not what its field's annotation asks for."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         hints = get_type_hints(type(self), include_extras=True)

@@ -2,12 +2,15 @@
 
 from functools import cache
 from numbers import Integral
+from typing import Any, Self
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, ClusterMixin, TransformerMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
+from torch import Tensor
 
 from deepkm.datasets.features import check_magnitude
 from deepkm.training.loop import check_enough_samples, final_labels
@@ -58,11 +61,11 @@ class Estimator(TransformerMixin, ClusterMixin, BaseEstimator):
         F.
     """
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple:
         """Let pickle find the method's class: the estimator's own stands under no name in a user's module."""
         return _unpickled, (self._method,), self.__getstate__()
 
-    def fit(self, X, y=None):
+    def fit(self, X: ArrayLike, y: object = None) -> Self:
         """Pretrain, train and label.
 
         Parameters
@@ -81,10 +84,10 @@ class Estimator(TransformerMixin, ClusterMixin, BaseEstimator):
             When a parameter or `X` is not as documented, or training diverges.
         """
         self.check_parameters()
-        X = validate_data(self, X, dtype=[np.float64, np.float32], order="C")
-        check_enough_samples(len(X), self.n_clusters)
-        check_magnitude(np.abs(X).max(), X.shape[1], X.dtype, name="X")
-        x = torch.tensor(X, device=self._device())
+        array: np.ndarray = validate_data(self, X, dtype=[np.float64, np.float32], order="C")
+        check_enough_samples(len(array), self.n_clusters)
+        check_magnitude(np.abs(array).max(), array.shape[1], array.dtype, name="X")
+        x = torch.tensor(array, device=self._device())
         if isinstance(self.random_state, Integral):
             seed = self.random_state
         else:
@@ -102,32 +105,32 @@ class Estimator(TransformerMixin, ClusterMixin, BaseEstimator):
         self.n_iter_ = int(stopped.argmax()) + 1 if stopped.any() else run.epoch
         return self
 
-    def predict(self, X):
+    def predict(self, X: ArrayLike) -> np.ndarray:
         """Return the label of each sample of `X`, (n_samples,)."""
         z = self._encode(X)
         with torch.no_grad():
             return self.assign_new(z, self._run)[0].numpy(force=True).astype(np.int32)
 
-    def transform(self, X):
+    def transform(self, X: ArrayLike) -> np.ndarray:
         """Return the code of each sample of `X`, (n_samples, n_latent)."""
         return self.embed(self._encode(X), self._run)[0].numpy(force=True)
 
-    def _encode(self, X):
+    def _encode(self, X: ArrayLike) -> Tensor:
         check_is_fitted(self)
-        X = validate_data(self, X, dtype=self.cluster_centers_.dtype, order="C", reset=False)
-        check_magnitude(np.abs(X).max(), X.shape[1], X.dtype, name="X")
-        return self._run.encode(torch.tensor(X, device=self._run.centers.device))
+        array: np.ndarray = validate_data(self, X, dtype=self.cluster_centers_.dtype, order="C", reset=False)
+        check_magnitude(np.abs(array).max(), array.shape[1], array.dtype, name="X")
+        return self._run.encode(torch.tensor(array, device=self._run.centers.device))
 
-    def _rates(self):
+    def _rates(self) -> str:
         rates = [f"learning_rate={self.learning_rate}"]
         if self.autoencoder and self.pretraining_epochs:
             rates.append(f"pretraining_learning_rate={self.pretraining_learning_rate}")
         return " or ".join(rates)
 
-    def _device(self):
+    def _device(self) -> str:
         return self.device or ("cuda" if torch.cuda.is_available() else "cpu")
 
 
-def _unpickled(method):
-    estimator = as_estimator(method)
+def _unpickled(method: type) -> object:
+    estimator: Any = as_estimator(method)
     return estimator.__new__(estimator)

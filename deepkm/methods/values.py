@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from math import isfinite
 from numbers import Integral, Real
 from types import NoneType, UnionType
-from typing import Annotated, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import numpy as np
 
@@ -34,7 +34,7 @@ _TYPES = {
 }
 
 
-def expected(hint, value: object, others: dict | None = None) -> str:
+def expected(hint: Any, value: object, others: dict | None = None) -> str:
     """Return what an annotation asks for in place of a value, in words; empty where the value will do.
 
     Parameters
@@ -66,7 +66,7 @@ def expected(hint, value: object, others: dict | None = None) -> str:
     return "" if "" in texts else " or ".join(dict.fromkeys(texts))
 
 
-def alternatives(hint, bounds: tuple[str, ...] = ()) -> Iterator[tuple[object, tuple]]:
+def alternatives(hint: Any, bounds: tuple[str, ...] = ()) -> Iterator[tuple[Any, tuple[str, ...]]]:
     """Yield the types that a union allows, each with its bounds.
 
     Examples
@@ -84,7 +84,7 @@ def alternatives(hint, bounds: tuple[str, ...] = ()) -> Iterator[tuple[object, t
         yield NoneType if hint is None else hint, bounds
 
 
-def item_hints(kind, n_items: int) -> list | None:
+def item_hints(kind: Any, n_items: int) -> list | None:
     """Return the annotation of each of the items that a list or tuple has; None where it has another length."""
     hints = get_args(kind) or (object, ...)
     if hints[1:] == (...,) or get_origin(kind) is list:
@@ -92,7 +92,7 @@ def item_hints(kind, n_items: int) -> list | None:
     return list(hints) if len(hints) == n_items else None
 
 
-def _expected(kind, bounds, value, others):
+def _expected(kind: Any, bounds: tuple[str, ...], value: Any, others: dict) -> str:
     """Return the same for one type of a union."""
     if get_origin(kind) is Literal:
         return "" if any(_same(value, choice) for choice in get_args(kind)) else _choice(get_args(kind))
@@ -106,7 +106,7 @@ def _expected(kind, bounds, value, others):
     return _expected_number(kind, bounds, value, others) if kind in (int, float) else ""
 
 
-def _expected_number(kind, bounds, value, others):
+def _expected_number(kind: type, bounds: tuple[str, ...], value: Any, others: dict) -> str:
     if kind is float and not _is_finite(value):
         return f"a finite number {' and '.join(bounds)}".rstrip()
     if kind is int and not -(2**63) <= value < 2**63:
@@ -114,14 +114,14 @@ def _expected_number(kind, bounds, value, others):
     return " and ".join(filter(None, (_failed(bound, value, others) for bound in bounds)))
 
 
-def _is_finite(value):
+def _is_finite(value: Any) -> bool:
     try:
         return isfinite(value)
     except OverflowError:  # a whole number too large for a float
         return False
 
 
-def _expected_list(kind, value):
+def _expected_list(kind: Any, value: object) -> str:
     if not isinstance(value, list | tuple):
         return "a list"
     hints = item_hints(kind, len(value))
@@ -131,7 +131,7 @@ def _expected_list(kind, value):
     return next((f"a list, each {text}" for text in texts if text), "")
 
 
-def _failed(bound, value, others):
+def _failed(bound: str, value: Any, others: dict) -> str:
     """Return a bound in words where a number does not keep it, else nothing."""
     if interval := re.fullmatch(r"in ([\[(])(\S+), (\S+)([\])])", bound):
         opens, low, high, closes = interval.groups()
@@ -148,10 +148,10 @@ def _failed(bound, value, others):
     return "" if _SIGNS[sign](value, float(limit)) else bound
 
 
-def _same(value, choice):
+def _same(value: object, choice: object) -> bool:
     return isinstance(value, type(choice)) and isinstance(value, bool) == isinstance(choice, bool) and value == choice
 
 
-def _choice(values):
+def _choice(values: tuple) -> str:
     *first, last = map(repr, values)
     return f"{', '.join(first)} or {last}" if first else last

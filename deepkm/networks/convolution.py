@@ -31,7 +31,7 @@ class ConvAutoencoder(nn.Module):
     def __init__(self, *, n_runs: int, n_features: int, n_latent: int, bounded: bool = False):
         super().__init__()
         self.n_runs = n_runs
-        sides = [image_side(n_features, least=smallest_side("conv", convolutional=False))]
+        sides = [image_side(n_features, least=smallest_side("conv", convolutional=False) or 1)]
         strides = []
         for _ in CHANNELS[1:]:
             strides.append(2 if sides[-1] >= HALVED_FROM else 1)

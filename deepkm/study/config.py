@@ -4,7 +4,7 @@ from dataclasses import fields
 from functools import reduce
 from operator import or_
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import yaml
 
@@ -72,7 +72,7 @@ def _check_dataset(key: str, entry: dict) -> None:
         raise ValueError(f"datasets.{key}.{name}: got a key that `source: {source}` does not use{hint} remove it")
 
 
-def _describe(error) -> str:
+def _describe(error: Any) -> str:
     """Turn a schema error into one line."""
     path = ".".join(str(part) for part in error.absolute_path) or "configuration"
     if error.validator == "additionalProperties":
@@ -91,7 +91,7 @@ def _describe(error) -> str:
     return f"{path}: got {shown(error.instance)}, expected {expected}"
 
 
-def _read(value, schema: dict, definitions: dict, path: str = ""):
+def _read(value: object, schema: dict, definitions: dict, path: str = "") -> Any:
     """Return a part of the configuration with its values read as the schema says; what it says no type of stays."""
     schema = definitions[schema["$ref"].rpartition("/")[2]] if "$ref" in schema else schema
     if isinstance(value, dict):
@@ -109,7 +109,7 @@ def _read(value, schema: dict, definitions: dict, path: str = ""):
     kinds = [TYPES[name] for name in ([names] if isinstance(names, str) else names) if name in TYPES]
     if not kinds:
         return value
-    hint = reduce(or_, kinds)
+    hint: Any = reduce(or_, kinds)
     for name in BOUNDS.keys() & schema.keys():
         hint = Annotated[hint, f"{BOUNDS[name]} {schema[name]}"]
     return read(value, hint, path)

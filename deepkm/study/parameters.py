@@ -8,11 +8,12 @@ import typing
 from contextlib import suppress
 from dataclasses import MISSING, dataclass
 from functools import cache
+from typing import Any
 
 from deepkm.study.classes import METHOD, definition_of, lineage
 from deepkm.study.modules import dotted
 
-_KNOWN = {kind.__name__: kind for kind in (bool, int, float, str, tuple, list)}
+_KNOWN: dict[str, Any] = {kind.__name__: kind for kind in (bool, int, float, str, tuple, list)}
 _KNOWN |= {name: getattr(typing, name) for name in ("Annotated", "ClassVar", "Literal", "Optional", "Union")}
 
 
@@ -30,7 +31,7 @@ class Field:
         Whether the method itself states it, in its own class or a base of that, and not `DeepClustering` alone.
     """
 
-    hint: object
+    hint: Any
     default: object
     stated: bool
 
@@ -53,7 +54,7 @@ def fields_of(estimator: str) -> dict[str, Field]:
     >>> fields_of("deepkm.methods.dkm:DKM")["alpha"]
     Field(hint=typing.Annotated[float, '> 0'], default=1000.0, stated=True)
     """
-    found = {}
+    found: dict[str, Field] = {}
     for module, definition in lineage(estimator):
         # What lies in the package stays as it is while a process lives.
         read = _package_fields if module.startswith("deepkm.") else _fields_in
@@ -61,9 +62,9 @@ def fields_of(estimator: str) -> dict[str, Field]:
     return found
 
 
-def _fields_in(module, definition):
+def _fields_in(module: str, definition: ast.ClassDef) -> dict[str, Field]:
     """Return the fields that one class states."""
-    nodes = {node.target.id: node for node in definition.body if isinstance(node, ast.AnnAssign)}
+    nodes = {dotted(node.target): node for node in definition.body if isinstance(node, ast.AnnAssign)}
     hints = {name: annotation(node.annotation, module, definition) for name, node in nodes.items()}
     hints = {name: hint for name, hint in hints.items() if hint is not typing.ClassVar}
     if hints and not _is_dataclass(definition):
@@ -111,7 +112,7 @@ def docstring_of(estimator: str) -> str:
         return ""
 
 
-def annotation(node: ast.expr, module: str, above: ast.stmt | None = None):
+def annotation(node: ast.expr, module: str, above: ast.stmt | None = None) -> Any:
     """Return what an annotation in a module means above a statement; ``object`` for what no check knows.
 
     Examples
@@ -135,11 +136,11 @@ def annotation(node: ast.expr, module: str, above: ast.stmt | None = None):
     return object
 
 
-def _subscripted(generic, node, module, above):
+def _subscripted(generic: Any, node: ast.expr, module: str, above: ast.stmt | None) -> Any:
     """Return ``generic[node]``."""
     nodes = node.elts if isinstance(node, ast.Tuple) else [node]
     if generic is typing.Literal and all(isinstance(part, ast.Constant) for part in nodes):
-        return typing.Literal[tuple(part.value for part in nodes)]
+        return typing.Literal[tuple(ast.literal_eval(part) for part in nodes)]
     if generic is typing.Annotated:
         return typing.Annotated[(annotation(nodes[0], module, above), *map(_bound, nodes[1:]))]
     if generic in (typing.Optional, typing.Union, tuple, list):
@@ -148,12 +149,12 @@ def _subscripted(generic, node, module, above):
     return generic if generic is typing.ClassVar else object
 
 
-def _bound(node):
+def _bound(node: ast.expr) -> object:
     """Return the text of a bound; what else stands beside a type is nothing that a check knows."""
     return node.value if isinstance(node, ast.Constant) else object
 
 
-def _named(name, module, above):
+def _named(name: str, module: str, above: ast.stmt | None) -> Any:
     """Return what a name means: a type of Python's or of `typing`, or what an assignment calls so."""
     if known := _KNOWN.get(name.removeprefix("typing.")):
         return known
@@ -165,18 +166,19 @@ def _named(name, module, above):
     return object
 
 
-def _is_dataclass(definition):
+def _is_dataclass(definition: ast.ClassDef) -> bool:
     decorators = [node.func if isinstance(node, ast.Call) else node for node in definition.decorator_list]
     return "dataclass" in [dotted(node).rpartition(".")[2] for node in decorators]
 
 
-def _default(node, module, name):
+def _default(node: ast.AnnAssign, module: str, name: str) -> object:
     """Return the default of a field."""
     if node.value is None:
         return MISSING
-    value, definition = node.value, definition_of(module, dotted(node.value))
-    if definition and isinstance(definition[1], ast.Assign | ast.AnnAssign):  # a constant
-        value = definition[1].value
+    value = node.value
+    match definition_of(module, dotted(value)):
+        case _, (ast.Assign(value=ast.expr() as constant) | ast.AnnAssign(value=ast.expr() as constant)):
+            value = constant
     try:
         return ast.literal_eval(value)
     except (ValueError, TypeError):

@@ -15,6 +15,7 @@ from deepkm.datasets.catalogue import conversion_of, load_catalogue, raw_file_of
 from deepkm.datasets.images import image_files
 from deepkm.datasets.unreadable import check_regular
 from deepkm.study import paths
+from deepkm.study import spec as specs
 from deepkm.study.config import check_config
 from deepkm.study.options import check_size
 from deepkm.study.parameters import fields_of
@@ -22,23 +23,6 @@ from deepkm.study.paths import stack_name
 from deepkm.study.settings import autoencoder_parameters, method_parameters
 from deepkm.study.shapes import check_shapes
 from deepkm.study.source_code import files_digest, source_digest
-from deepkm.study.spec import (
-    AboutSpec,
-    AutoencoderSpec,
-    ClusterSpec,
-    DatasetSpec,
-    DescribeSpec,
-    DownloadSpec,
-    FeaturesSpec,
-    FiguresSpec,
-    JobsSpec,
-    OriginSpec,
-    PageSpec,
-    ReportSpec,
-    ScoreSpec,
-    StatisticsSpec,
-    digest,
-)
 
 TEMPLATES = Path(__file__).parents[1] / "report" / "page" / "templates"  # of the page
 # Of the sources beside the catalogue's.
@@ -109,7 +93,7 @@ class Study:
         """The folder or URL that downloads try first; empty without one. No part of a spec."""
         return os.path.expanduser(self.config.get("data_mirror") or "")
 
-    def download_spec(self, source: str, file: str) -> DownloadSpec:
+    def download_spec(self, source: str, file: str) -> specs.DownloadSpec:
         """Return the spec of a download: what must arrive, not where it comes from."""
         return {"source": source, "file": file, "checksum": load_catalogue()[source]["files"][file]["checksum"]}
 
@@ -121,7 +105,7 @@ class Study:
         """Return how a data set's features are scaled."""
         return self.config["datasets"][dataset].get("scaling", "none")
 
-    def dataset_spec(self, dataset: str) -> DatasetSpec:
+    def dataset_spec(self, dataset: str) -> specs.DatasetSpec:
         """Return the spec of a conversion. The path is no part of it: its content is what counts."""
         entry = self.config["datasets"][dataset]
         source, path = entry.get("source", "file"), entry.get("path")
@@ -135,13 +119,13 @@ class Study:
             options["conversion"] = conversion_of(source, checked=not path)
             modules.append(options["conversion"]["converter"].partition(":")[0])
         spec = {"name": dataset, "source": source, **options, "source_digest": self._source_digest(*modules)}
-        return cast(DatasetSpec, spec)
+        return cast(specs.DatasetSpec, spec)
 
-    def describe_spec(self) -> DescribeSpec:
+    def describe_spec(self) -> specs.DescribeSpec:
         """Return what a table says of the study's data sets."""
         return {"datasets": [self._about(key) for key in self.datasets]}
 
-    def autoencoder_spec(self, dataset: str, autoencoder: str, stack: str) -> AutoencoderSpec:
+    def autoencoder_spec(self, dataset: str, autoencoder: str, stack: str) -> specs.AutoencoderSpec:
         """Return the spec of a pretraining, shared by all methods that name this autoencoder."""
         return {
             "autoencoder": autoencoder,
@@ -151,7 +135,7 @@ class Study:
             "source_digest": self._source_digest("deepkm.training.loop", "deepkm.datasets.features"),
         }
 
-    def cluster_spec(self, dataset: str, method: str, stack: str) -> ClusterSpec:
+    def cluster_spec(self, dataset: str, method: str, stack: str) -> specs.ClusterSpec:
         """Return the spec of a clustering: S = len(seeds) runs of one method."""
         entry = self.config["methods"][method]
         parameters = self._parameters(dataset, method)
@@ -174,25 +158,25 @@ class Study:
         """Return what decides whether the study is another one: equal values written otherwise give the same."""
         stack = next(iter(self.stacks))
         made = [self.cluster_spec(dataset, method, stack) for dataset in self.datasets for method in self.methods]
-        specs = [self.figures_spec(), *map(self.dataset_spec, self.datasets), *made]
-        return digest([{key: value for key, value in spec.items() if key != "source_digest"} for spec in specs])
+        parts = [self.figures_spec(), *map(self.dataset_spec, self.datasets), *made]
+        return specs.digest([{key: value for key, value in part.items() if key != "source_digest"} for part in parts])
 
-    def training_jobs(self) -> JobsSpec:
+    def training_jobs(self) -> specs.JobsSpec:
         """Return which results the study is made of: data sets, methods with their autoencoders, seeds by stack."""
         methods = [[method, self.autoencoder_of(method)] for method in self.methods]
         return {"datasets": self.datasets, "methods": methods, "stacks": self.stacks}
 
-    def score_spec(self) -> ScoreSpec:
+    def score_spec(self) -> specs.ScoreSpec:
         """Return the spec of scoring: it depends on its input files and on the metrics alone."""
         digest = self._source_digest("deepkm.numerics.metrics", "deepkm.stages.score")
         return {**self.training_jobs(), "source_digest": digest}
 
-    def statistics_spec(self) -> StatisticsSpec:
+    def statistics_spec(self) -> specs.StatisticsSpec:
         """Return the spec of the tests between methods, in the study's order; titles do not matter."""
         digest = self._source_digest("deepkm.stages.statistics")
         return {"datasets": self.datasets, "methods": self.methods, "source_digest": digest}
 
-    def report_spec(self, stage: str) -> ReportSpec:
+    def report_spec(self, stage: str) -> specs.ReportSpec:
         """Return the spec of a stage that shows results: what is shown, in which order, under which names."""
         return {
             "datasets": [[key, self.config["datasets"][key].get("title", key)] for key in self.datasets],
@@ -203,7 +187,7 @@ class Study:
             "source_digest": self._source_digest(f"deepkm.stages.{stage}"),
         }
 
-    def figures_spec(self) -> FiguresSpec:
+    def figures_spec(self) -> specs.FiguresSpec:
         """Return the spec of the figures: beside what is shown, what is read and how the data were scaled."""
         about = {key: self._features(key) for key in self.datasets}
         panels, jobs = self.config["panels"], self.training_jobs()
@@ -215,7 +199,7 @@ class Study:
             "jobs": jobs,
         }
 
-    def page_spec(self) -> PageSpec:
+    def page_spec(self) -> specs.PageSpec:
         """Return the spec of the page: beside what is shown, how many seeds there should be, and the page's design."""
         seeds = [seed for stack in self.stacks.values() for seed in stack]
         design = files_digest(TEMPLATES)
@@ -243,7 +227,7 @@ class Study:
         entries = {method: self.config["methods"][method] for method in self.methods}
         return {method: entry["color"] for method, entry in entries.items() if "color" in entry}
 
-    def _about(self, dataset: str) -> AboutSpec:
+    def _about(self, dataset: str) -> specs.AboutSpec:
         entry = self.config["datasets"][dataset]
         source = entry.get("source", "file")
         licence = BUNDLED_LICENCES.get(source) or load_catalogue().get(source, {}).get("licence", "-")
@@ -254,14 +238,14 @@ class Study:
             "licence": licence,
         }
 
-    def _origin(self, dataset: str) -> OriginSpec:
+    def _origin(self, dataset: str) -> specs.OriginSpec:
         """Return the source whose published figures a data set may be held against, and how it departs from it."""
         entry = self.config["datasets"][dataset]
         departs = [f"first {entry['first']} samples"] if "first" in entry else []
         departs += ["from a file of one's own"] if "path" in entry else []
         return {"source": entry.get("source", "file"), "departs": "; ".join(departs)}
 
-    def _features(self, dataset: str) -> FeaturesSpec:
+    def _features(self, dataset: str) -> specs.FeaturesSpec:
         n_clusters = self.config["datasets"][dataset]["n_clusters"]
         return {"name": dataset, "n_clusters": n_clusters, "scaling": self.scaling_of(dataset)}
 

@@ -17,7 +17,7 @@ _EXACT = 2.0**53  # beyond it, floats are no counts
 _ORDER = (NoneType, bool, int, float)
 
 
-def read(value: object, hint, path: str, others: dict | None = None) -> Any:
+def read(value: object, hint: Any, path: str, others: dict | None = None) -> Any:
     """Return a value as its annotation means it, or raise a ValueError that names its path.
 
     Parameters
@@ -47,7 +47,7 @@ def read(value: object, hint, path: str, others: dict | None = None) -> Any:
     return found
 
 
-def meant(value: object, hint) -> Any:
+def meant(value: object, hint: Any) -> Any:
     """Return what a value stands for where one of the types of `hint` says so, else the value."""
     kinds = [kind for kind, _ in alternatives(hint)]
     if isinstance(value, list | tuple):
@@ -82,11 +82,11 @@ def suggested(name: str, known: Iterable[str]) -> str:
     return f"{close[0]!r}?" if close else f"one of {', '.join(sorted(known))}"
 
 
-def _yaml(word):
+def _yaml(word: str) -> str:
     return {"None": "null", "True": "true", "False": "false"}[word]
 
 
-def _readings(value, kind) -> Iterator:
+def _readings(value: object, kind: Any) -> Iterator:
     """Yield what a value is as `kind`; nothing where it cannot be that."""
     text = value.strip() if isinstance(value, str) else None
     if kind is NoneType and (value is None or (text is not None and text.lower() in _NULL)):
@@ -104,10 +104,10 @@ def _readings(value, kind) -> Iterator:
     elif kind is object and text is not None:  # nobody says what it is: as YAML would
         yield from _readings(value, int)
         yield from _readings(value, float)
-        yield from {"true": [True], "false": [False], "null": [None]}.get(text, [])
+        yield from {"true": (True,), "false": (False,), "null": (None,)}.get(text, ())
 
 
-def _number(value):
+def _number(value: object) -> int | float | None:
     """Return the number that a value is or that its text means, else None: True is none."""
     if isinstance(value, str) and re.search(r"\d", value):
         for kind in (int, float):

@@ -4,7 +4,7 @@ A parameter's value is, from the weakest on: the default of `DeepClustering`, th
 class states, the method's entry, the entry's ``per_dataset``.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import MISSING
 from functools import cache
 from types import NoneType
@@ -13,6 +13,8 @@ from typing import Any, get_args
 from deepkm.study.classes import METHOD
 from deepkm.study.parameters import Field, fields_of
 from deepkm.study.reading import check_known, meant, read
+
+Fields = Callable[[str], dict[str, Field]]
 
 # Keys of a method's entry that are no parameters of its class.
 ENTRY_KEYS = {"color", "title", "estimator", "autoencoder", "per_dataset"}
@@ -70,7 +72,7 @@ def autoencoder_parameters(config: dict, dataset: str, key: str) -> dict[str, An
 
 
 @cache
-def _autoencoder_defaults():
+def _autoencoder_defaults() -> dict[str, Any]:
     fields = fields_of(METHOD)
     return {key: meant(fields[name].default, fields[name].hint) for name, key in AUTOENCODER_KEYS.items()}
 
@@ -117,7 +119,7 @@ def _read_entry(entry: dict, hints: dict, path: str) -> dict:
     return own
 
 
-def _read_method(key, entry, config, fields):
+def _read_method(key: str, entry: dict, config: dict, fields: Fields) -> dict:
     path = f"methods.{key}"
     try:
         own = fields(entry["estimator"])
@@ -160,7 +162,7 @@ def _autoencoder_of(path: str, entry: dict, config: dict, fields: dict[str, Fiel
     )
 
 
-def _check_together(config, dataset, method, fields):
+def _check_together(config: dict, dataset: str, method: str, fields: Fields) -> None:
     """Raise a ValueError where a parameter has no value, or one that does not go with the others."""
     entry = config["methods"][method]
     own = fields(entry["estimator"])

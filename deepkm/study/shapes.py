@@ -4,6 +4,7 @@ import json
 import zipfile
 from functools import cache, partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,17 +14,21 @@ from deepkm.study.parameters import flag_of
 from deepkm.study.paths import meta_of
 from deepkm.study.settings import autoencoder_parameters
 
+if TYPE_CHECKING:
+    from deepkm.study.plan import Study
 
-def check_shapes(study) -> None:
+
+def check_shapes(study: "Study") -> None:
     """Raise a ValueError for a method of the study that takes images alone, on a data set that holds others or none."""
     shape_of = cache(partial(known_shape, study))
     for method in study.methods:
         for dataset in study.datasets:
             least = _least_side(study.config, dataset, method)
-            if not least or not shape_of(dataset):
+            shape = shape_of(dataset)
+            if not least or not shape:
                 continue
             try:
-                image_side(*shape_of(dataset), least=least)
+                image_side(*shape, least=least)
             except ValueError as error:
                 raise ValueError(
                     f"methods.{method}: got the data set {dataset}, which it cannot take: {error}; leave one of the "
@@ -31,7 +36,7 @@ def check_shapes(study) -> None:
                 ) from None
 
 
-def known_shape(study, dataset: str) -> list[int] | None:
+def known_shape(study: "Study", dataset: str) -> list[int] | None:
     """Return the shape of a data set's samples where the configuration or an earlier conversion tells, else None."""
     entry = study.config["datasets"][dataset]
     source, path = entry.get("source", "file"), entry.get("path")
@@ -52,7 +57,7 @@ def _least_side(config: dict, dataset: str, method: str) -> int | None:
     return smallest_side(kind, convolutional=kind is None and flag_of(estimator, "convolutional"))
 
 
-def _converted_shape(study, dataset):
+def _converted_shape(study: "Study", dataset: str) -> list[int] | None:
     """Return the shape in a data set's .meta.json if that was made from the file and the options that are there now."""
     npz = study.data_file(dataset)
     try:
