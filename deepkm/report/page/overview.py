@@ -51,13 +51,13 @@ def warnings(scores, jobs, *, datasets, methods, seeds, stale=(), foreign=()):
     name = [f"{methods[row.method]} on {datasets[row.dataset]}" for row in scores.itertuples()]
     named = scores.assign(name=name)
     lines = [*_missing(scores, datasets, methods, seeds)]
-    diverged = named.loc[named["diverged"].astype(bool), "name"]
-    if len(diverged):
+    lost = named["diverged"].astype(bool)
+    if lost.any():
         lines.append(
-            f"{_count(len(diverged), 'run')} diverged: {_counted(diverged)}. They count in means with the labels "
-            "that they ended with."
+            f"{_count(lost.sum(), 'run')} diverged: {_counted(named.loc[lost, 'name'])}. They count in means as one "
+            "cluster of all samples."
         )
-    collapsed = named.loc[named["n_clusters_used"] == 1, "name"]
+    collapsed = named.loc[(named["n_clusters_used"] == 1) & ~lost, "name"]
     if len(collapsed):
         lines.append(f"{_count(len(collapsed), 'run')} put all samples into one cluster: {_counted(collapsed)}.")
     if stale:

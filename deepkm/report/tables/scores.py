@@ -26,7 +26,7 @@ def summarize(scores, metric, *, datasets, methods, n_seeds, best=None):
     -------
     DataFrame
         In percent; std is the population standard deviation (ddof=0), as in the published tables. ``n`` runs have a
-        score, ``n_missing`` are not there. Runs that diverged count in the mean, with the labels that they ended with.
+        score, ``n_missing`` are not there. Runs that diverged count in the mean, as one cluster.
         ``best`` is the highest mean of a data set, and those that look the same in one decimal; ``not_worse`` are those
         that the tests could and did not find worse than it; ``note`` says why nothing can be concluded.
     """
@@ -91,7 +91,7 @@ def _score_notes(summary, datasets, n_seeds):
     if (summary["n_missing"] > 0).any():
         notes[0] += " (n/N): n of N seeds are there."
     if summary["n_diverged"].any():
-        notes.append("Diverged runs count with the labels that they ended with.")
+        notes.append("Diverged runs count as one cluster of all samples.")
     if (summary["not_worse"] & ~summary["best"]).any():
         notes.append(
             f"{MARK} not significantly worse than the best at 5 % (Wilcoxon's signed-rank test, paired over seeds, "
