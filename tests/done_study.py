@@ -29,8 +29,9 @@ class Folder:
         self.data = Path("data/blobs.npz")
 
     def convert(self):
-        spec = self.study.dataset_spec("blobs")
-        dataset.main(Namespace(spec=spec, input=[], output=self.data, meta=self.data.with_suffix(".meta.json")))
+        files = {"input": [], "output": self.data, "meta": self.data.with_suffix(".meta.json")}
+        scaling = self.study.scaling_of("blobs")
+        dataset.main(Namespace(spec=self.study.dataset_spec("blobs"), scaling=scaling, **files))
 
     def job(self, stage, seed=0, **options):
         name = {"autoencoder": "mlp", "cluster": "ct"}[stage]
@@ -63,7 +64,7 @@ class Folder:
         """Return what the audit lists, and how it ends."""
         capsys.readouterr()
         try:
-            audit.main(Namespace(configfile=["study.yaml"]))
+            audit.main(Namespace(configfile=["study.yaml"], config=[]))
         except SystemExit as end:
             return capsys.readouterr().out, end.code
         return capsys.readouterr().out, 0
