@@ -21,6 +21,8 @@ OWN_KEYS = {"path", "first", "stream", *(option.name for option in fields(Option
 SOURCE_KEYS = {"blobs": {"n_samples", "n_features", "spread", "seed"}, "file": OWN_KEYS}
 # JSON Schema's types and bounds, as annotations say them.
 TYPES = {"integer": int, "number": float, "boolean": bool, "string": str, "null": None}
+WORDS = {"object": "keys with values", "array": "a list", "string": "text", "null": "null", "boolean": "true or false"}
+WORDS |= {"integer": "an integer", "number": "a number"}
 BOUNDS = {"minimum": ">=", "exclusiveMinimum": ">"}
 
 
@@ -82,10 +84,12 @@ def _describe(error: Any) -> str:
     if error.validator == "required":
         return f"{path}: {error.message}; add it"
     expected = {
-        "type": lambda value: {"object": "keys with values", "array": "a list"}.get(value, f"of type {value}"),
+        "type": lambda value: " or ".join(WORDS[name] for name in ([value] if isinstance(value, str) else value)),
         "enum": lambda value: f"one of {', '.join(map(str, value))}",
         "uniqueItems": lambda value: "no repeated items",
-        "minItems": lambda value: f"at least {value} item",
+        "minItems": lambda value: f"at least {value} item{'s' * (value > 1)}",
+        "maxItems": lambda value: f"at most {value} items",
+        "minLength": lambda value: "text that is not empty",
         "pattern": lambda value: f"text of the form {value}",
     }.get(error.validator, lambda value: f"{error.validator} {value}")(error.validator_value)
     return f"{path}: got {shown(error.instance)}, expected {expected}"

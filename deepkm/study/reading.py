@@ -100,7 +100,7 @@ def _readings(value: object, kind: Any) -> Iterator:
         with suppress(OverflowError):
             yield float(number)
     elif get_origin(kind) is Literal:
-        yield from (choice for choice in get_args(kind) if value == choice or text == str(choice))
+        yield from (choice for choice in get_args(kind) if text == str(choice))
     elif kind is object and text is not None:  # nobody says what it is: as YAML would
         yield from _readings(value, int)
         yield from _readings(value, float)
