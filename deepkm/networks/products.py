@@ -8,8 +8,6 @@ is written out, so that a network is one node of the graph and not three per lay
 
 import torch
 
-PRECISIONS = ("tf32", "float32", "bfloat16")
-
 
 def perceptron(x, weights, biases, *, precision="tf32"):
     """Return the output of S multilayer perceptrons, ReLU between the layers, none after the last.
