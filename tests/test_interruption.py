@@ -176,11 +176,14 @@ def test_everything_killed_at_once(folder):
 
 def test_two_snakemakes_in_one_folder(folder):
     with slow_job(folder, study=slow_study()) as snakemake:
+        job = job_of(snakemake)
+        job.suspend()  # as if it had much to do
         second = run_snakemake(folder, RESULT, study=slow_study(), check=False)
         assert second.returncode == 1
         assert second.stdout.count("Directory cannot be locked: got another Snakemake that makes files in results") == 1
         assert run_snakemake(folder, RESULT, "-n", study=slow_study()).returncode == 0
         assert "0 of 2 clustering jobs are done" in run_snakemake(folder, "partial", study=slow_study()).stdout
+        job.resume()
         assert "Traceback" not in second.stdout
         assert snakemake.wait(120) == 0, output(folder)
     assert assert_uninterrupted(folder, "slow") == 1

@@ -100,6 +100,16 @@ def plain_path(key: str, text: str) -> str:
     return path
 
 
+def check_folders(*, results: str, data: str, absent: list[str]) -> None:
+    """Raise a ValueError where a study cannot write to its folders: of data, only where converted files are absent."""
+    otherwise = f", or that holds {', '.join(absent)} already"
+    for key, name, hint in (("results_dir", results, ""), ("data_dir", data, otherwise))[: 2 if absent else 1]:
+        folder = Path(name).absolute()
+        existing = next(path for path in (folder, *folder.parents) if path.exists())
+        if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
+            raise ValueError(f"{key}: got {name}, expected a folder that can be written to{hint}; name another one")
+
+
 def named(patterns: Iterable[str]) -> dict[str, str]:
     """Return patterns by the names of their tables, under which rules and stages know them.
 

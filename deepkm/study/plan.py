@@ -62,12 +62,10 @@ class Study:
         self.stacks = {stack_name(seeds[i : i + size]): seeds[i : i + size] for i in starts}
         for key in self.datasets:
             self._check_file(key)
-        absent = [path.name for path in map(self.data_file, self.datasets) if not path.exists()]
         for method in self.methods:
             self._method_digest(method)  # what cannot be read is said now, not after the pretraining
-        _check_writable("results_dir", Path(self.folders["results"]))
-        if absent:
-            _check_writable("data_dir", Path(self.folders["data"]), f", or that holds {', '.join(absent)} already")
+        absent = [path.name for path in map(self.data_file, self.datasets) if not path.exists()]
+        paths.check_folders(**self.folders, absent=absent)
         check_shapes(self)
 
     def data_file(self, dataset: str) -> Path:
@@ -269,13 +267,6 @@ class Study:
             )
         if path:
             check_regular(Path(path))
-
-
-def _check_writable(key: str, folder: Path, otherwise: str = "") -> None:
-    """Raise a ValueError where a folder neither exists nor can be made."""
-    existing = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
-    if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
-        raise ValueError(f"{key}: got {folder}, expected a folder that can be written to{otherwise}; name another one")
 
 
 def _folder_digest(folder: Path) -> str:
