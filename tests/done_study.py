@@ -7,8 +7,10 @@ from pathlib import Path
 
 import yaml
 
-from deepkm.stages import audit, autoencoder, cluster, dataset, figures, score
+from deepkm.__main__ import main as deepkm
+from deepkm.stages import autoencoder, cluster, figures, score
 from deepkm.study.inventory import load_study
+from deepkm.study.spec import dumps
 
 STUDY = {
     "study": {"datasets": ["blobs"], "methods": ["ct"], "seeds": [0, 1]},
@@ -29,9 +31,8 @@ class Folder:
         self.data = Path("data/blobs.npz")
 
     def convert(self):
-        files = {"input": [], "output": self.data, "meta": self.data.with_suffix(".meta.json")}
-        scaling = self.study.scaling_of("blobs")
-        dataset.main(Namespace(spec=self.study.dataset_spec("blobs"), scaling=scaling, **files))
+        command = ["dataset", "--spec", dumps(self.study.dataset_spec("blobs")), "--output", str(self.data)]
+        assert deepkm([*command, "--meta", str(self.data.with_suffix(".meta.json"))]) == 0
 
     def job(self, stage, seed=0, **options):
         name = {"autoencoder": "mlp", "cluster": "ct"}[stage]
@@ -64,10 +65,10 @@ class Folder:
         """Return what the audit lists, and how it ends."""
         capsys.readouterr()
         try:
-            audit.main(Namespace(configfile=["study.yaml"], config=[]))
+            code = deepkm(["audit", "--configfile", "study.yaml"])
         except SystemExit as end:
-            return capsys.readouterr().out, end.code
-        return capsys.readouterr().out, 0
+            code = end.code
+        return capsys.readouterr().out, code
 
 
 def make_done(folder):

@@ -7,8 +7,8 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from conftest import assert_same
-from done_study import assert_one_line, copy_done, make_done
+from conftest import assert_same, run_snakemake
+from done_study import STUDY, assert_one_line, copy_done, make_done
 
 from deepkm.__main__ import main as deepkm
 from deepkm.datasets.converted import read_converted
@@ -16,6 +16,7 @@ from deepkm.files import check_hdf5, read_attributes, read_hdf5
 from deepkm.jobs import resuming
 from deepkm.jobs.finishing import checkpoint_path
 from deepkm.stages import autoencoder, cluster, dataset
+from deepkm.study.inventory import check_data
 from deepkm.study.spec import dumps
 
 FLIPS = 125  # of each kind of file
@@ -150,13 +151,33 @@ def test_a_converted_data_set(folder, capsys):
     assert folder.audit(capsys) == ("5 done\n", 0)
 
 
-@pytest.mark.parametrize("text", [None, "", "{}", '{"shape": [40'])
+@pytest.mark.parametrize("text", ["", "{}", '{"shape": [40'])
 def test_the_description_of_a_data_set(text, folder, capsys):
     meta = folder.data.with_suffix(".meta.json")
-    meta.unlink() if text is None else meta.write_text(text)
+    meta.write_text(text)
     listed, code = folder.audit(capsys)
-    assert f"{meta} is not what was written with it; delete it and run `snakemake data` again" in listed
+    assert f"unreadable  {folder.data}  ({meta}: is not what was written with blobs.npz; delete it and run `" in listed
     assert code == 1
+    meta.unlink()
+    assert f"missing     {folder.data}  (without blobs.meta.json)" in folder.audit(capsys)[0]
+
+
+def test_snakemake_finds_damaged_data(folder):
+    """It looks at times, and at the description: without a look at the data there would be nothing to be done."""
+    check_data(folder.study)
+    meta = folder.data.with_suffix(".meta.json")
+    text = meta.read_bytes()
+    meta.write_bytes(text[:-9])
+    with pytest.raises(OSError, match=r"blobs\.meta\.json: is not what was written with blobs\.npz; delete"):
+        check_data(folder.study)
+    meta.write_bytes(text)
+    folder.data.write_bytes(folder.data.read_bytes()[:-99])
+    done = run_snakemake(Path.cwd(), "data", study=STUDY, check=False)
+    assert done.returncode == 1
+    assert done.stdout.count("data/blobs.npz: got an unreadable data set") == 1
+    assert "Traceback" not in done.stdout
+    folder.data.unlink()
+    check_data(folder.study)  # it will be converted anew
 
 
 def test_labels_that_were_changed(folder, capsys):

@@ -32,13 +32,15 @@ def check_raw_file(path, known):
     known : str, list of str or None
         As in `matches`; ``"noted"``: the checksum in the note beside the file, which is written where there is none.
     """
+    remedy = "delete it and download it again"
     if known == NOTED:
         known = noted_checksum(path) or note_checksum(path)
+        remedy += f", or delete {note_path(path)} if this version is wanted"
     known = [known] if isinstance(known, str) else known
     if not matches(path, known):
         algorithm, _, expected = known[0].partition(":")
         got = _digest(path, known[0])
-        raise ValueError(f"{path}: got {algorithm} {got}, expected {expected}; delete it and download it again")
+        raise ValueError(f"{path}: got {algorithm} {got}, expected {expected}; {remedy}")
 
 
 def note_path(path):

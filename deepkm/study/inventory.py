@@ -119,15 +119,30 @@ def data_states(study: Study) -> Iterator[tuple[str, str, Path]]:
 
 def _data_state(study: Study, dataset: str, path: Path) -> tuple[str, str]:
     try:
-        found = read_converted(path, optional=("spec", "meta"))
+        _check_converted(path)
     except OSError as error:
         return "unreadable", str(error)
-    meta = meta_of(path)
-    if "meta" in found and not (meta.exists() and meta.read_bytes() == str(found["meta"]).encode()):
-        return "unreadable", f"{meta} is not what was written with it; delete it and run `snakemake data` again"
+    if not meta_of(path).exists():
+        return "missing", f"without {meta_of(path).name}"
     wanted = study.dataset_spec(dataset)
-    others = differing(json.loads(str(found["spec"])) if "spec" in found else wanted, wanted)
+    others = differing(_about(study, dataset).get("spec", wanted), wanted)
     return ("stale", f"other {', '.join(others)}") if others else ("done", "")
+
+
+def check_data(study: Study) -> None:
+    """Raise an OSError where a converted data set, or the description beside it, is not what was written.
+
+    Snakemake would find nothing to be done: to it, the description is the data.
+    """
+    for path in map(study.data_file, study.datasets):
+        if path.exists():
+            _check_converted(path)
+
+
+def _check_converted(path: Path) -> None:
+    found, meta = read_converted(path, optional=["meta"]), meta_of(path)
+    if "meta" in found and meta.exists() and meta.read_bytes() != str(found["meta"]).encode():
+        raise OSError(f"{meta}: is not what was written with {path.name}; delete it and run `snakemake data` again")
 
 
 def check_shared_data(study: Study) -> None:

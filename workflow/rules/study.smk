@@ -11,7 +11,7 @@ sys.path.insert(0, str(workflow.basedir))
 
 from deepkm.jobs.interruption import CalmEnd, claim
 from deepkm.study import paths
-from deepkm.study.inventory import check_shared_data, files_by_hand
+from deepkm.study.inventory import check_data, check_shared_data, files_by_hand
 from deepkm.study.options import method_folders, read_configfile, snakemake_options, stage_command, study_options
 from deepkm.study.plan import Study
 from deepkm.study.spec import dumps
@@ -37,10 +37,13 @@ try:
         for path in configfiles:
             read_configfile(path)  # of two equal keys, Snakemake's own reader drops the first without a word
         check_shared_data(study)
+        check_data(study)
         for line in files_by_hand(study):  # a download that cannot be stops the study, maybe hours later
             print(line, file=sys.stderr)
 except ValueError as error:
     raise WorkflowError(f"config: {error}") from None
+except OSError as error:
+    raise WorkflowError(str(error)) from None
 
 
 # A spec is a value of a function, since in a text Snakemake takes braces for wildcards, and reaches its stage through
