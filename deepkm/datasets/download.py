@@ -21,7 +21,7 @@ TIMEOUT = (15, 60)
 # A source that is slower on the whole, but for this waiting, is left: an endless trickle ends, too.
 BYTES_PER_SECOND = 2**14
 # Of a file whose size is not known.
-MAX_BYTES = 2**30
+MAX_BYTES = 2**26
 CHUNK_BYTES = 2**15
 
 
