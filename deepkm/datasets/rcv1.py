@@ -11,7 +11,7 @@ LIMIT = 2**31  # bytes of one unpacked file
 
 
 def convert(paths, *, shape, class_names, n_features, topics):
-    """Return the stories as in the code of the DKM paper.
+    """Return the stories as the DKM paper's implementation does.
 
     The rows that two lists name, in their order (test before validation); of all terms the `shape[1]` with the largest
     sum of tf-idf over these rows, in the order of the original columns; no new normalisation. The class is the one of
@@ -61,20 +61,20 @@ def _select(vectors, rows, n_features):
 
 def _topics_of(path, stories, topics):
     """Return the class of each story; raise a ValueError unless each has exactly one of the topics."""
-    code = {topic.encode(): k for k, topic in enumerate(topics)}
+    number = {topic.encode(): k for k, topic in enumerate(topics)}
     row = {int(story): i for i, story in enumerate(stories)}
     target = np.full(len(stories), -1, np.int64)
     with open_compressed(path, limit=LIMIT) as stream:
         for line in stream:
             topic, _, rest = line.partition(b" ")
             story, _, _ = rest.partition(b" ")
-            if topic in code and story.isdigit() and int(story) in row:
+            if topic in number and story.isdigit() and int(story) in row:
                 i = row[int(story)]
                 if target[i] >= 0:
                     raise ValueError(
                         f"{path}: got two topics for story {int(story)}, expected one of {', '.join(topics)}"
                     )
-                target[i] = code[topic]
+                target[i] = number[topic]
     if (target < 0).any():
         missing = stories[target < 0][0]
         raise ValueError(f"{path}: got no topic for story {missing}, expected one of {', '.join(topics)}")

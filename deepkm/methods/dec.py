@@ -36,8 +36,8 @@ class DEC(DeepClustering):
     Notes
     -----
     Differs from the paper: the autoencoder is that of the other methods, pretrained by Adam without layer-wise
-    denoising; each epoch visits every sample once; `epochs` bounds the training, where the paper's code counts steps.
-    A run that stopped keeps its weights and centers to the last epoch; its history tells when it stopped.
+    denoising; each epoch visits every sample once; `epochs` bounds the training, where the paper's implementation
+    counts steps. A run that stopped keeps its weights and centers to the last epoch; its history tells when it stopped.
 
     References
     ----------

@@ -31,15 +31,15 @@ class DeepPowerKMeans(DeepClustering):
     decoder_decay : float
         mu.
     initial_centers : str
-        As in `DeepClustering`; uniform on [-1, 1] as in the original code.
+        As in `DeepClustering`; uniform on [-1, 1] as in the original.
 
     Other parameters are those of `DeepClustering`.
 
     Notes
     -----
-    Differs from the original code: batches are shuffled and the last short one is kept; the weights start
-    Glorot-uniform; M_s is taken in logarithms instead of patching its overflows. The code was published without a paper
-    or results. With its values, which are the defaults here, the code shrinks until all samples share one center; a
+    Differs from the original implementation: batches are shuffled and the last short one is kept; the weights start
+    Glorot-uniform; M_s is taken in logarithms instead of patching its overflows. It was published without a paper or
+    results. With its values, which are the defaults here, the code shrinks until all samples share one center; a
     lower `clustering_weight` (0.1) and centers from ``"kmeans++"`` avoid it.
 
     References
