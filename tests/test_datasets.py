@@ -1,12 +1,18 @@
+from dataclasses import fields
+
 import h5py
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
+from conftest import ROOT
 from PIL import Image
 
 from deepkm.datasets.features import load_features, scale
 from deepkm.datasets.own import read_own
+from deepkm.datasets.roles import Options
 from deepkm.datasets.sources import load_source
+from deepkm.study.config import OWN_KEYS, SCHEMA
 
 
 def save(path, **arrays):
@@ -224,3 +230,12 @@ def test_features_are_flat_and_single_precision(tmp_path):
     x = load_features(save(tmp_path / "my.npz", feature=image), "unit")
     assert x.dtype == np.float32
     np.testing.assert_allclose(x, image.reshape(2, 12) / 23, rtol=1e-6)
+
+
+def test_each_option_of_a_users_file_is_documented():
+    schema = yaml.safe_load(SCHEMA.read_text())["properties"]["datasets"]["additionalProperties"]["properties"]
+    docs = (ROOT / "docs" / "DATASETS.md").read_text()
+    for option in fields(Options):
+        assert option.name in OWN_KEYS
+        assert f"`{option.name}: " in docs or f"`{option.name}`" in docs, option.name
+        assert schema[option.name]["description"], option.name

@@ -1,4 +1,4 @@
-"""Keys are text wherever tables are read: a data set may be called NA, and a method None or inf."""
+"""Keys are text wherever tables are read: a data set may be called NA, and a method null or 1e5."""
 
 import json
 
@@ -31,9 +31,9 @@ def test_a_study_of_such_keys(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     config = yaml.safe_load((ROOT / "config.yaml").read_text())
     blobs, km = config["datasets"]["blobs"], config["methods"]["km"]
-    config["datasets"] |= {key: {**blobs, "n_samples": 60, "title": key} for key in ("NA", "nan")}
-    config["methods"] |= {key: {**km, "title": key} for key in ("None", "inf")}
-    config["study"] = {"datasets": ["NA", "nan"], "methods": ["None", "inf"], "seeds": [0, 1]}
+    config["datasets"] |= {key: {**blobs, "n_samples": 60, "title": key} for key in ("NA", "1987")}
+    config["methods"] |= {key: {**km, "title": key} for key in ("null", "1e5")}
+    config["study"] = {"datasets": ["NA", "1987"], "methods": ["null", "1e5"], "seeds": [0, 1]}
     for entries in (*config["methods"].values(), *config["autoencoders"].values()):
         entries.pop("per_dataset", None)
     config |= {"panels": [], "seeds_per_job": 2}

@@ -143,7 +143,9 @@ def test_columns_numbered_by_a_program(csv):
         ("a,b\n1,\n2,3\n", ["1 NaN or infinite numbers in 1 of 2 samples"]),
         ("a,b\n1,inf\n2,nan\n", ["2 NaN or infinite numbers in 2 of 2 samples"]),
         ("a,b\n1,1e400\n", ["1 NaN or infinite"]),
-        ('a,target\n1,"x\n2,y\n3,x\n', ["of several lines", "a quote that is not closed?"]),
+        ('a,target\n1,"x\n2,y\n3,x\n', ["or several lines", "a quote that is not closed?"]),
+        (f"a,target\n1,x\n2,{'x' * 300}\n", ["up to 300 letters", "expected names"]),
+        ("a,target\n1,0.5\n2,1.\n3,-.25\n", ["numbers such as"]),
         ("a,b\n", ["without empty axes"]),
         ("target\nx\n", ["without empty axes"]),
         ("", ["cannot be read"]),
@@ -192,9 +194,12 @@ def test_truth_values_and_integers_beside_floats(csv, tmp_path):
     assert whole.feature.tolist() == [[1, 2], [9007199254740993, 4]]
 
 
-@pytest.mark.parametrize("names", [["NA", "null", "None"], ["001", "01", "1"], ["10", "9", "-3"], ["True", "False"]])
+CLASSES = "NA null None|001 01 1|10 9 -3|True False|inf 1.5|1e400 1|9223372036854775808 1"
+
+
+@pytest.mark.parametrize("names", CLASSES.split("|"))
 def test_classes_are_what_is_written(csv, names, tmp_path):
-    labels = np.resize(names, ROWS)
+    labels = np.resize(names.split(), ROWS)
     check(read_own(csv(table(target=labels))), names=labels)
     table(target=pd.Categorical(labels)).to_parquet(tmp_path / "my.parquet")
     check(read_own(tmp_path / "my.parquet"), names=labels)
@@ -243,12 +248,6 @@ def test_what_parquet_stores_as_an_index(tmp_path):
 def test_columns_of_parquet_that_are_no_numbers(tmp_path, column, words):
     table(c=column).to_parquet(tmp_path / "my.parquet")
     refused(tmp_path / "my.parquet", *words)
-
-
-def test_folders_of_a_table_are_no_columns(tmp_path):
-    (tmp_path / "label=3").mkdir()
-    table(target=NAMES).to_parquet(tmp_path / "label=3" / "my.parquet")
-    check(read_own(tmp_path / "label=3" / "my.parquet"))
 
 
 def test_names_that_are_not_there(csv):

@@ -1,6 +1,7 @@
 """A user's table, .csv, .tsv or .parquet: its columns are features, but for labels and an index."""
 
 import re
+from contextlib import suppress
 
 import numpy as np
 import pyarrow as pa
@@ -13,6 +14,9 @@ from deepkm.datasets.text_tables import read_text
 from deepkm.datasets.unreadable import reading
 
 _PANDAS_INDEX = "__index_level_"  # an index without a name, in Parquet; in .csv it is the first column
+# Whole numbers and others as labels, in the one way of writing them that loses no digit.
+_USUAL = {r"-?(?!0\d)\d{1,15}": np.int64, r"-?(?!0\d)(\d{1,15}\.?|\d{0,15}\.\d{1,15})([eE][-+]?\d{1,2})?": np.float64}
+_MOST_LETTERS = 200  # of a label: each takes as much memory as the longest
 # A column that counts this many rows without a gap is hardly a measurement.
 _ENOUGH = 10
 
@@ -168,17 +172,15 @@ _REMEDY = "; encode it, or name it in `target_column` (labels) or `ignore_column
 
 def _parsed(column, name, path):
     """Return a column of text as numbers; true and false are 1 and 0."""
-    text = pa.compute.utf8_trim_whitespace(column.fill_null(""))
-    lower = pa.compute.utf8_lower(text)
-    if pa.compute.all(pa.compute.is_in(lower, pa.array(["true", "false"]))).as_py() and len(text):
-        return pa.compute.equal(lower, "true").to_numpy()
     for kind in (pa.int64(), pa.float64()):
-        try:
-            given = pa.compute.if_else(pa.compute.equal(text, ""), None, text)
-            if kind == pa.float64() or not given.null_count:
-                return given.cast(kind).to_numpy()
-        except pa.ArrowInvalid:
-            continue
+        with suppress(pa.ArrowInvalid):
+            return column.cast(kind).to_numpy()
+    text = pa.compute.utf8_trim_whitespace(column)
+    with suppress(pa.ArrowInvalid):
+        return pa.compute.if_else(pa.compute.equal(text, ""), None, text).cast(pa.float64()).to_numpy()
+    lower = pa.compute.utf8_lower(text)
+    if pa.compute.all(pa.compute.is_in(lower, pa.array(["true", "false"]))).as_py():
+        return pa.compute.equal(lower, "true").to_numpy()
     row, value = next((i, value) for i, value in enumerate(text.to_pylist()) if value and not _is_number(value))
     remedy = "; write numbers with a point" if re.fullmatch(r"[-+]?[\d.]+,\d+", value) else _REMEDY
     raise ValueError(f"{path}: got {value[:40]!r} in column {name!r}, row {row + 1}, expected numbers{remedy}")
@@ -198,26 +200,28 @@ def _labels(column, name, path):
     if (pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind)) and not column.null_count:
         return column.to_numpy()
     with reading(path, f"the labels in column {name!r}", "give numbers or names"):
-        text = np.array(column.cast(pa.string()).fill_null("").to_pylist(), str)
+        column = column.cast(pa.string()).fill_null("")
+        longest = pa.compute.max(pa.compute.utf8_length(column)).as_py() or 0
+        lines = pa.compute.any(pa.compute.match_substring_regex(column, "[\r\n]")).as_py()
+    if longest > _MOST_LETTERS or lines:
+        raise ValueError(
+            f"{path}: got labels of up to {longest} letters or several lines in column {name!r}, expected names; "
+            "a quote that is not closed?"
+        )
+    text = np.array(column.to_pylist(), str)
     stripped = np.char.strip(text)
     if len(np.unique(stripped)) < len(np.unique(text)):
         raise ValueError(f"{path}: got labels in column {name!r} that differ by blanks alone; make them equal")
-    if any("\n" in label or "\r" in label for label in np.unique(stripped)):
-        raise ValueError(f"{path}: got labels of several lines in column {name!r}: a quote that is not closed?")
     return _as_numbers(stripped)
 
 
 def _as_numbers(text):
     """Return text as numbers where each is written in the one usual way: 001 and 1 are two names."""
     labels = np.unique(text)
-    try:
-        numbers = [float(label) for label in labels]
-    except ValueError:
-        return text
-    if all(label == str(int(number)) for label, number in zip(labels, numbers, strict=True) if np.isfinite(number)):
-        return text.astype(np.int64) if np.isfinite(numbers).all() else text
-    usual = all("." in label or "e" in label.lower() or label == str(int(float(label))) for label in labels)
-    return text.astype(np.float64) if usual and len(set(numbers)) == len(numbers) else text
+    for pattern, kind in _USUAL.items():
+        if all(re.fullmatch(pattern, label) for label in labels) and len(set(map(float, labels))) == len(labels):
+            return text.astype(kind)
+    return text
 
 
 def _decoded(column):
