@@ -32,7 +32,8 @@ class Folder:
 
     def convert(self):
         command = ["dataset", "--spec", dumps(self.study.dataset_spec("blobs")), "--output", str(self.data)]
-        assert deepkm([*command, "--meta", str(self.data.with_suffix(".meta.json"))]) == 0
+        command += ["--meta", str(self.data.with_suffix(".meta.json")), "--scaling", self.study.scaling_of("blobs")]
+        assert deepkm(command) == 0
 
     def job(self, stage, seed=0, **options):
         name = {"autoencoder": "mlp", "cluster": "ct"}[stage]
