@@ -24,19 +24,19 @@ SKIPPED = {
     r"make bench|python -m benchmarks": "up to hours; their pages say what came out",
     r"pip install|apt-get": "a download; tests/test_package.py installs the package",
     r"ssh login-node|sinfo ": "a cluster's own",
-    r"python -m deepkm cluster --spec \.\.\.": "no whole command",
+    r"python -m deepkm( cluster --spec \.\.\.)?$": "no whole command",
 }
 
 
 def commands_of(page):
-    """Yield the commands of a page: in its `sh` stacks, in its indented lines, and between backticks."""
+    """Yield the commands of a page: in its `sh` blocks, in its indented lines, and between backticks."""
     text = page.read_text()
     if page.suffix == ".yaml":
         text = re.sub("^#", " ", text, flags=re.MULTILINE)
-    stacks = re.findall(r"^```sh\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    blocks = re.findall(r"^```sh\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
     text = re.sub(r"^```.*?^```", "", text, flags=re.DOTALL | re.MULTILINE)
-    stacks += re.findall(r"^((?:    .*\n)+)", text, re.MULTILINE)
-    for line in "\n".join(stacks).replace("\\\n", " ").splitlines():
+    blocks += re.findall(r"^((?:    .*\n)+)", text, re.MULTILINE)
+    for line in "\n".join(blocks).replace("\\\n", " ").splitlines():
         yield re.sub(r"\s+", " ", re.sub(r"\s#.*", "", line)).strip()
     yield from re.findall(r"`([^`\n]+)`", text)
 

@@ -144,7 +144,7 @@ def jobs(tmp_path):
         arguments = ("--data", tmp_path / "mine.npz", "--autoencoder", files[0], "--output", files[1])
         said += run_stage("cluster", "--spec", json.dumps(spec), *arguments).stdout
         study = dumps({"datasets": ["mine"], "methods": [["dkm", "mlp"]], "stacks": {"a": [0, 1]}})
-        tables = [tmp_path / f"{name}.csv" for name in ("scores", "runs", "epochs")]
+        tables = [tmp_path / f"{name}.csv" for name in ("scores", "jobs", "epochs")]
         arguments = ("--data", tmp_path / "mine.npz", "--results", tmp_path, "--output", *tables)
         run_stage("score", "--spec", study, *arguments)
         return said, *map(pd.read_csv, tables[:2])
