@@ -75,6 +75,7 @@ def checkout(tmp_path_factory):
     (folder / ".venv" / "bin").symlink_to(Path(sys.executable).parent)
     (folder / ".venv" / "ready").touch()
     run(folder, "snakemake --cores 2 --resources gpu=0")
+    run(folder, "snakemake --cores 2 --resources gpu=0 --configfile studies/usps.yaml")  # `status --watch` waits for its end
     for name in ("results-a", "results-b"):
         shutil.copytree(folder / "results", folder / name)
     return folder
