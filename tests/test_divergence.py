@@ -153,21 +153,21 @@ def jobs(tmp_path):
 
 
 def test_scores_say_which_runs_diverged_in_their_last_step(jobs):
-    said, scores, runs = jobs(rate=1e30)
+    said, scores, made = jobs(rate=1e30)
     assert scores["diverged"].tolist() == [True, True]
     assert scores["n_clusters_used"].tolist() == [1, 1]
-    assert runs.set_index("stage")["n_diverged"].to_dict() == {"autoencoder": 0, "cluster": 2}
+    assert made.set_index("stage")["n_diverged"].to_dict() == {"autoencoder": 0, "cluster": 2}
     assert "training diverged with seeds [0, 1]" in said
 
 
 def test_a_pretraining_that_diverged_is_told_apart(jobs):
-    _, scores, runs = jobs(pretraining_rate=1e30)
+    _, scores, made = jobs(pretraining_rate=1e30)
     assert scores["diverged"].tolist() == [True, True]
-    assert runs.set_index("stage")["n_diverged"].to_dict() == {"autoencoder": 2, "cluster": 2}
+    assert made.set_index("stage")["n_diverged"].to_dict() == {"autoencoder": 2, "cluster": 2}
 
 
 def test_sound_jobs_say_nothing(jobs):
-    said, scores, runs = jobs()
+    said, scores, made = jobs()
     assert scores["diverged"].tolist() == [False, False]
-    assert runs["n_diverged"].tolist() == [0, 0]
+    assert made["n_diverged"].tolist() == [0, 0]
     assert "diverged" not in said
