@@ -54,8 +54,9 @@ def checkout(tmp_path_factory):
     folder = tmp_path_factory.mktemp("commands") / "deepkm"
     for name in ("deepkm", "workflow", "profiles", "envs", "studies"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("Snakefile", "Makefile"):
-        shutil.copy(ROOT / name, folder)
+    (folder / "docs" / "figures").mkdir(parents=True)
+    for name in ("Snakefile", "Makefile", "docs/landscapes.py"):
+        shutil.copy(ROOT / name, folder / name)
     config = yaml.safe_load((ROOT / "config.yaml").read_text())
     config["study"] = {"datasets": ["blobs"], "methods": ["km", "dkm"], "seeds": [0]}
     config["training"] |= {"pretraining_epochs": 1, "epochs": 1}
@@ -75,7 +76,8 @@ def checkout(tmp_path_factory):
     (folder / ".venv" / "bin").symlink_to(Path(sys.executable).parent)
     (folder / ".venv" / "ready").touch()
     run(folder, "snakemake --cores 2 --resources gpu=0")
-    run(folder, "snakemake --cores 2 --resources gpu=0 --configfile studies/usps.yaml")  # `status --watch` waits for its end
+    # `status --watch` waits for its end:
+    run(folder, "snakemake --cores 2 --resources gpu=0 --configfile studies/usps.yaml")
     for name in ("results-a", "results-b"):
         shutil.copytree(folder / "results", folder / name)
     return folder
