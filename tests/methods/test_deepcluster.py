@@ -151,7 +151,15 @@ def test_views():
     turned = augment(x, torch.tensor([[[1.0, 0, 0, 0]]], dtype=torch.float64), shift=0, rotation=90, zoom=0)
     turned = turned.view(side, side)  # pixel (row 3, column 4) is half a pixel up and right of the middle
     torch.testing.assert_close(turned.max(), torch.ones((), dtype=torch.float64))
-    assert {tuple(index) for index in (turned > 0.5).nonzero().tolist()} <= {(3, 3), (4, 4)}
+    assert (turned > 0.5).nonzero().tolist() == [[3, 3]]  # against the clock
+    draws = torch.tensor([[[0.0, 0.0, 0.0, -1.0]]], dtype=torch.float64)
+    shifted = augment(x, draws, shift=2, rotation=0, zoom=0).view(side, side)
+    assert (shifted > 0.5).nonzero().tolist() == [[5, 4]]
+    square = torch.zeros(side, side, dtype=torch.float64)
+    square[2:6, 2:6] = 1
+    draws = torch.tensor([[[0.0, -1.0, 0.0, 0.0]]], dtype=torch.float64)
+    halved = augment(square.view(1, 1, -1), draws, shift=0, rotation=0, zoom=0.5).view(side, side)
+    assert (halved > 0.5).nonzero().tolist() == [[3, 3], [3, 4], [4, 3], [4, 4]]
     constant = augment(torch.ones(1, 3, 64), 2 * torch.rand(1, 3, 4) - 1, shift=3, rotation=20, zoom=0.3)
     torch.testing.assert_close(constant, torch.ones(1, 3, 64))  # the border is repeated
 
