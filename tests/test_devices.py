@@ -137,7 +137,7 @@ def test_an_apple_gpu(monkeypatch):
 @pytest.mark.skipif(torch.cuda.is_available(), reason="PyTorch can use the GPU of this machine")
 def test_a_gpu_that_pytorch_cannot_use_is_said(tmp_path):
     """This process's PyTorch finds no GPU under the pretended number."""
-    code = "import sys, deepkm.jobs.resuming as t; print(t._usable(sys.argv[1]))"
+    code = "import sys, deepkm.jobs.inputs as t; print(t._usable(sys.argv[1]))"
     command = [sys.executable, "-c", code, "cuda"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.startswith("got GPU 0,1, but PyTorch ")
