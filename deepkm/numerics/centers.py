@@ -32,9 +32,11 @@ def expanded_distances(z, centers):
     part, around = z - origin, centers - origin
     squares = around.square().sum(-1)  # (S, K)
     norms = part.square().sum(-1).unsqueeze(-1) + squares.unsqueeze(-2)
-    distance = norms.sub(part @ around.mT, alpha=2).clamp_min(0)
-    least, most = distance.detach().amin().item(), norms.detach().amax().item()
-    if least * ROUNDING > most * torch.finfo(z.dtype).eps or not (lost := products_cancel(around, squares)).any():
+    distance = norms.sub(part @ around.mT, alpha=2)
+    if distance.detach().min().item() * ROUNDING > norms.detach().max().item() * torch.finfo(z.dtype).eps:
+        return distance  # none is as small as what is rounded off
+    distance, lost = distance.clamp_min(0), products_cancel(around, squares)
+    if not lost.any():
         return distance
     return torch.where(lost[..., None, None], exact_distances(z, centers).to(z.dtype), distance)
 

@@ -91,11 +91,11 @@ class Run:
 
         Looked at are their weights and centers, the code z (S, N, D), and the loss of the last epoch.
         """
-        tensors = [*self.parameters().values(), self.state.get("centers"), z]
-        flat = [tensor.reshape(len(self.seeds), -1) for tensor in tensors if tensor is not None]
-        finite = [torch.linalg.vector_norm(tensor, dim=1).isfinite() for tensor in flat]
-        lost = ~torch.stack(finite).all(0).numpy(force=True)
-        self.diverged = lost | ~np.isfinite(self.history["loss"][-1]) if "loss" in self.history else lost
+        tensors = {**self.parameters(), "centers": self.state.get("centers"), "code": z}
+        flat = (tensor.reshape(len(self.seeds), -1) for tensor in tensors.values() if tensor is not None)
+        total = sum(torch.linalg.vector_norm(tensor, dim=1) for tensor in flat)  # no number, if one of them is none
+        loss = self.history["loss"][-1] if "loss" in self.history else 0.0
+        self.diverged = ~np.isfinite(total.numpy(force=True) + loss)
 
     def record(self, **values):
         """Append one epoch's values, each an (S, ...) tensor, to the history."""
