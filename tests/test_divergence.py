@@ -78,6 +78,18 @@ def poisoned(run, what):
         weight[1] = torch.nan if what == "weights" else 1e30
 
 
+@pytest.mark.parametrize("where", ["weights", "centers", "code", "loss", "code, too large to be squared"])
+def test_each_number_alone_tells_of_divergence(where):
+    numbers = {name: torch.ones(3, 4, 2) for name in ("weights", "centers", "code")} | {"loss": torch.ones(3)}
+    name, _, large = where.partition(", ")
+    numbers[name][1] = 1e30 if large else torch.nan
+    run = Run([5, 6, 7], torch.nn.Identity())
+    run.state = {"centers": numbers["centers"], "mine": numbers["weights"].requires_grad_()}
+    run.record(loss=numbers["loss"])
+    run.look_for_divergence(numbers["code"])
+    assert run.diverged.tolist() == [False, True, False]
+
+
 def test_the_flag_outlives_an_interruption(x, tmp_path):
     method = DKM(n_clusters=3, hidden_widths=(8,), epochs=2, batch_size=90, learning_rate=1e38)
     run = started(method, x)
