@@ -49,7 +49,7 @@ def main():
     for module in "torch pandas matplotlib.figure scipy.optimize sklearn.utils.estimator_checks".split():
         importlib.import_module(module)  # once, and not in each of the forks that test a mutant
     with tempfile.TemporaryDirectory() as folder:
-        copytree(ROOT, folder, ignore=ignore_patterns(".*", "data", "results*"), dirs_exist_ok=True)
+        copytree(ROOT, folder, ignore=ignore_patterns(".*", "data", "results", "results-*"), dirs_exist_ok=True)
         for path, *_ in paths.values():
             if (end := try_mutant(Path(folder), path, path.read_text(encoding="utf-8"))) != "survived":
                 sys.exit(f"{path.parent}: got {end} without a mutant, expected tests that pass")
