@@ -14,7 +14,7 @@ import tempfile
 from collections import Counter
 from multiprocessing import get_context
 from pathlib import Path
-from shutil import copy, copytree, ignore_patterns
+from shutil import copytree, ignore_patterns
 
 import pytest
 
@@ -121,16 +121,17 @@ def replaced(text, node, new):
 
 def try_mutant(folder, path, text):
     """Return whether the tests of a mutant's folder "killed" it, or it "survived", or they "timed out"."""
-    name = path.relative_to(ROOT)
-    (folder / name).write_text(text, encoding="utf-8")
-    tests = [str(name), *(f"tests/{test}" for test in TESTS[path.parent.name].split())]
+    mutated = folder / path.relative_to(ROOT)
+    original = mutated.read_bytes()
+    mutated.write_text(text, encoding="utf-8")
+    tests = [str(mutated), *(f"tests/{test}" for test in TESTS[path.parent.name].split())]
     process = get_context("fork").Process(target=_run_tests, args=(folder, tests))
     process.start()
     process.join(LIMIT)
     if timed_out := process.is_alive():
         os.killpg(process.pid, signal.SIGKILL)
         process.join()
-    copy(path, folder / name)
+    mutated.write_bytes(original)
     return "timed out" if timed_out else "killed" if process.exitcode else "survived"
 
 

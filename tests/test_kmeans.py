@@ -288,6 +288,18 @@ def test_blobs_far_from_each_other_are_found(seed, dtype):
     assert len(set(zip(group, labels, strict=True))) == 12
 
 
+@pytest.mark.parametrize("n_features", [3, 200])
+def test_blobs_near_each_other_take_no_differences(n_features, monkeypatch):
+    def refuse(*_, **__):
+        raise AssertionError("slow")
+
+    for module in (centers, kmeans_module, lloyd_module):
+        monkeypatch.setattr(module, "exact_distances", refuse)
+    z = grouped(300, n_features)[None].float() + 1000
+    nearest(z, kmeans(z, 6, seeds=[0], n_init=2))
+    warm_kmeans(z, kmeans(z, 6, seeds=[0], n_init=1))
+
+
 def test_inertia_far_from_the_mean_is_not_lost():
     z, _ = far_groups(torch.float32)
     found, total = lloyd(z, kmeans_plus_plus(z, 12, seeds=[0], n_init=3))

@@ -241,8 +241,11 @@ def test_which_products_a_precision_takes(device, dtype, precision, expected, mo
 
 
 def test_tf32_is_allowed_for_its_products_alone(monkeypatch):
-    monkeypatch.setattr(products, "_by_torch", lambda *_, **__: torch.backends.cuda.matmul.allow_tf32)
-    assert products._by_tf32(None, None) is True
+    def multiply(*args, **options):
+        return args, options, torch.backends.cuda.matmul.allow_tf32
+
+    monkeypatch.setattr(products, "_by_torch", multiply)
+    assert products._by_tf32("a", "b", "bias", relu=True) == (("a", "b", "bias"), {"relu": True}, True)
     assert torch.backends.cuda.matmul.allow_tf32 is False
 
 

@@ -66,6 +66,7 @@ def mine(tmp_path, monkeypatch):
     """A module of a user with methods, beside the study."""
     (tmp_path / "mine.py").write_text(METHOD)
     monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "mine", raising=False)  # of another test
     invalidate_caches()
     yield "mine"
     sys.modules.pop("mine", None)
