@@ -1,6 +1,7 @@
 """Imports run in one direction, and light stages stay light."""
 
 import ast
+import graphlib
 import subprocess
 import sys
 
@@ -29,6 +30,16 @@ def test_imports_run_left_to_right(package):
                 if name.startswith(f"{package}."):
                     imported = name.removeprefix(f"{package}.").split(".")[0]
                     assert order.index(imported) <= order.index(room), f"{path} imports {name}"
+
+
+def test_no_files_import_each_other():
+    files = {".".join(path.relative_to(ROOT).with_suffix("").parts): path for path in (ROOT / "deepkm").rglob("*.py")}
+    imported = {}
+    for module, path in files.items():
+        froms = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.ImportFrom)]
+        names = {name for node in froms for name in (node.module, *(f"{node.module}.{a.name}" for a in node.names))}
+        imported[module] = names & files.keys()
+    graphlib.TopologicalSorter(imported).prepare()
 
 
 STAGES = (

@@ -66,7 +66,7 @@ class Study:
             self._method_digest(method)  # what cannot be read is said now, not after the pretraining
         absent = [path.name for path in map(self.data_file, self.datasets) if not path.exists()]
         paths.check_folders(**self.folders, absent=absent)
-        check_shapes(self)
+        check_shapes(self.config, lambda key: (self.data_file(key), self.dataset_spec(key)))
 
     def data_file(self, dataset: str) -> Path:
         """Return the path of a converted data set."""

@@ -2,9 +2,10 @@
 
 import json
 import zipfile
-from functools import cache, partial
+from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 
@@ -14,18 +15,22 @@ from deepkm.study.parameters import flag_of
 from deepkm.study.paths import meta_of
 from deepkm.study.settings import autoencoder_parameters
 
-if TYPE_CHECKING:
-    from deepkm.study.plan import Study
+# From a data set's key to its converted file and the spec of that conversion.
+Conversion = Callable[[str], tuple[Path, Mapping[str, Any]]]
 
 
-def check_shapes(study: "Study") -> None:
+def check_shapes(config: dict, conversion_of: Conversion) -> None:
     """Raise a ValueError for a method of the study that takes images alone, on a data set that holds others or none."""
-    shape_of = cache(partial(known_shape, study))
-    for method in study.methods:
-        for dataset in study.datasets:
-            least = _least_side(study.config, dataset, method)
-            shape = shape_of(dataset)
-            if not least or not shape:
+
+    @cache
+    def shape_of(dataset: str) -> list[int] | None:
+        entry = config["datasets"][dataset]
+        return _known_shape(entry) or _converted_shape(Path(entry["path"]), *conversion_of(dataset))
+
+    for method in config["study"]["methods"]:
+        for dataset in config["study"]["datasets"]:
+            least = _least_side(config, dataset, method)
+            if not least or not (shape := shape_of(dataset)):
                 continue
             try:
                 image_side(*shape, least=least)
@@ -36,9 +41,8 @@ def check_shapes(study: "Study") -> None:
                 ) from None
 
 
-def known_shape(study: "Study", dataset: str) -> list[int] | None:
-    """Return the shape of a data set's samples where the configuration or an earlier conversion tells, else None."""
-    entry = study.config["datasets"][dataset]
+def _known_shape(entry: dict) -> list[int] | None:
+    """Return the shape of a data set's samples where its entry or the catalogue tells, else None."""
     source, path = entry.get("source", "file"), entry.get("path")
     if source == "digits":
         return [8, 8]
@@ -46,9 +50,7 @@ def known_shape(study: "Study", dataset: str) -> list[int] | None:
         return [entry["n_features"]]
     if source in load_catalogue() and (not path or raw_file_of(source, path)):
         return load_catalogue()[source]["shape"][1:]
-    if "image_size" in entry and entry.get("grey", True):
-        return entry["image_size"]
-    return _converted_shape(study, dataset)
+    return entry["image_size"] if "image_size" in entry and entry.get("grey", True) else None
 
 
 def _least_side(config: dict, dataset: str, method: str) -> int | None:
@@ -57,13 +59,12 @@ def _least_side(config: dict, dataset: str, method: str) -> int | None:
     return smallest_side(kind, convolutional=kind is None and flag_of(estimator, "convolutional"))
 
 
-def _converted_shape(study: "Study", dataset: str) -> list[int] | None:
+def _converted_shape(path: Path, npz: Path, spec: Mapping[str, Any]) -> list[int] | None:
     """Return the shape in a data set's .meta.json if that was made from the file and the options that are there now."""
-    npz = study.data_file(dataset)
     try:
         with np.load(npz, allow_pickle=False) as file:
-            current = json.loads(str(file["spec"])) == study.dataset_spec(dataset)
-        newer = Path(study.config["datasets"][dataset]["path"]).stat().st_mtime > npz.stat().st_mtime
+            current = json.loads(str(file["spec"])) == spec
+        newer = path.stat().st_mtime > npz.stat().st_mtime
         return json.loads(meta_of(npz).read_text())["shape"][1:] if current and not newer else None
     except (OSError, ValueError, KeyError, zipfile.BadZipFile):
         return None
