@@ -62,5 +62,7 @@ def test_the_whole_data_set_is_encoded_in_order(monkeypatch):
 
 
 def test_unknown_kind():
-    with pytest.raises(ValueError, match="autoencoder='mpl' should be 'mlp', 'conv', 'conv_sigmoid' or None"):
+    with pytest.raises(
+        ValueError, match="autoencoder='mpl' should be 'mlp', 'conv', 'conv_sigmoid', 'conv_dcec' or None"
+    ):
         build_autoencoder("mpl", seeds=[0], n_features=2, n_latent=1, hidden_widths=())

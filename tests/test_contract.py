@@ -37,6 +37,8 @@ FOR_SCIKIT_LEARN = {
     "deepcluster": {"autoencoder": "mlp"},
     "dkm_annealed": {"epochs": 6, "learning_rate": 0.03},
 }
+# Rows that differ from another one in their autoencoder alone: their classes are checked under that one's key.
+ON_IMAGES = {key for key in METHODS if key.endswith("_conv")}
 # These start from random centers, two of which may share a blob for good.
 RANDOM_CENTERS = {"conv_dkm", "dkm_annealed"}
 # Its labels are its weights, which lag behind the centers; `predict` knows no weights of new data.
@@ -75,14 +77,16 @@ def x(blobs):
     return torch.tensor(blobs[0])
 
 
-@parametrize_with_checks([make_method(key, random_state=0, **FOR_SCIKIT_LEARN.get(key, {})) for key in METHODS])
+@parametrize_with_checks(
+    [make_method(key, random_state=0, **FOR_SCIKIT_LEARN.get(key, {})) for key in METHODS if key not in ON_IMAGES]
+)
 def test_scikit_learn(estimator, check):
     check(estimator)
 
 
 def on_other_autoencoders():
     """Yield each method that trains on a code, with the kinds of autoencoder that its config entry does not name."""
-    for key in METHODS:
+    for key in [key for key in METHODS if key not in ON_IMAGES]:
         own = make_method(key).autoencoder
         if own or key == "deepcluster":
             yield from ((key, {"autoencoder": kind}) for kind in ("mlp", "conv") if kind != own)
@@ -188,7 +192,11 @@ def test_far_blobs_are_found(key):
     x, y = make_blobs(n_samples=200, centers=10 * np.eye(64)[[0, 7, 56, 63]], cluster_std=0.1, random_state=0)
     x = (x - x.mean()) / x.std()
     method = make_method(key, n_clusters=4, random_state=0, hidden_widths=(32,), n_latent=4, epochs=0)
-    changes = {"pretraining_epochs": 30, "epochs": min(10, make_spec(key)["parameters"]["epochs"])}
+    # A new Adam throws the code of a convolutional network away that was trained for 30 epochs of 7 steps.
+    changes = {
+        "pretraining_epochs": 60 if key in ON_IMAGES else 30,
+        "epochs": min(10, make_spec(key)["parameters"]["epochs"]),
+    }
     assert scores(y, method.set_params(**changes).fit_predict(x))["acc"] == 1
 
 

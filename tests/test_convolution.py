@@ -14,6 +14,20 @@ def build(kind, side, seeds=(0,), n_latent=10):
     return build_autoencoder(kind, seeds=seeds, n_features=side**2, n_latent=n_latent, hidden_widths=())
 
 
+def watch(model, shapes):
+    """Note what each convolution gives."""
+    for layer in model.modules():
+        if isinstance(layer, StackedConv | StackedConvTranspose):
+            layer.register_forward_hook(lambda layer, _, out: shapes.append(tuple(out.shape)))
+
+
+def weights(model):
+    count = dict.fromkeys(("encoder", "decoder"), 0)
+    for name, tensor in model.named_parameters():
+        count[name.split(".")[0]] += tensor.numel()
+    return count
+
+
 @pytest.fixture
 def x():
     return torch.tensor(load_digits().data[:150] / 16)
@@ -21,22 +35,59 @@ def x():
 
 def test_architecture_of_28_pixels():
     model, shapes = build("conv_sigmoid", 28), []
-    for layer in model.modules():
-        if isinstance(layer, StackedConv | StackedConvTranspose):
-            layer.register_forward_hook(lambda layer, _, out: shapes.append(tuple(out.shape)))
+    watch(model, shapes)
     x = torch.rand(1, 2, 784)
     z = model.encode(x)
     x_hat = model.decode(z)
     assert shapes == [
         (2, 16, 13, 13), (2, 32, 6, 6), (2, 64, 4, 4), (2, 32, 6, 6), (2, 16, 13, 13), (2, 1, 28, 28),
     ]  # fmt: skip
-    count = dict.fromkeys(("encoder", "decoder"), 0)
-    for name, tensor in model.named_parameters():
-        count[name.split(".")[0]] += tensor.numel()
-    assert count == {"encoder": 33_546, "decoder": 34_497}
+    assert weights(model) == {"encoder": 33_546, "decoder": 34_497}
     assert x_hat.shape == x.shape
     assert (z >= 0).all()
     assert ((x_hat > 0) & (x_hat < 1)).all()
+
+
+@pytest.mark.parametrize(
+    ("side", "sides", "count"), [(28, [14, 7, 3], 275_979), (16, [8, 4, 2], 262_539), (32, [16, 8, 4], 294_795)]
+)
+def test_architecture_of_dcec(side, sides, count):
+    model, shapes = build("conv_dcec", side), []
+    watch(model, shapes)
+    x = torch.rand(1, 2, side**2)
+    z = model.encode(x)
+    assert model.decode(z).shape == x.shape
+    assert (z < 0).any()
+    down = [(2, n, after, after) for n, after in zip((32, 64, 128), sides, strict=True)]
+    assert shapes == [*down, *down[-2::-1], (2, 1, side, side)]
+    assert sum(weights(model).values()) == count
+    assert side != 28 or weights(model)["encoder"] == 137_482
+
+
+@pytest.mark.parametrize("side", [8, 12, 16, 20, 28, 32])
+def test_dcec_against_pytorchs_own_layers(side):
+    model = build("conv_dcec", side, seeds=(3, 4)).double()
+    x = torch.rand(2, 5, side**2, dtype=torch.float64)
+    *convolutions, to_code = (layer for layer in model.encoder if hasattr(layer, "weight"))
+    from_code, *transposed = (layer for layer in model.decoder if hasattr(layer, "weight"))
+    even = side % 8 == 0
+    maps = x[1].reshape(5, 1, side, side)
+    for layer, padding in zip(convolutions, (2, 2, int(even)), strict=True):
+        maps = torch.nn.functional.conv2d(maps, layer.weight[1], layer.bias[1], stride=2, padding=padding).relu()
+    z = maps.flatten(1) @ to_code.weight[1] + to_code.bias[1]
+    torch.testing.assert_close(model.encode(x)[1], z, rtol=0, atol=1e-12)
+    maps = (z @ from_code.weight[1] + from_code.bias[1]).view_as(maps)
+    for layer, (padding, more) in zip(transposed, ((int(even), int(even)), (2, 1), (2, 1)), strict=True):
+        options = {"stride": 2, "padding": padding, "output_padding": more}
+        maps = torch.nn.functional.conv_transpose2d(maps.relu(), layer.weight[1], layer.bias[1], **options)
+    torch.testing.assert_close(model.decode(model.encode(x))[1], maps.flatten(1), rtol=0, atol=1e-12)
+
+
+def test_dcec_takes_sides_that_halve_alone():
+    with pytest.raises(ValueError, match="n_features=900 should be the square of a multiple of 4"):
+        build("conv_dcec", 30)
+    with pytest.raises(ValueError, match="n_features=16 should be at least 64: images of 8 x 8"):
+        build("conv_dcec", 4)
 
 
 @pytest.mark.parametrize("side", [7, 8, 12, 13, 14, 16, 28, 32, 128])

@@ -122,7 +122,11 @@ def test_a_study_and_its_data_are_read_as_meant(config):
         ("autoencoders/mlp/hidden_widths", [8.5], "got [8.5], expected a list, each an integer > 0"),
         ("autoencoders/mlp/hidden_widths", [True], "got [True], expected a list, each an integer > 0"),
         ("autoencoders/mlp/n_latent", 0, "autoencoders.mlp.n_latent: got 0, expected > 0 or null"),
-        ("autoencoders/mlp/kind", None, "autoencoders.mlp.kind: got null, expected 'mlp', 'conv' or 'conv_sigmoid'"),
+        (
+            "autoencoders/mlp/kind",
+            None,
+            "autoencoders.mlp.kind: got null, expected 'mlp', 'conv', 'conv_sigmoid' or 'conv_dcec'",
+        ),
         ("autoencoders/mlp/precision", "fp16", "autoencoders.mlp.precision: got 'fp16', expected 'tf32', 'float32' or"),
         ("autoencoders/mlp/per_dataset", {"usps": {"kind": "cnv"}}, "mlp.per_dataset.usps.kind: got 'cnv', expected"),
         ("autoencoders/null", {}, "autoencoders: got the key 'null', which means none; choose another one"),

@@ -15,7 +15,7 @@ from deepkm.datasets.features import load_features
 from deepkm.datasets.streaming import StreamedFeatures, is_streamed
 from deepkm.files import read_hdf5
 from deepkm.jobs.provenance import describe_device
-from deepkm.networks.images import image_side, smallest_side
+from deepkm.networks.images import image_side, sides_of
 from deepkm.study.parameters import flag_of
 from deepkm.study.results import check_autoencoder
 
@@ -37,13 +37,13 @@ def _check_images(path: str, spec: dict[str, Any]) -> None:
     """Raise a ValueError for images that the network cannot take, though it could their number of pixels."""
     kind, estimator = spec["parameters"].get("autoencoder"), spec.get("estimator")
     own = not kind and estimator is not None and flag_of(estimator, "convolutional")
-    least = smallest_side(kind, convolutional=own)
-    if not least:
+    sides = sides_of(kind, convolutional=own)
+    if not sides:
         return
     found = read_converted(path, optional=("image_shape", "feature_shape"))
     shape = found.get("image_shape", found.get("feature_shape", ())[1:])  # the second: of what stayed in its file
     if len(shape):
-        image_side(*map(int, shape), least=least)
+        image_side(*map(int, shape), sides=sides)
 
 
 def digest_inputs(args: Namespace) -> dict[str, str]:

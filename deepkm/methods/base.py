@@ -49,7 +49,7 @@ class DeepClustering:
         Where the centers start: see `deepkm.numerics.kmeans.draw_centers`.
     n_init : int
         k-means restarts where the method starts from k-means centers.
-    autoencoder : {"mlp", "conv", "conv_sigmoid", None}
+    autoencoder : {"mlp", "conv", "conv_sigmoid", "conv_dcec", None}
         As in `deepkm.networks.autoencoder.build_autoencoder`; None clusters in input space.
     hidden_widths : sequence of int
         Hidden layers of the encoder of "mlp"; the decoder mirrors them.

@@ -20,7 +20,7 @@ PositiveInt = Annotated[int, "> 0"]
 NonNegativeInt = Annotated[int, ">= 0"]
 
 OptimizerName = Literal["adam", "sgd"]
-AutoencoderKind = Literal["mlp", "conv", "conv_sigmoid"]
+AutoencoderKind = Literal["mlp", "conv", "conv_sigmoid", "conv_dcec"]
 InitialCenters = Literal["kmeans", "kmeans++", "data", "uniform", "unit", "normal"]
 
 _SIGNS = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}

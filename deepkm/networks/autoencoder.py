@@ -7,6 +7,7 @@ from torch import nn
 from torch.nn import functional
 
 from deepkm.networks.convolution import ConvAutoencoder
+from deepkm.networks.images import sides_of
 from deepkm.networks.layers import StackedLinear
 from deepkm.networks.products import perceptron
 from deepkm.numerics.memory import CHUNK_NUMEL
@@ -61,9 +62,8 @@ def build_autoencoder(kind, *, seeds, n_features, n_latent, hidden_widths, preci
 
     Parameters
     ----------
-    kind : {"mlp", "conv", "conv_sigmoid", None}
-        "conv" takes rows as square grey images; "conv_sigmoid" is the same with a ReLU code and a sigmoid output, for
-        data in [0, 1]. None is the identity.
+    kind : {"mlp", "conv", "conv_sigmoid", "conv_dcec", None}
+        Those named "conv" take rows as square grey images, see `ConvAutoencoder`. None is the identity.
     seeds : sequence of int, length S
         Run s draws its weights from the stream (seeds[s], "weights").
     n_features, n_latent, hidden_widths, precision
@@ -74,11 +74,12 @@ def build_autoencoder(kind, *, seeds, n_features, n_latent, hidden_widths, preci
     sizes = {"n_runs": len(seeds), "n_features": n_features, "n_latent": n_latent}
     if kind == "mlp":
         model = MLPAutoencoder(**sizes, hidden_widths=hidden_widths, precision=precision)
-    elif kind in ("conv", "conv_sigmoid"):
-        model = ConvAutoencoder(**sizes, bounded=kind == "conv_sigmoid")
+    elif sides_of(kind):
+        model = ConvAutoencoder(kind, **sizes)
     else:
         raise ValueError(
-            f"autoencoder={kind!r} should be 'mlp', 'conv', 'conv_sigmoid' or None (cluster in input space)"
+            f"autoencoder={kind!r} should be 'mlp', 'conv', 'conv_sigmoid', 'conv_dcec' or None (cluster in input "
+            "space)"
         )
     generators = [generator(seed, "weights") for seed in seeds]
     for layer in model.modules():

@@ -7,7 +7,7 @@ from torch import nn
 from torch.nn import functional
 
 from deepkm.networks.convolution import MapsToRows, RowsToMaps
-from deepkm.networks.images import image_side, smallest_side
+from deepkm.networks.images import image_side, sides_of
 from deepkm.networks.layers import StackedConv, StackedLinear
 from deepkm.numerics.seeding import generator, uniform
 
@@ -46,7 +46,7 @@ class ConvNet(nn.Module):
 
     def __init__(self, *, n_runs: int, n_features: int, n_latent: int):
         super().__init__()
-        side = image_side(n_features, least=smallest_side(None, convolutional=True) or 1)
+        side = image_side(n_features, sides=sides_of(None, convolutional=True))
         self.widest = CHANNELS[1] * n_features  # numbers per sample in the widest layer
         pairs = list(pairwise(CHANNELS))
         self.convolutions = nn.ModuleList(StackedConv(n_runs, *pair, padding=1) for pair in pairs)

@@ -1,22 +1,33 @@
 """Which data are square grey images: asked by networks that convolve them and, before anything runs, by a study."""
 
 from math import isqrt
+from typing import NamedTuple
 
 
-def image_side(*shape: int, least: int = 1) -> int:
+class Sides(NamedTuple):
+    """Which sides of square images a network takes: multiples of a number, from the least on."""
+
+    least: int = 1
+    multiple: int = 1
+
+
+ANY = Sides()
+
+
+def image_side(*shape: int, sides: Sides | None = ANY) -> int:
     """Return the side of square grey images.
 
     Parameters
     ----------
     *shape : int
         Of a sample: pixels in a row, F, or (H, W) or (H, W, C).
-    least : int
-        The smallest side that will do.
+    sides : Sides
+        Those that will do; None stands for any.
 
     Raises
     ------
     ValueError
-        When they are none, or too small.
+        When they are no such images, or of another side.
 
     Examples
     --------
@@ -29,15 +40,21 @@ def image_side(*shape: int, least: int = 1) -> int:
         if len(shape) > 1:
             wrong = f"images of {' x '.join(map(str, shape))} should be square and grey"
         raise ValueError(f"{wrong}: convolutions take square grey images; use autoencoder='mlp'")
+    least, multiple = sides or ANY
     if side < least:
         raise ValueError(
             f"n_features={side**2} should be at least {least**2}: images of {least} x {least} pixels or more"
         )
+    if side % multiple:
+        raise ValueError(
+            f"n_features={side**2} should be the square of a multiple of {multiple}: this network halves images of "
+            f"such sides; use autoencoder='conv'"
+        )
     return side
 
 
-def smallest_side(autoencoder: str | None, *, convolutional: bool) -> int | None:
-    """Return the least side of the images that a method's network takes; None where it takes any rows.
+def sides_of(autoencoder: str | None, *, convolutional: bool = False) -> Sides | None:
+    """Return the sides of the images that a method's network takes; None where it takes any rows.
 
     Parameters
     ----------
@@ -46,6 +63,6 @@ def smallest_side(autoencoder: str | None, *, convolutional: bool) -> int | None
     convolutional : bool
         Whether the method has a convolutional network of its own in place of None.
     """
-    if autoencoder in ("conv", "conv_sigmoid"):
-        return 7
-    return 8 if autoencoder is None and convolutional else None
+    if autoencoder is None:
+        return Sides(8) if convolutional else None
+    return {"conv": Sides(7), "conv_sigmoid": Sides(7), "conv_dcec": Sides(8, multiple=4)}.get(autoencoder)

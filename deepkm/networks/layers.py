@@ -6,8 +6,6 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-KERNEL = 3  # side of every convolution's window
-
 
 class StackedLinear(nn.Module):
     """S linear layers: (S, B, in) -> (S, B, out)."""
@@ -28,12 +26,12 @@ class StackedLinear(nn.Module):
 
 
 class StackedConv(nn.Module):
-    """S convolutions with 3 x 3 windows: (B, S * in, H, W) -> (B, S * out, H', W'), one group per run."""
+    """S convolutions with square windows: (B, S * in, H, W) -> (B, S * out, H', W'), one group per run."""
 
-    def __init__(self, n_runs: int, n_in: int, n_out: int, *, stride: int = 1, padding: int = 0):
+    def __init__(self, n_runs: int, n_in: int, n_out: int, *, window: int = 3, stride: int = 1, padding: int = 0):
         super().__init__()
         self.stride, self.padding = stride, padding
-        self.weight = nn.Parameter(torch.empty(n_runs, n_out, n_in, KERNEL, KERNEL))
+        self.weight = nn.Parameter(torch.empty(n_runs, n_out, n_in, window, window))
         self.bias = nn.Parameter(torch.empty(n_runs, n_out))
 
     def forward(self, maps):
@@ -48,17 +46,21 @@ class StackedConv(nn.Module):
 
     def initialize(self, generators):
         """Draw Glorot-uniform weights, each run's from its own generator; biases are zero."""
-        _draw_glorot(self.weight, (self.weight.shape[1] + self.weight.shape[2]) * KERNEL**2, generators)
+        _, n_out, n_in, *window = self.weight.shape
+        _draw_glorot(self.weight, (n_in + n_out) * math.prod(window), generators)
         nn.init.zeros_(self.bias)
 
 
 class StackedConvTranspose(nn.Module):
-    """S transposed convolutions with 3 x 3 windows: (B, S * in, H, W) -> (B, S * out, H', W')."""
+    """S transposed convolutions with square windows: (B, S * in, H, W) -> (B, S * out, H', W').
 
-    def __init__(self, n_runs: int, n_in: int, n_out: int, *, stride: int = 1, output_padding: int = 0):
+    `padding` and `output_padding` as in `torch.nn.ConvTranspose2d`.
+    """
+
+    def __init__(self, n_runs: int, n_in: int, n_out: int, *, window=3, stride=1, padding=0, output_padding=0):
         super().__init__()
-        self.stride, self.output_padding = stride, output_padding
-        self.weight = nn.Parameter(torch.empty(n_runs, n_in, n_out, KERNEL, KERNEL))
+        self.stride, self.padding, self.output_padding = stride, padding, output_padding
+        self.weight = nn.Parameter(torch.empty(n_runs, n_in, n_out, window, window))
         self.bias = nn.Parameter(torch.empty(n_runs, n_out))
 
     def forward(self, maps):
@@ -67,6 +69,7 @@ class StackedConvTranspose(nn.Module):
             self.weight.flatten(0, 1),
             self.bias.flatten(),
             stride=self.stride,
+            padding=self.padding,
             output_padding=self.output_padding,
             groups=len(self.weight),
         )

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from deepkm.datasets.catalogue import load_catalogue, raw_file_of
-from deepkm.networks.images import image_side, smallest_side
+from deepkm.networks.images import Sides, image_side, sides_of
 from deepkm.study.parameters import flag_of
 from deepkm.study.paths import meta_of
 from deepkm.study.settings import autoencoder_parameters
@@ -29,11 +29,11 @@ def check_shapes(config: dict, conversion_of: Conversion) -> None:
 
     for method in config["study"]["methods"]:
         for dataset in config["study"]["datasets"]:
-            least = _least_side(config, dataset, method)
-            if not least or not (shape := shape_of(dataset)):
+            sides = _sides(config, dataset, method)
+            if not sides or not (shape := shape_of(dataset)):
                 continue
             try:
-                image_side(*shape, least=least)
+                image_side(*shape, sides=sides)
             except ValueError as error:
                 raise ValueError(
                     f"methods.{method}: got the data set {dataset}, which it cannot take: {error}; leave one of the "
@@ -53,10 +53,10 @@ def _known_shape(entry: dict) -> list[int] | None:
     return entry["image_size"] if "image_size" in entry and entry.get("grey", True) else None
 
 
-def _least_side(config: dict, dataset: str, method: str) -> int | None:
+def _sides(config: dict, dataset: str, method: str) -> Sides | None:
     estimator, key = (config["methods"][method][name] for name in ("estimator", "autoencoder"))
     kind = key and autoencoder_parameters(config, dataset, key)["autoencoder"]
-    return smallest_side(kind, convolutional=kind is None and flag_of(estimator, "convolutional"))
+    return sides_of(kind, convolutional=kind is None and flag_of(estimator, "convolutional"))
 
 
 def _converted_shape(path: Path, npz: Path, spec: Mapping[str, Any]) -> list[int] | None:
