@@ -37,6 +37,13 @@ def trained(method, x, epochs, seeds=SEEDS):
 
 
 @pytest.mark.parametrize("key", METHODS)
+def test_without_epochs_there_is_the_snapshot_of_the_start(key, x):
+    _, arrays = trained(make_method(key, epochs=0), x, [0])
+    assert arrays["snapshots/epoch"].tolist() == [0]
+    assert ("snapshots/membership" in arrays) == (key in SOFT)
+
+
+@pytest.mark.parametrize("key", METHODS)
 def test_snapshots_are_what_training_went_through(key, x):
     method = make_method(key, dropout=0) if key == "deepcluster" else make_method(key)
     epochs = sorted({0, method.epochs})

@@ -75,8 +75,9 @@ class DKM(DeepClustering):
 
     def alpha_at(self, epoch):
         """Return the inverse temperature of an epoch, counted from 0."""
-        values = min(self.n_alphas, self.epochs)  # fewer epochs than alphas skip some in between
-        place = epoch * values // self.epochs * (self.n_alphas - 1) // max(1, values - 1)
+        epochs = max(1, self.epochs)  # without any, snapshots ask for the first
+        values = min(self.n_alphas, epochs)  # fewer epochs than alphas skip some in between
+        place = epoch * values // epochs * (self.n_alphas - 1) // max(1, values - 1)
         return alpha_schedule(self.alpha, self.n_alphas)[place]
 
 

@@ -34,6 +34,10 @@ def test_other_lengths_sweep_the_same_range(epochs):
     assert len(set(alphas)) == min(epochs, 40)
 
 
+def test_without_epochs_alpha_is_the_first():
+    assert DKM(epochs=0, **ANNEALED).alpha_at(0) == 0.1
+
+
 def test_constant_by_default():
     method = DKM(epochs=9)
     assert {method.alpha_at(epoch) for epoch in range(9)} == {1000.0}
