@@ -49,8 +49,9 @@ def _check_images(path: str, spec: dict[str, Any]) -> None:
 def digest_inputs(args: Namespace) -> dict[str, str]:
     """Return digests of the numbers that a job reads: what was made of others must not go on as if it were the same."""
     digests = {"data": digest_of(args.data)}
+    carried = args.spec["parameters"].get("warm_start") == "moments"
     for path in getattr(args, "autoencoder", None) or []:
-        weights, attributes = read_hdf5(path, "autoencoder/")
+        weights, attributes = read_hdf5(path, ("autoencoder/", "optimizer/") if carried else "autoencoder/")
         check_autoencoder(path, attributes, spec=args.spec, inputs=digests)
         content = hashlib.sha256(b"".join(name.encode() + weights[name].tobytes() for name in sorted(weights)))
         digests["autoencoder"] = content.hexdigest()

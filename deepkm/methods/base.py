@@ -24,8 +24,11 @@ from deepkm.numerics.centers import nearest
 from deepkm.numerics.kmeans import draw_centers
 from deepkm.numerics.seeding import permutations
 from deepkm.training.loop import pretrain, train
+from deepkm.training.optimizers import make_optimizer
 from deepkm.training.run import Run
 from deepkm.training.steps import Batch
+
+WARM_UP_STEPS = 50
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -57,6 +60,10 @@ class DeepClustering:
         D, the length of the code; `n_clusters` by default.
     pretraining_epochs, pretraining_batch_size, pretraining_learning_rate
         Reconstruction alone by Adam, before clustering.
+    warm_start : {"none", "moments", "steps"}
+        How fine-tuning starts after pretraining, which a new Adam can undo: its first steps move each weight by about
+        the learning rate. "moments": Adam starts with those that pretraining ended with; SGD has no use for them.
+        "steps": the learning rate rises linearly over the first `WARM_UP_STEPS` steps. Without pretraining, as "none".
     precision : {"tf32", "float32", "bfloat16"}
         Of the network's products on a GPU; see `deepkm.networks.products.perceptron`.
     random_state : int, RandomState or None
@@ -79,6 +86,7 @@ class DeepClustering:
     pretraining_epochs: NonNegativeInt = 50
     pretraining_batch_size: PositiveInt = 256
     pretraining_learning_rate: Positive = 1e-3
+    warm_start: Literal["none", "moments", "steps"] = "none"
     precision: Literal["tf32", "float32", "bfloat16"] = "tf32"
     random_state: object = None
     device: str | None = None
@@ -87,6 +95,8 @@ class DeepClustering:
     recordable = False
     # Whether rows are square grey images to it without an autoencoder too.
     convolutional = False
+    # How its own loss has pretraining's: as a "sum" over features, their "mean", or "none". Adam's moments follow it.
+    reconstruction = "sum"
     # What random centers are drawn from.
     centers_stream = "{kind} centers"
 
@@ -139,7 +149,9 @@ class DeepClustering:
         run = self.start(x, seeds=seeds)
         for _ in pretrain(x, run, **self.pretraining()):
             pass
+        moments = run.optimizer.moments if self.starts_warm("moments") else {}
         run = Run(run.seeds, run.autoencoder)
+        self.carry_over(moments, run, n_features=x.shape[1])
         for _ in train(self, x, run):
             pass
         return run
@@ -157,8 +169,20 @@ class DeepClustering:
         return Run(seeds, autoencoder.to(x))
 
     def optimizer_options(self) -> dict[str, Any]:
-        """Return the keywords of `deepkm.training.loop.make_optimizer`."""
-        return {"name": self.optimizer, "learning_rate": self.learning_rate, "momentum": self.momentum}
+        """Return the keywords of `deepkm.training.optimizers.make_optimizer`."""
+        options = {"name": self.optimizer, "learning_rate": self.learning_rate, "momentum": self.momentum}
+        return options | ({"warm_up": WARM_UP_STEPS} if self.starts_warm("steps") else {})
+
+    def starts_warm(self, how: str) -> bool:
+        """Tell whether fine-tuning has a pretrained code to spare, and starts in this way."""
+        return self.warm_start == how and self.epochs > 0 and self.pretraining()["epochs"] > 0
+
+    def carry_over(self, moments: dict[str, dict[str, Tensor]], run: Run, *, n_features: int) -> None:
+        """Let the fine-tuning of a fresh run start with Adam's moments of pretraining, by tensor; none: do nothing."""
+        scale = {"sum": 1.0, "mean": 1 / n_features, "none": 0.0}[self.reconstruction]
+        if moments and scale:
+            run.optimizer = make_optimizer(run.parameters(), **self.optimizer_options())
+            run.optimizer.take_over(moments, scale=scale)
 
     def pretraining(self) -> dict[str, Any]:
         """Return the keywords of `deepkm.training.loop.pretrain`; no epochs without an autoencoder."""

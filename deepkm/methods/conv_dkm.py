@@ -52,6 +52,7 @@ class ConvDKM(DeepClustering):
     autoencoder: AutoencoderKind | None = "conv_sigmoid"
     pretraining_epochs: NonNegativeInt = 0
     recordable = True
+    reconstruction = "mean"
     centers_stream = "centers"
 
     def weight(self, epoch):

@@ -51,6 +51,7 @@ class DEC(DeepClustering):
     alpha: Positive = 1.0
     update_interval: PositiveInt = 30
     tol: NonNegative = 0.001
+    reconstruction = "none"
 
     def init(self, z, run):
         super().init(z, run)

@@ -75,6 +75,7 @@ class DeepCluster(DeepClustering):
     n_latent: PositiveInt | None = 128
     pretraining_epochs: NonNegativeInt = 0
     convolutional = True
+    reconstruction = "none"
 
     def start(self, x, *, seeds):
         if self.autoencoder:

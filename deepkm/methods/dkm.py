@@ -41,7 +41,8 @@ class DKM(DeepClustering):
     -----
     Differs from the paper's implementation: labels are read from the re-encoded data, not from a buffer of the batches
     seen; each epoch visits every sample once instead of drawing independent batches; fine-tuning starts with a new
-    Adam. The printed schedule divides by ln(1); the one here starts at n = 2, as the paper's implementation does.
+    Adam, where that one goes on with pretraining's (``warm_start="moments"``). The printed schedule divides by ln(1);
+    the one here starts at n = 2, as the paper's implementation does.
 
     References
     ----------

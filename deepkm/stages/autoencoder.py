@@ -7,7 +7,7 @@ from deepkm.jobs.resuming import add_training_arguments, diverged_seeds, follow,
 from deepkm.jobs.sharing import fetch, publish, shared_path
 from deepkm.networks.autoencoder import build_autoencoder
 from deepkm.study.spec import AutoencoderSpec
-from deepkm.training.checkpoint import history_arrays
+from deepkm.training.checkpoint import history_arrays, moment_arrays
 from deepkm.training.loop import pretrain
 from deepkm.training.run import Run
 
@@ -36,5 +36,6 @@ def main(args):
     resume(run, args, optimizer_options={"learning_rate": options["learning_rate"]})
     follow(pretrain(x, run, **options), run, args, epochs=options["epochs"])
     weights = {f"autoencoder/{name}": tensor.numpy(force=True) for name, tensor in autoencoder.state_dict().items()}
-    finish(args, weights | history_arrays(run), {"provenance": provenance(run, args), "diverged": diverged_seeds(run)})
+    result = weights | moment_arrays(run) | history_arrays(run)
+    finish(args, result, {"provenance": provenance(run, args), "diverged": diverged_seeds(run)})
     publish(shared, args)

@@ -4,13 +4,12 @@ import pkgutil
 
 import torch
 
-from deepkm.files import read_hdf5
 from deepkm.jobs.finishing import confirm, finish
 from deepkm.jobs.inputs import load_data
 from deepkm.jobs.provenance import provenance
 from deepkm.jobs.resuming import add_training_arguments, diverged_seeds, follow, resumable, resume
 from deepkm.study.spec import ClusterSpec
-from deepkm.training.checkpoint import history_arrays, load_autoencoder
+from deepkm.training.checkpoint import history_arrays, load_pretrained
 from deepkm.training.loop import check_enough_samples, final_labels, train
 from deepkm.training.snapshots import keep_snapshots, snapshot_arrays
 
@@ -34,8 +33,8 @@ def main(args):
             "method with an autoencoder, or set `stream: false` where they fit"
         )
     for path in args.autoencoder or []:
-        arrays, _ = read_hdf5(path, "autoencoder/")
-        load_autoencoder({name.removeprefix("autoencoder/"): array for name, array in arrays.items()}, run.autoencoder)
+        moments = load_pretrained(path, run, device=args.device, carried=method.starts_warm("moments"))
+        method.carry_over(moments, run, n_features=x.shape[1])
     confirm(args.autoencoder or [])
     resume(run, args, optimizer_options=method.optimizer_options())
     runs = keep_snapshots(train(method, x, run), method, epochs=spec["snapshots"])

@@ -13,10 +13,7 @@ def save_run(path, run, *, spec, reason="its time"):
     """Save all that `restore_run` needs to go on bit for bit, and why it was saved."""
     arrays = {f"autoencoder/{name}": tensor for name, tensor in run.autoencoder.state_dict().items()}
     arrays |= {f"state/{name}": tensor.detach() for name, tensor in run.state.items()}
-    if run.optimizer is not None:
-        for trained, moments in run.optimizer.moments.items():
-            arrays |= {f"optimizer/{trained}/{name}": tensor for name, tensor in moments.items()}
-    arrays = {name: tensor.cpu().numpy() for name, tensor in arrays.items()}
+    arrays = {name: tensor.cpu().numpy() for name, tensor in arrays.items()} | moment_arrays(run)
     for kind in ("history", "snapshots"):
         arrays |= {f"{kind}/{name}": np.stack(values) for name, values in getattr(run, kind).items()}
     trained = [name for name, tensor in run.state.items() if tensor.requires_grad]
@@ -50,10 +47,7 @@ def restore_run(path, run, *, spec, optimizer_options, device):
     run.diverged = np.array(attributes["diverged"])
     if "optimizer" in group:
         run.optimizer = make_optimizer(run.parameters(), **optimizer_options)
-        for name, array in group["optimizer"].items():
-            trained, _, moment = name.partition("/")
-            tensor = torch.from_numpy(np.asarray(array)).to(device)
-            run.optimizer.moments.setdefault(trained, {})[moment] = tensor
+        run.optimizer.moments = _moments(group["optimizer"], device)
     return True
 
 
@@ -62,9 +56,52 @@ def history_arrays(run):
     return {f"history/{name}": np.stack(values, axis=1) for name, values in run.history.items()}
 
 
+def moment_arrays(run):
+    """Return the optimizer's moments, ``optimizer/{tensor}/{moment}``; nothing before its first step."""
+    moments = {} if run.optimizer is None else run.optimizer.moments
+    return {
+        f"optimizer/{trained}/{name}": tensor.numpy(force=True)
+        for trained, own in moments.items()
+        for name, tensor in own.items()
+    }
+
+
+def load_pretrained(path, run, *, device, carried):
+    """Load the weights of a pretrained autoencoder's file into those of `run`.
+
+    Returns
+    -------
+    dict of str to dict of str to Tensor
+        The moments that pretraining ended with, if they are to be `carried` over; else none.
+
+    Raises
+    ------
+    OSError
+        When the file is unreadable, or has no moments to carry over.
+    """
+    arrays, _ = read_hdf5(path, ("autoencoder/", "optimizer/") if carried else "autoencoder/")
+    group = _groups(arrays)
+    load_autoencoder(group["autoencoder"], run.autoencoder)
+    if carried and "optimizer" not in group:
+        raise OSError(f"{path}: got an autoencoder without its optimizer's moments, expected them; {_AGAIN}")
+    return _moments(group.get("optimizer", {}), device)
+
+
 def load_autoencoder(arrays, autoencoder):
     """Load arrays named like the autoencoder's parameters into it."""
     autoencoder.load_state_dict({name: torch.from_numpy(array) for name, array in arrays.items()})
+
+
+_AGAIN = "delete it and run again, or choose another warm_start than moments"
+
+
+def _moments(arrays, device):
+    """Return moments by tensor and name, from arrays by ``{tensor}/{moment}``."""
+    moments = {}
+    for name, array in arrays.items():
+        trained, _, moment = name.partition("/")
+        moments.setdefault(trained, {})[moment] = torch.from_numpy(np.asarray(array)).to(device)
+    return moments
 
 
 def _groups(arrays):

@@ -51,6 +51,8 @@ def train(method, x, run):
         with torch.no_grad():
             method.init(z, run)
         run.epoch = 0
+        if run.optimizer is not None:  # with moments of pretraining
+            run.optimizer.parameters = run.parameters()
         _read_out(method, z, run)
         yield run
     while run.epoch < method.epochs:
@@ -111,8 +113,12 @@ def _train_epoch(x, run, *, loss, batch_size, optimizer_options, order, after_st
         run.optimizer = make_optimizer(run.parameters(), **optimizer_options)
     stopped_before = run.stopped()
     step = full_step = Step(x, run, loss=loss, after_step=after_step)
-    for number, index in enumerate(order.to(x.device).split(batch_size, dim=1)):
-        if number == 1 and recordable and can_record(x):
+    batches = order.to(x.device).split(batch_size, dim=1)
+    first = run.epoch * len(batches)  # steps taken before
+    recordable = recordable and can_record(x) and first + 1 >= run.optimizer.warm_up  # a recording holds the rate
+    for number, index in enumerate(batches):
+        run.optimizer.set_rate(first + number)
+        if number == 1 and recordable:
             full_step = RecordedStep(step, index) if index.shape[1] == batch_size else step
         (full_step if index.shape[1] == batch_size else step)(index, number)
     means = {name: total / order.shape[1] for name, total in step.totals.items()}

@@ -16,16 +16,30 @@ class Optimizer:
     ----------
     parameters : dict of str to Tensor
         What is trained. A tensor without a gradient is left as it is.
+    learning_rate : float
+    warm_up : int
+        Steps over which the rate of a step rises linearly to the learning rate; 1: it starts there.
 
     Attributes
     ----------
     moments : dict of str to dict of str to Tensor
         Of each tensor that was trained so far.
+    rate : float
+        Of the next step.
     """
 
-    def __init__(self, parameters):
+    def __init__(self, parameters, *, learning_rate, warm_up=1):
         self.parameters = parameters
+        self.learning_rate = self.rate = learning_rate
+        self.warm_up = warm_up
         self.moments = {}
+
+    def set_rate(self, number):
+        """Take the rate of a step, counted from 0 over all epochs."""
+        self.rate = self.learning_rate * min(1, (number + 1) / self.warm_up)
+
+    def take_over(self, moments, *, scale):
+        """Start with Adam's moments of pretraining, `scale` of whose loss is trained on: SGD has no place for them."""
 
     def zero_grad(self):
         """Drop all gradients."""
@@ -44,11 +58,17 @@ class Optimizer:
 
 
 class Adam(Optimizer):
-    """Adam with the usual decay rates, 0.9 and 0.999 (Kingma and Ba 2015)."""
+    """Adam with the usual decay rates, 0.9 and 0.999 (Kingma and Ba 2015).
 
-    def __init__(self, parameters, *, learning_rate):
-        super().__init__(parameters)
-        self.learning_rate = learning_rate
+    Each tensor counts its own steps, so that the moments of one that joins later are corrected for their own start.
+    """
+
+    def take_over(self, moments, *, scale):
+        """Start with moments of pretraining, as those of a loss that is `scale` times its loss."""
+        factors = {"step": 1, "exp_avg": scale, "exp_avg_sq": scale**2}
+        self.moments = {
+            trained: {name: tensor * factors[name] for name, tensor in own.items()} for trained, own in moments.items()
+        }
 
     def _first_moments(self, tensor):
         step = torch.zeros((), dtype=torch.float32, device=tensor.device)
@@ -56,7 +76,7 @@ class Adam(Optimizer):
 
     def _update(self, tensors, gradients, moments):
         first, second, steps = ([m[name] for m in moments] for name in ("exp_avg", "exp_avg_sq", "step"))
-        rates = {"lr": self.learning_rate, "beta1": 0.9, "beta2": 0.999, "eps": 1e-8, "weight_decay": 0.0}
+        rates = {"lr": self.rate, "beta1": 0.9, "beta2": 0.999, "eps": 1e-8, "weight_decay": 0.0}
         others = {"amsgrad": False, "maximize": False, "capturable": tensors[0].is_cuda, "fused": _is_fused(tensors)}
         adam(tensors, gradients, first, second, [], steps, **rates, **others)
 
@@ -64,27 +84,30 @@ class Adam(Optimizer):
 class SGD(Optimizer):
     """Stochastic gradient descent with momentum and weight decay."""
 
-    def __init__(self, parameters, *, learning_rate, momentum=0.0, weight_decay=0.0):
-        super().__init__(parameters)
-        self.learning_rate, self.momentum, self.weight_decay = learning_rate, momentum, weight_decay
+    def __init__(self, parameters, *, momentum=0.0, weight_decay=0.0, **rates):
+        super().__init__(parameters, **rates)
+        self.momentum, self.weight_decay = momentum, weight_decay
 
     def _first_moments(self, tensor):
         return {"momentum_buffer": torch.zeros_like(tensor)} if self.momentum else {}
 
     def _update(self, tensors, gradients, moments):
         buffers = [m.get("momentum_buffer") for m in moments]
-        rates = {"lr": self.learning_rate, "momentum": self.momentum, "weight_decay": self.weight_decay}
+        rates = {"lr": self.rate, "momentum": self.momentum, "weight_decay": self.weight_decay}
         others = {"dampening": 0.0, "nesterov": False, "maximize": False, "fused": _is_fused(tensors)}
         sgd(tensors, gradients, buffers, **rates, **others)
 
 
-def make_optimizer(parameters, *, learning_rate, name="adam", momentum=0.0, weight_decay=0.0):
-    """Return "adam" or "sgd" over the tensors `parameters`, by name; momentum and weight decay are those of SGD."""
+def make_optimizer(parameters, *, name="adam", momentum=0.0, weight_decay=0.0, **rates):
+    """Return "adam" or "sgd" over the tensors `parameters`, by name.
+
+    Momentum and weight decay are those of SGD; for `rates` see `Optimizer`.
+    """
     if not parameters:
         raise ValueError("epochs should be 0 without an autoencoder or trained centers: there is nothing to train")
     if name == "sgd":
-        return SGD(parameters, learning_rate=learning_rate, momentum=momentum, weight_decay=weight_decay)
-    return Adam(parameters, learning_rate=learning_rate)
+        return SGD(parameters, momentum=momentum, weight_decay=weight_decay, **rates)
+    return Adam(parameters, **rates)
 
 
 def _is_fused(tensors):

@@ -26,7 +26,7 @@ class Run:
     history : dict of str to list of ndarray
         Per epoch: mean losses, (S,), and ``"labels"``, (S, N).
     optimizer : deepkm.training.optimizers.Optimizer or None
-        Made at the first epoch.
+        Made at the first epoch, or before by `DeepClustering.carry_over`.
     x : Tensor of shape (N, F)
         The data, while `train` runs: for hooks that must encode all of them anew.
     z : Tensor of shape (S, N, D) or None
