@@ -177,6 +177,9 @@ class Means:
     def before_epoch(self, z, run):
         pass
 
+    def start_epoch(self, run):
+        pass
+
     def loss(self, batch, run):
         batch.log(largest=batch.x.amax((1, 2)))
         return batch.x.mean((1, 2)) + 0 * run.centers.sum((1, 2))

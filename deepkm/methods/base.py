@@ -100,7 +100,7 @@ class DeepClustering:
     # What random centers are drawn from.
     centers_stream = "{kind} centers"
 
-    # The five hooks; `deepkm.training.loop.train` says when each is called.
+    # The six hooks; `deepkm.training.loop.train` says when each is called.
 
     def init(self, z: Tensor, run: Run) -> None:
         """Start from the centers that `initial_centers` names."""
@@ -108,6 +108,9 @@ class DeepClustering:
         run.centers = draw_centers(self.initial_centers, z, self.n_clusters, **how)
 
     def before_epoch(self, z: Tensor, run: Run) -> None:
+        """Nothing."""
+
+    def start_epoch(self, run: Run) -> None:
         """Nothing."""
 
     def loss(self, batch: Batch, run: Run) -> Tensor:

@@ -1,6 +1,6 @@
 """The one training loop: a generator that yields after each epoch, for S runs at once.
 
-The caller logs, stores checkpoints, measures time and stops; a method only supplies the five hooks that `train` names.
+The caller logs, stores checkpoints, measures time and stops; a method only supplies the six hooks that `train` names.
 """
 
 import numpy as np
@@ -8,7 +8,7 @@ import torch
 
 from deepkm.numerics.seeding import permutations
 from deepkm.training.optimizers import make_optimizer
-from deepkm.training.steps import RecordedStep, Step, can_record
+from deepkm.training.steps import RecordedStep, Step, can_record, stopped_held
 
 
 def train(method, x, run):
@@ -19,11 +19,13 @@ def train(method, x, run):
     method : object
         Supplies ``epochs``, ``batch_size``, ``optimizer_options()``, ``order(n_samples, run)`` (the samples of the next
         epoch, (S, M)), ``recordable`` (whether all batches of an epoch take the same operations on the device, so that
-        a GPU may replay them), and five hooks, all of them for S runs at once:
+        a GPU may replay them), and six hooks, all of them for S runs at once:
 
         - ``init(z, run)``: set up ``run.centers`` and whatever else the method keeps, from the pretrained code;
         - ``before_epoch(z, run)``: the whole data set was just encoded anew; update what the next epoch holds constant.
           Called after the last epoch too, so that the final labels rest on the final code;
+        - ``start_epoch(run)``: epoch ``run.epoch``, counted from 0, is about to be trained. What changes weights, or
+          draws numbers by sample (`Run.draw`), does it here: no labels are read from it. Stopped runs keep theirs;
         - ``loss(batch, run)``: return the loss of each run, (S,);
         - ``after_step(batch, run)``: update by closed form what the optimizer does not train;
         - ``assign(z, run)``: return the labels, (S, N).
@@ -61,6 +63,8 @@ def train(method, x, run):
             yield run
             continue
         run.z = None
+        with torch.no_grad(), stopped_held(run):
+            method.start_epoch(run)
         _train_epoch(
             x,
             run,
@@ -74,6 +78,7 @@ def train(method, x, run):
         _read_out(method, run.encode(x), run)
         yield run
     run.x = run.z = None  # a fitted model does not keep the data
+    run.draws = {}
 
 
 def pretrain(x, run, *, epochs, batch_size, learning_rate):

@@ -46,6 +46,14 @@ class Optimizer:
         for tensor in self.parameters.values():
             tensor.grad = None
 
+    def reset(self, name):
+        """Forget the moments of one tensor, in place, since a recording holds their addresses; its steps still count.
+
+        So Adam's correction is that of a later step: the next one is up to sqrt(10) times the learning rate.
+        """
+        for moment in self.moments.get(name, {}).keys() - {"step"}:
+            self.moments[name][moment].zero_()
+
     @torch.no_grad()
     def step(self):
         """Take one step against the gradients."""

@@ -4,6 +4,7 @@ import numpy as np
 import torch
 
 from deepkm.networks.autoencoder import encode_all
+from deepkm.numerics.seeding import uniform
 
 
 class Run:
@@ -31,6 +32,9 @@ class Run:
         The data, while `train` runs: for hooks that must encode all of them anew.
     z : Tensor of shape (S, N, D) or None
         Their code as `train` last read it out, while the caller looks at the run.
+    draws : dict of str to Tensor
+        Numbers drawn for an epoch (`draw`), (S, N, m), of which a step picks the rows ``batch.index``. No part of a
+        checkpoint.
     snapshots : dict of str to list of ndarray
         What `deepkm.training.snapshots` keeps.
     diverged : ndarray of shape (S,), bool
@@ -48,6 +52,7 @@ class Run:
         self.optimizer = None
         self.x = None
         self.z = None
+        self.draws = {}
         self.snapshots = {}
         self.diverged = np.zeros(len(self.seeds), dtype=bool)
         self.seconds = self.cpu_seconds = 0.0
@@ -75,6 +80,14 @@ class Run:
     def stop(self, runs):
         """Stop those of the stack for which `runs`, (S,) bool, is true."""
         self.state["stopped"] = self.state["stopped"] | runs  # a new tensor, which `stopped` will read
+
+    def draw(self, name, size):
+        """Draw m = `size` numbers uniform in [0, 1) for each sample from the stream `name`: ``draws[name]``, (S, N, m).
+
+        For ``start_epoch``: a draw within a step that is recorded would happen once, and be replayed ever after.
+        """
+        drawn = uniform(self.seeds, len(self.x), size, stream=name, epoch=self.epoch)
+        self.draws[name] = drawn.to(self.x.device, self.x.dtype)
 
     def parameters(self):
         """Return all trained tensors by name."""

@@ -1,5 +1,6 @@
 """One step of training: a batch, its loss and gradient, the optimizer's step; on a GPU replayed from a recording."""
 
+from contextlib import contextmanager
 from functools import cached_property
 
 import torch
@@ -68,7 +69,8 @@ class Step:
         value = batch.log(loss=self.loss(batch, run))  # (S,)
         run.optimizer.zero_grad()
         value.sum().backward()  # run s's loss depends on run s's weights alone
-        _optimize(run)
+        with stopped_held(run):  # their momentum would still move them
+            run.optimizer.step()
         if self.after_step is not None:
             with torch.no_grad():
                 self.after_step(batch, run)
@@ -117,10 +119,11 @@ def record(function):
     return graph.replay
 
 
-def _optimize(run):
-    """Take one step of the optimizer; a stopped run is put back, since its momentum would still move it."""
+@contextmanager
+def stopped_held(run):
+    """Put the weights and trained centers of stopped runs back after the block, whatever it did to all runs."""
     stopped = run.stopped()
     kept = [(tensor.detach(), tensor.detach()[stopped]) for tensor in run.parameters().values()] if stopped else []
-    run.optimizer.step()
+    yield
     for tensor, value in kept:
         tensor[stopped] = value
