@@ -122,6 +122,23 @@ def test_bounds_rest_on_exact_products_with_the_reference(monkeypatch):
     torch.testing.assert_close(clusters._lower_bounds(weights, slice(None)), scores.flatten(0, 1), rtol=0, atol=1e-10)
 
 
+def test_a_bound_is_the_score_where_the_tails_are_parallel(monkeypatch):
+    """All lies in a plane, and a direction of it is the head."""
+    monkeypatch.setattr(lloyd_module, "HEAD", 1)
+    x = random(200, 5) * torch.tensor([100.0, 0, 0, 0, 1])
+    centers = random(2, 4, 5, seed=1) * torch.tensor([1.0, 0, 0, 0, 5])
+    norms = centers.square().sum(-1, keepdim=True)
+    head = Head(x)
+    assert head.basis is not None
+    weights, _ = head.weights(centers, norms)
+    bounds, scores = (weights @ head.features.T).unflatten(0, (2, 4)), norms - 2 * centers @ x.T
+    assert (bounds <= scores + 1e-6).all()
+    tails = [part - part @ head.basis @ head.basis.T for part in (centers, x)]
+    parallel = tails[0] @ tails[1].T > 0  # (A, K, N), else opposite
+    torch.testing.assert_close(bounds[parallel], scores[parallel], rtol=0, atol=1e-3)
+    assert (scores - bounds)[~parallel].max() > 10
+
+
 def test_an_emptied_cluster_keeps_nothing_that_rounding_left():
     x = random(20, 3)
     centers = torch.stack([x[:2], torch.full((2, 3), 100.0, dtype=x.dtype)], 1)  # the second ones are too far
