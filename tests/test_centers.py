@@ -76,6 +76,14 @@ def test_far_centers_of_a_run_change_nothing_for_the_runs_beside_it():
     assert torch.equal(expanded_distances(*both)[:1], expanded_distances(far, near))
 
 
+@pytest.mark.parametrize("power", [62, 64, 100, -62, -80])
+def test_the_nearest_center_of_huge_and_tiny_numbers(power):
+    """Squares of 2^64 leave the range of float32, and those of 2^-80 vanish in it."""
+    centers = torch.tensor([CORNERS], dtype=torch.float32) * 2.0**power
+    z = (torch.tensor([CORNERS * 9]) + 0.1 * random(1, 36, 2).float()) * 2.0**power
+    assert nearest(z, centers)[0].tolist() == list(range(4)) * 9
+
+
 def test_gradients_by_differences_are_those_of_products():
     z, centers = with_far(FAR["several"], torch.float32)
     for found, function in ((centers, expanded_distances), (centers.double(), by_differences)):

@@ -59,12 +59,13 @@ def products_cancel(centers, squares):
     """Return of which runs products may give a sample to a center that is not its nearest, (...,).
 
     The centers (..., K, D) lie around the origin of the products, `squares` (..., K) are their squared norms. A product
-    rounds off about eps ||r||^2: where that is no small part of the squared distance of two centers, it may decide
-    between them.
+    rounds off about eps ||r||^2: where that is no small part of the squared distance of two centers, or all leaves the
+    range of numbers, it may decide between them.
     """
     half = squares * ((1 - torch.finfo(squares.dtype).eps / ROUNDING) / 2)
-    close = centers @ centers.mT >= half.unsqueeze(-1) + half.unsqueeze(-2)  # (..., K, K), each to itself
-    return close.sum((-2, -1)) > centers.shape[-2]
+    apart = centers @ centers.mT < half.unsqueeze(-1) + half.unsqueeze(-2)  # (..., K, K), none from itself
+    n_clusters = centers.shape[-2]
+    return apart.sum((-2, -1)) < n_clusters * (n_clusters - 1)
 
 
 def sum_cancels(total, squares, dtype):
