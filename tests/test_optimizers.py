@@ -42,6 +42,11 @@ def test_steps_are_those_of_pytorch(options, dtype):
     assert set(optimizer.moments) == {"a", "b"}
 
 
+def test_another_optimizer_is_not_replaced_in_silence():
+    with pytest.raises(ValueError, match=r"optimizer='adamw' should be 'adam' or 'sgd'"):
+        make_optimizer(tensors(torch.float32), learning_rate=0.1, name="adamw")
+
+
 def test_nothing_to_train():
     with pytest.raises(ValueError, match="epochs should be 0 without an autoencoder or trained centers"):
         make_optimizer({}, learning_rate=0.1)

@@ -115,6 +115,8 @@ def make_optimizer(parameters, *, name="adam", momentum=0.0, weight_decay=0.0, *
         raise ValueError("epochs should be 0 without an autoencoder or trained centers: there is nothing to train")
     if name == "sgd":
         return SGD(parameters, momentum=momentum, weight_decay=weight_decay, **rates)
+    if name != "adam":
+        raise ValueError(f"optimizer={name!r} should be 'adam' or 'sgd'")
     return Adam(parameters, **rates)
 
 
