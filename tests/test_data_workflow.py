@@ -228,13 +228,22 @@ def test_options_of_a_users_file_pass_through_the_workflow(tmp_path):
 def test_describe_prints_a_table_and_draws_samples(tmp_path):
     study = {
         "study": {"datasets": ["digits", "blobs"], "methods": ["km"], "seeds": [0]},
-        "datasets": {"blobs": {"n_samples": 31, "n_features": 3, "n_clusters": 2}},
+        "datasets": {"blobs": {"n_samples": 31, "n_features": 3, "n_clusters": 2}, "digits": {"title": "007 | 1e3"}},
     }
     printed = run_snakemake(tmp_path, "describe", study=study).stdout
     table = pd.read_csv(tmp_path / "results/datasets/datasets.csv").set_index("data set").astype(str)
     columns = ["N", "F", "image", "K", "samples per class", "source", "licence"]
-    assert table.loc["Digits", columns].tolist() == ["1797", "64", "8 x 8", "10", "174 to 183", "digits", "CC BY 4.0"]
+    assert table.loc["007 | 1e3", columns].tolist() == [
+        "1797",
+        "64",
+        "8 x 8",
+        "10",
+        "174 to 183",
+        "digits",
+        "CC BY 4.0",
+    ]
     assert table.loc["Blobs", columns].tolist() == ["31", "3", "-", "2", "15 to 16", "blobs", "none needed"]
     assert "174 to 183" in printed
+    assert r"| 007 \| 1e3 " in printed
     assert (tmp_path / "results/datasets/samples.png").stat().st_size > 1000
     assert "174 to 183" in run_snakemake(tmp_path, "describe", study=study).stdout  # again, as often as one asks

@@ -5,6 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import environment
+from matplotlib.text import Text
 
 from deepkm.datasets.features import scale
 from deepkm.numerics.metrics import accuracy, contingency
@@ -413,6 +414,18 @@ def test_contingency_in_percent_of_each_class(data):
     assert [label.get_text() for label in drawing.figure.axes[0].get_yticklabels()] == ["$a_1$", "<b>", "_c"]
     assert [label.get_text() for label in drawing.figure.axes[0].get_xticklabels()] == ["1", "2", "0"]
     assert draw_contingency({"dkm": run_of(dataset)}, METHODS, dataset=dataset_of(data, "unlabelled")) is None
+
+
+def test_names_of_classes_are_no_formulas_and_leave_room(data, tmp_path):
+    names = ["$\\frac$", "two\nlines", "x" * 300]
+    found = dict(np.load(data / "a.npz")) | {"class_names": np.array(names)}
+    np.savez(data / "a.npz", **found)
+    dataset = dataset_of(data)
+    figure = draw_contingency({"dkm": run_of(dataset)}, METHODS, dataset=dataset).figure
+    labels = [label.get_text() for label in figure.axes[0].get_yticklabels()]
+    assert labels == ["$\\frac$", "two lines", "x" * 30 + " ..."]
+    save(figure, tmp_path / "a")
+    assert not any(text.get_parse_math() for text in figure.findobj(Text))
 
 
 def test_which_methods_get_panels():

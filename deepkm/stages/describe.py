@@ -5,12 +5,14 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from tabulate import tabulate
 
 from deepkm.datasets.converted import read_converted
 from deepkm.datasets.hdf5 import SOURCE, open_converted
 from deepkm.report.figures.samples import draw_samples, shown_samples
 from deepkm.report.figures.style import save
 from deepkm.report.tables.datasets import describe
+from deepkm.report.tables.layout import escape_markdown
 from deepkm.study.paths import DESCRIPTION_SAMPLES, DESCRIPTION_TABLE
 from deepkm.study.spec import DescribeSpec
 
@@ -34,7 +36,8 @@ def main(args):
     args.output.mkdir(parents=True, exist_ok=True)
     frame = pd.DataFrame(table)
     frame.to_csv(args.output / f"{DESCRIPTION_TABLE}.csv", index=False)
-    text = frame.to_markdown(index=False) + "\n"
+    # text as it is: a title like 007 or 1e3 is no number
+    text = tabulate(frame.map(escape_markdown), "keys", tablefmt="pipe", showindex=False, disable_numparse=True) + "\n"
     (args.output / f"{DESCRIPTION_TABLE}.md").write_text(text, encoding="utf-8")
     save(draw_samples(rows), args.output / DESCRIPTION_SAMPLES)
     print(f"{text}\nSamples: {args.output / DESCRIPTION_SAMPLES}.png")

@@ -8,7 +8,10 @@ import pandas as pd
 
 from deepkm.datasets.converted import read_converted
 from deepkm.datasets.features import load_features
+from deepkm.datasets.unreadable import printable
 from deepkm.study.results import read_result
+
+_MOST_LETTERS = 30  # of a class's name in a figure
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +45,7 @@ class Dataset:
     target : ndarray of shape (N,) or None
         True classes.
     class_names : list of str
+        In one line each, and cut where they would leave no room for the figure.
     image_shape : tuple of int
         Empty when the samples are no images, or lie in a file of their own.
     """
@@ -55,7 +59,8 @@ class Dataset:
         names = found.get("class_names", np.array([])).tolist()
         shape = found["image_shape"].tolist() if "image_shape" in found and self.in_memory else []
         n_classes = 0 if self.target is None else int(self.target.max()) + 1
-        self.class_names = names if len(names) >= n_classes else [str(k) for k in range(n_classes)]
+        names = names if len(names) >= n_classes else [str(k) for k in range(n_classes)]
+        self.class_names = [printable(" ".join(name.split()), _MOST_LETTERS) for name in names]
         self.image_shape = tuple(int(size) for size in shape)
 
     @cached_property
