@@ -3,6 +3,7 @@
 import io
 import os
 import struct
+import warnings
 import zipfile
 
 import h5py
@@ -78,6 +79,13 @@ def test_what_could_be_labels_is_not_left_out_in_silence(place):
     assert read_own(save(place, feature=X, target=T), target_column=None).target is None
 
 
+def test_several_arrays_of_usual_names(place):
+    refused(save(place, fea=X, X=X, gnd=T), "fea", "X", "`feature_array:`")
+    assert read_own(place, feature_array="X", target_column="gnd").target.tolist() == T.tolist()
+    refused(save(place, X=X, Y=T, y=T), "Y, y could be the labels")
+    assert read_own(save(place, feature=X, target=T, X=T)).target.tolist() == T.tolist()  # ours
+
+
 def test_one_array_without_a_name(tmp_path):
     np.savez(tmp_path / "my.npz", X)
     refused(tmp_path / "my.npz", "arr_0", "`feature_array:`")
@@ -96,6 +104,12 @@ def test_types_and_orders_of_bytes(kind, suffix, tmp_path):
     assert found.dtype.itemsize <= 8
 
 
+def test_numbers_that_only_long_floats_tell_apart(tmp_path):
+    feature = np.longdouble(1) + T[:, None] * np.finfo(np.longdouble).eps
+    if np.finfo(np.longdouble).eps < np.finfo(np.float64).eps:  # not so everywhere
+        refused(save(tmp_path / "my.npz", feature=feature), "float64 rounds off", "subtract")
+
+
 @pytest.mark.parametrize(
     ("arrays", "words"),
     [
@@ -108,6 +122,7 @@ def test_types_and_orders_of_bytes(kind, suffix, tmp_path):
         ({"feature": X, "target": T[:, None]}, ["target of shape (24, 1), expected (24,)"]),
         ({"feature": X, "target": np.float64(1)}, ["target of shape ()"]),
         ({"feature": X, "target": X[:, 0]}, ["target with numbers such as", "target_column: null"]),
+        ({"feature": X, "target": (T + 0.5).astype(np.float16)}, ["target with numbers such as 0.5"]),
         ({"feature": X, "target": T * 1j}, ["target of type complex128"]),
         ({"feature": X, "target": T.astype("M8[s]")}, ["target of type datetime64"]),
         ({"feature": X, "target": np.array([b"\xff"] * 24)}, ["no UTF-8 text"]),
@@ -142,6 +157,10 @@ def test_images_keep_their_shape(tmp_path):
         ([-1, 0, 1, 2], "-1"),
         ([-1.0, 0.0, 5.0], "-1"),
         ([-1, 0, 1], "-1"),
+        ([-999, 1, 2], "-999"),
+        (["-1", "0", "1"], "-1"),
+        (np.array([0, 1, 255], np.uint8), "255"),
+        (np.array([0, 1, 2**64 - 1], np.uint64), str(2**64 - 1)),
         (["0", "1", "nan"], "nan"),
         (["a", "b", "nan"], "nan"),
         (["a", "b", "<NA>"], "<NA>"),
@@ -164,7 +183,15 @@ def test_a_label_that_may_be_none_is_decided_by_the_entry(labels, dropped, tmp_p
     refused(path, "which are all there are", drop_labels=[*arrays.class_names, dropped])
 
 
-@pytest.mark.parametrize("labels", [[-1, 1], [0, 1], [3, 7], ["NA", "null", "None", "x"], ["-1", "a"], [False, True]])
+def test_several_labels_below_zero(tmp_path):
+    path = save(tmp_path / "my.npz", feature=X, target=np.resize([-2, -1, 0, 1], 24))  # as HDBSCAN writes them
+    refused(path, "got 12 samples", "`drop_labels: ['-2', '-1']`")
+    assert read_own(path, drop_labels=[-2, -1]).class_names == ["0", "1"]
+
+
+@pytest.mark.parametrize(
+    "labels", [[-1, 1], [-2, -1], [0, 255], [0, 1], [3, 7], ["NA", "null", "None", "x"], ["-1", "a"], [False, True]]
+)
 def test_labels_that_are_classes_in_silence(labels, tmp_path, capsys):
     path = save(tmp_path / "my.npz", feature=X, target=np.resize(labels, 24))
     assert classes_of(read_own(path)) == [str(label) for label in np.resize(labels, 24)]
@@ -242,6 +269,17 @@ def test_archives_that_zip_cannot_read(tmp_path):
             archive.writestr("feature.npy", header.getvalue())
         (tmp_path / "my.npy").write_bytes(header.getvalue())
         refused(tmp_path / name)
+    with warnings.catch_warnings(), zipfile.ZipFile(tmp_path / "my.npz", "w") as archive:
+        warnings.simplefilter("ignore")
+        for array in (X, 2 * X):
+            file = io.BytesIO()
+            np.save(file, array)
+            archive.writestr("feature.npy", file.getvalue())
+    refused(tmp_path / "my.npz", "a name that occurs twice")
+    with open(tmp_path / "my.npy", "wb") as file:
+        np.save(file, X)
+        np.save(file, T)
+    refused(tmp_path / "my.npy", "more than one array", "np.savez")
     (tmp_path / "my.npy").write_bytes(b"hello")
     refused(tmp_path / "my.npy", "no .npy array")
 

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from own_files import refused
 
+from deepkm.datasets.hdf5 import array_names, open_hdf5
 from deepkm.datasets.own import read_own
 
 X = np.random.default_rng(0).normal(size=(24, 6)).round(3)
@@ -93,6 +94,26 @@ def test_links_within_a_file_are_followed(tmp_path):
     arrays = read_own(write_hdf5(tmp_path / "my.h5", fill))
     np.testing.assert_array_equal(arrays.feature, X)
     assert arrays.target.tolist() == T.tolist()
+
+
+def test_arrays_in_groups_are_named_by_their_path(tmp_path):
+    def fill(file):
+        file["obsm/pca"], file["obs/label"], file["obs/up"] = X, T, file["/"]
+
+    path = write_hdf5(tmp_path / "my.h5", fill)
+    refused(path, "obs/label, obsm/pca, expected one named 'feature'")
+    refused(path, "obs/label could be the labels", feature_array="obsm/pca")
+    arrays = read_own(path, feature_array="obsm/pca", target_column="obs/label")
+    np.testing.assert_array_equal(arrays.feature, X)
+    assert arrays.target.tolist() == T.tolist()
+    refused(path, "expected one named 'obsm/gone'", feature_array="obsm/gone")
+
+
+def test_not_all_names_of_a_huge_file_are_listed(tmp_path, monkeypatch):
+    monkeypatch.setattr("deepkm.datasets.hdf5._MOST_NAMES", 5)
+    path = write_hdf5(tmp_path / "my.h5", lambda file: [file.create_dataset(f"a/{k}", data=X) for k in range(9)])
+    with open_hdf5(path) as file:
+        assert len(array_names(file, path)) == 6
 
 
 @pytest.mark.parametrize(

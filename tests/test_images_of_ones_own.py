@@ -93,11 +93,18 @@ def test_a_folder_that_cannot_be_read_is_not_left_out(tmp_path, monkeypatch):
     refused(tmp_path, "dog: got a folder that cannot be read (Permission denied)")
 
 
-@pytest.mark.parametrize("name", ["photo.heic", "photo.avif", "drawing.eps", "scan.jp2"])
+@pytest.mark.parametrize("name", ["photo.heic", "drawing.eps", "scan.jp2", "photo.NEF", "moving.apng", "x.npy"])
 def test_images_of_other_kinds_are_not_left_out(name, tmp_path):
     put(tmp_path / "cat" / "1.png")
     (tmp_path / "cat" / name).write_bytes(b"x")
     refused(tmp_path, f"{name}: got a kind of image that is not read")
+
+
+@pytest.mark.parametrize("name", ["subject01.centerlight", "1", "1.png.bak", "1.dat"])
+def test_an_image_whose_name_says_nothing_is_not_left_out(name, tmp_path):
+    put(tmp_path / "cat" / "1.png")
+    put(tmp_path / "dog" / name, format="GIF")
+    refused(tmp_path, f"{name}: got an image whose name does not say so")
 
 
 def test_other_files_and_hidden_ones_are_left_out(tmp_path):
@@ -118,6 +125,25 @@ def test_parts_of_a_data_set_are_no_classes(tmp_path):
     assert classes_of(read_own(tmp_path / "deep" / "images")) == ["cat", "dog"]
     assert classes_of(read_own(tmp_path / "deep" / "images", drop_labels=["cat"])) == ["dog"]
     refused(tmp_path / "deep", "`header`", "remove it", header=True)
+    refused(tmp_path / "deep", "image_size [0, 4]", "expected sizes in pixels", image_size=(0, 4))
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        "seg_train seg_test",
+        "train2017 val2017",
+        "Train Test extra",
+        "fold1 fold2 fold3",
+        "images masks",
+        "dev train",
+        "test",
+    ],
+)
+def test_parts_of_a_data_set_by_other_names(names, tmp_path):
+    for name in names.split():
+        put(tmp_path / name / "a" / "1.png")
+    refused(tmp_path, "name the folder whose subfolders are the classes", "target_column: null")
 
 
 def test_images_stand_as_their_camera_says(tmp_path):

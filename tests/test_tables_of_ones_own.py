@@ -1,10 +1,12 @@
 """Tables as people save them: read rightly, or refused with the names found and the key that decides."""
 
 import gzip
+import re
 
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from own_files import classes_of, refused
 
 from deepkm.datasets.own import read_own
@@ -45,15 +47,19 @@ def test_the_index_that_pandas_writes_is_no_feature(csv, capsys):
     shuffled = table(target=NAMES).sample(frac=1, random_state=0)
     check(read_own(csv(shuffled.to_csv())), FEATURE[shuffled.index], NAMES[shuffled.index])
     twice = table(target=NAMES).reset_index().rename(columns={"index": "Unnamed: 0"}).to_csv()
-    refused(csv(twice), "'Unnamed: 0' could number the rows", "ignore_columns: [Unnamed: 0]")
+    refused(csv(twice), "'Unnamed: 0' could number the rows", "ignore_columns: ['Unnamed: 0']")
     check(read_own(csv(twice), ignore_columns=["Unnamed: 0"]))
 
 
-@pytest.mark.parametrize("name", ["id", "ID", "index", "idx", "sample_id", "PassengerId", "nr", "Unnamed: 0"])
+@pytest.mark.parametrize(
+    "name", ["id", "ID", "index", "idx", "sample_id", "PassengerId", "nr", "#", "serial_no", "Obs", "sample number"]
+)
 def test_a_number_of_the_row_is_no_feature(csv, name):
     path = csv(table(**{name: np.random.default_rng(0).permutation(ROWS) + 100}, target=NAMES))
-    refused(path, repr(name), "ignore_columns")
-    check(read_own(path, ignore_columns=[name]))
+    with pytest.raises(ValueError, match=re.escape(repr(name))) as caught:
+        read_own(path)
+    said = yaml.safe_load(re.search("`(ignore_columns: .+?)`", str(caught.value))[1])  # as an entry would hold it
+    check(read_own(path, **said))
     assert read_own(path, ignore_columns=[]).feature.shape == (ROWS, 3)
 
 
@@ -61,11 +67,15 @@ def test_a_column_that_counts_is_doubtful_whatever_its_name(csv):
     refused(csv(table(t=np.arange(ROWS) + 7)), "'t' counts the rows", "ignore_columns: [t]")
     refused(csv(table(t=np.random.default_rng(0).permutation(ROWS))), "'t' counts the rows")
     assert read_own(csv(table(t=np.arange(ROWS) * 2))).feature.shape == (ROWS, 3)
+    refused(csv(table(t=np.random.default_rng(0).permutation(17)[:ROWS])), "'t' counts the rows")  # those for training
     assert read_own(csv("a,b\n1,5\n2,6\n3,8\n")).feature.shape == (3, 2)  # so few say nothing
     assert read_own(csv(table(index=np.linspace(0, 1, ROWS)))).feature.shape == (ROWS, 3)  # refractive, say
 
 
-@pytest.mark.parametrize("name", ["label", "Labels", "class", "CLASS", "classes", "y", "species", "classId"])
+@pytest.mark.parametrize(
+    "name",
+    ["label", "Labels", "class", "CLASS", "classes", "y", "species", "classId", "class_name", "cls", "Target Variable"],
+)
 def test_what_could_be_labels_is_decided_by_the_entry(csv, name):
     path = csv(table(**{name: np.arange(ROWS) % 3}))
     refused(path, "'a', 'b'", f"{name!r} could be the labels", "target_column")
@@ -132,7 +142,9 @@ def test_columns_numbered_by_a_program(csv):
         ("a,b,\n1,2,3\n1,3,4\n", ["no name for column 3", "ignore_columns: ['']"]),
         (",a,b\n1,1,2\n1,3,4\n", ["no name for column 1"]),
         ("# made today\na,b\n1,2\n", ["Expected 1 columns, got 2"]),
-        ("# a,b\n1,2\n", ["'# a' as the name", "comments"]),
+        ("# a,b\n1,2\n", ["'# a' as the name", "comments", "`header: true`"]),
+        ("a,b\n0.5,1700000000000000005\n1,1700000000000000010\n", ["column 'b'", "differ by 5", "subtract"]),
+        ("a,b\n0.5,9223372036854775813\n1,9223372036854775808\n", ["column 'b'", "differ by 5", "subtract"]),
         ("a,b\n1,2\n# done,\n", ["'# done' in column 'a', row 2"]),
         ("a b target\n1 2 x\n", ["one column 'a b target'", "separated by commas, semicolons or tabs"]),
         ("a|b\n1|2\n", ["one column 'a|b'"]),
@@ -192,9 +204,12 @@ def test_truth_values_and_integers_beside_floats(csv, tmp_path):
     check(read_own(tmp_path / "my.parquet"), expected)
     whole = read_own(csv("a,b\n1,2\n9007199254740993,4\n"))
     assert whole.feature.tolist() == [[1, 2], [9007199254740993, 4]]
+    large = read_own(csv("a\n9223372036854775808\n9223372036854775813\n"))
+    assert large.feature.tolist() == [[9223372036854775808], [9223372036854775813]]
+    assert read_own(csv("# of rooms,b\n1,2\n5,4\n"), header=True).feature.tolist() == [[1, 2], [5, 4]]
 
 
-CLASSES = "NA null None|001 01 1|10 9 -3|True False|inf 1.5|1e400 1|9223372036854775808 1"
+CLASSES = "NA null None|001 01 1|10 9 3|True False|inf 1.5|1e400 1|9223372036854775808 1"
 
 
 @pytest.mark.parametrize("names", CLASSES.split("|"))
@@ -206,7 +221,7 @@ def test_classes_are_what_is_written(csv, names, tmp_path):
 
 
 def test_classes_that_are_numbers_are_in_their_order(csv):
-    assert read_own(csv(table(target=np.resize([10, 9, -3], ROWS)))).class_names == ["-3", "9", "10"]
+    assert read_own(csv(table(target=np.resize([10, 9, 3], ROWS)))).class_names == ["3", "9", "10"]
     assert read_own(csv(table(target=np.resize([1.0, 2.0], ROWS)))).class_names == ["1", "2"]
     assert read_own(csv(table(target=np.resize(["1.0", "1", "01"], ROWS)))).class_names == ["01", "1", "1.0"]
 
@@ -248,6 +263,18 @@ def test_what_parquet_stores_as_an_index(tmp_path):
 def test_columns_of_parquet_that_are_no_numbers(tmp_path, column, words):
     table(c=column).to_parquet(tmp_path / "my.parquet")
     refused(tmp_path / "my.parquet", *words)
+
+
+def test_damaged_text_in_parquet(tmp_path):
+    table(target=NAMES, c=["0.5"] * ROWS).to_parquet(tmp_path / "my.parquet", compression=None)
+    content = (tmp_path / "my.parquet").read_bytes()
+    (tmp_path / "my.parquet").write_bytes(content.replace(b"0.5", b"\xdd.5"))
+    refused(tmp_path / "my.parquet", "the table cannot be read", "UTF8")
+
+
+def test_labels_that_are_no_classes(csv):
+    many = pd.DataFrame(np.random.default_rng(0).normal(size=(30, 2)), columns=["a", "b"]).assign(target=range(30))
+    refused(csv(many), "30 different labels of 30 samples", "target_column: null")
 
 
 def test_names_that_are_not_there(csv):

@@ -72,6 +72,26 @@ def check_form(shape, kind, path):
         )
 
 
+def check_rounding(values, path, what="feature"):
+    """Raise a ValueError where float64 rounds off what numbers of another type differ by.
+
+    Parameters
+    ----------
+    values : ndarray of shape (N, ...)
+    """
+    low, high = values.min(0), values.max(0)
+    with np.errstate(over="ignore"):  # integers wrap around
+        width = high - low if values.dtype.kind == "f" else high.astype(np.uint64) - low.astype(np.uint64)
+    low, high = low.astype(np.float64), high.astype(np.float64)
+    rounding = np.spacing(np.maximum(np.abs(low), np.abs(high)))
+    bad = (width > 0) & (width < 16 * rounding)
+    if bad.any():
+        raise ValueError(
+            f"{path}: got {what} with numbers up to {np.max(high):.17g} that differ by {np.max(width[bad]):.3g}, which "
+            "float64 rounds off; subtract what all have in common"
+        )
+
+
 def check_clusters(n_samples, n_clusters, name):
     """Raise a ValueError when there are more clusters than samples."""
     if n_clusters > n_samples:

@@ -76,8 +76,8 @@ class Scaler:
             check_magnitude(ends.max(), len(ends), np.float32, name=name)
         if self._scaling != "standard" and not np.can_cast(kind, np.float32):
             rounding = np.linalg.norm(np.spacing(ends.astype(np.float32)).astype(np.float64)) / np.sqrt(12)
-            factor = {"none": 1, "unit": 1 / self._width, "symmetric": 2 / self._width}[self._scaling]
-            deviation = np.linalg.norm(factor * about.deviation)
+            factor, width = (1, 1) if self._scaling == "none" else (1 + (self._scaling == "symmetric"), self._width)
+            deviation = factor * np.linalg.norm(about.deviation / width)
             if 0 < deviation < 16 * rounding:
                 raise ValueError(
                     f"{name}: got numbers up to {np.abs([about.low, about.high]).max():.6g} that differ by "

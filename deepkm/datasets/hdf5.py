@@ -3,6 +3,7 @@
 import hashlib
 import math
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import h5py
@@ -14,6 +15,7 @@ from deepkm.datasets.unreadable import reading
 # Members of a converted data set that say where its features are.
 SOURCE = ("feature_file", "feature_array", "feature_stamp", "feature_shape", "sha256")
 _MOST_LINKS = 16
+_MOST_NAMES = 1000
 
 
 @contextmanager
@@ -26,9 +28,18 @@ def open_hdf5(path):
 
 
 def array_names(file, path):
-    """Return the names of all that lies at the top of a file."""
+    """Return the names of all that lies at the top of a file, and of the arrays in its groups: obsm/X_pca."""
     with reading(path, "the HDF5 file"):
-        return [name if isinstance(name, str) else name.decode(errors="replace") for name in file]
+        names = [name if isinstance(name, str) else name.decode(errors="replace") for name in file]
+        file.visititems(partial(_note_nested, names))
+    return names
+
+
+def _note_nested(names, name, item):
+    """Note an array in a group; return whether to look no further."""
+    if "/" in name and isinstance(item, h5py.Dataset):
+        names.append(name)
+    return len(names) > _MOST_NAMES or None
 
 
 def array_at(file, name, path):

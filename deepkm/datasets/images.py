@@ -2,6 +2,7 @@
 
 import io
 import os
+import re
 import warnings
 from pathlib import Path
 
@@ -16,9 +17,30 @@ SUFFIXES = {".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".gif", ".tif", ".
 # Whatever a file is called: Pillow would hand PostScript to another program.
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "PPM", "TIFF", "WEBP")
 # Images that nothing here reads: to leave them out in silence would be another data set.
-_UNREAD = {".avif", ".dcm", ".dng", ".eps", ".heic", ".heif", ".ico", ".jp2", ".pnm", ".psd", ".svg", ".tga"}
-# Folders of these names are parts of a data set and no classes.
-_PARTS = {"train", "training", "test", "testing", "val", "valid", "validation"}
+_UNREAD = {
+    *(".apng", ".avif", ".bpg", ".dcm", ".dib", ".djvu", ".eps", ".exr", ".fits", ".hdr", ".heic", ".heif", ".icns"),
+    *(".ico", ".jp2", ".j2k", ".jxl", ".jxr", ".npy", ".pam", ".pcx", ".pfm", ".pnm", ".psd", ".sgi", ".svg", ".svgz"),
+    *(
+        ".tga",
+        ".xbm",
+        ".xcf",
+        ".xpm",
+        ".arw",
+        ".cr2",
+        ".cr3",
+        ".dng",
+        ".nef",
+        ".orf",
+        ".raf",
+        ".raw",
+        ".rw2",
+    ),  # cameras
+}
+# Folders of these names are parts of a data set and no classes: train, seg_test, val2017, fold1.
+_PARTS = {
+    *("train", "training", "test", "testing", "val", "valid", "validation", "dev", "unlabeled", "fold", "split"),
+    *("images", "masks", "annotations"),
+}
 
 
 def decode(content, name, *, size=None, resize=None, grey=True, formats=FORMATS):
@@ -102,9 +124,22 @@ def image_files(folder):
     for path in found:
         if not path.exists() or (path.suffix.lower() in SUFFIXES and not path.is_file()):
             raise ValueError(f"{path}: got no file (a link to nothing, a pipe, a device), expected one; remove it")
-        if path.suffix.lower() in _UNREAD:
-            raise ValueError(f"{path}: got a kind of image that is not read; save it as .png or .jpg, or remove it")
+        kind = path.suffix.lower()
+        if kind in _UNREAD or (kind not in SUFFIXES and _is_image(path)):
+            what = "a kind of image that is not read" if kind in _UNREAD else "an image whose name does not say so"
+            raise ValueError(f"{path}: got {what}; save it as .png or .jpg, or remove it")
     return sorted(path for path in found if path.suffix.lower() in SUFFIXES)
+
+
+def _is_image(path):
+    """Tell by its content whether a file is an image that could be read under another name."""
+    if not path.is_file():
+        return False
+    try:
+        with Image.open(path, formats=FORMATS):
+            return True
+    except Exception:  # a decoder of any bytes can raise anything
+        return False
 
 
 def _refuse(error):
@@ -154,7 +189,8 @@ def _class_names(files, folder):
             f"{folder}: got images both beside and inside subfolders, expected one subfolder per class, or none"
         )
     names = sorted({place[0] for place in places})
-    if _PARTS.issuperset(name.lower() for name in names) or (len(names) == 1 and len(set(places)) > 1):
+    parts = [name for name in names if not _PARTS.isdisjoint(re.findall("[a-z]+", name.lower()))]
+    if len(parts) >= min(2, len(names)) or (len(names) == 1 and len(set(places)) > 1):
         raise ValueError(
             f"{folder}: got the subfolders {listed(names)}, expected one per class; name the folder whose subfolders "
             "are the classes, or set `target_column: null` where there are no labels"

@@ -76,6 +76,7 @@ def _whole(target, path):
             f"{path}: got target of type {target.dtype} with {np.count_nonzero(~np.isfinite(target))} NaN or infinite "
             "numbers, expected one whole number or name per sample; drop those samples"
         )
+    target = target.astype(np.float64)
     if (target != np.floor(target)).any() or (np.abs(target) > 2**53).any():
         value = target[(target != np.floor(target)) | (np.abs(target) > 2**53)][0]
         raise ValueError(
@@ -103,18 +104,26 @@ def _check_named(names, counts, dropped, path):
 
 def _check_clear(classes, names, counts, path):
     """Raise a ValueError where a label may mean that there is none: -1, nan."""
-    doubtful = {name for name in names if name.lower() in _MISSING}
+    doubtful = {name for name in names if name.lower() in _MISSING} | _codes(classes, names)
     others = [name for name in names if name.lower() not in _MISSING | _MISSING_AMONG_NUMBERS]
     if others and all(map(_is_number, others)):
         doubtful |= {name for name in names if name.lower() in _MISSING_AMONG_NUMBERS}
-    if classes.dtype.kind in "if" and classes.min() == -1 and names != ["-1", "1"]:
-        doubtful.add("-1")
-    for name, count in zip(names, counts, strict=True):
-        if name in doubtful:
-            raise ValueError(
-                f"{path}: got {count} samples with the label {name!r}: a class, or none? `drop_labels: [{name!r}]` "
-                "leaves these samples out, `drop_labels: []` says that it is a class like any other"
-            )
+    if found := {name: count for name, count in zip(names, counts, strict=True) if name in doubtful}:
+        listing = ", ".join(map(repr, found))
+        raise ValueError(
+            f"{path}: got {sum(found.values())} samples with the label {listing}: a class, or none? `drop_labels: "
+            f"[{listing}]` leaves these samples out, `drop_labels: []` says that it is a class like any other"
+        )
+
+
+def _codes(classes, names):
+    """Return the numbers that may stand for no label: those below zero beside others, and -1 stored without a sign."""
+    if classes.dtype.kind == "u" and len(classes) > 1 and classes[-1] == np.iinfo(classes.dtype).max > len(classes):
+        return {names[-1]}
+    numbers = [float(name) for name in names if _is_number(name)]
+    if len(numbers) < len(names) or max(numbers) < 0 or sorted(numbers) == [-1, 1]:
+        return set()
+    return {name for name, number in zip(names, numbers, strict=True) if number < 0}
 
 
 def _check_few(classes, n_samples, path):

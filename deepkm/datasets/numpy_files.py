@@ -8,14 +8,20 @@ from deepkm.datasets.unreadable import reading
 
 def read_npz(path, options):
     """Return (feature, target or None, what else DeepKM's own files hold); other members are not even read."""
-    try:
-        archive = np.load(path, allow_pickle=False)
-    except Exception:
-        archive = None  # said below, whatever it was
-    if not isinstance(archive, np.lib.npyio.NpzFile):
-        raise ValueError(
-            f"{path}: got a file that is no .npz archive; make one with np.savez(path, feature=..., target=...)"
-        )
+    with open(path, "rb") as file:
+        try:
+            archive = np.load(file, allow_pickle=False)
+        except Exception:
+            archive = None  # said below, whatever it was
+        if not isinstance(archive, np.lib.npyio.NpzFile):
+            raise ValueError(
+                f"{path}: got a file that is no .npz archive; make one with np.savez(path, feature=..., target=...)"
+            )
+        return _members(archive, options, path)
+
+
+def _members(archive, options, path):
+    """Return the same of an open archive."""
     with archive:
         _check_names(archive.zip, path)
         names = list(dict.fromkeys(archive.files))
@@ -27,16 +33,23 @@ def read_npz(path, options):
 
 def read_npy(path, options):
     """Return the same of a single array."""
-    with reading(path, "the array"), open(path, "rb") as file:
-        start = file.read(6)
-    if start != b"\x93NUMPY":
-        raise ValueError(f"{path}: got a file that is no .npy array; make one with np.save")
-    return _checked(lambda: np.load(path, allow_pickle=False), "the array", path), None, {}
+    with open(path, "rb") as file:
+        if file.read(6) != b"\x93NUMPY":
+            raise ValueError(f"{path}: got a file that is no .npy array; make one with np.save")
+        file.seek(0)
+        array = _checked(lambda: np.load(file, allow_pickle=False), "the array", path)
+        if file.read(1):
+            raise ValueError(
+                f"{path}: got more than one array, expected one; save them with np.savez, each by its name"
+            )
+    return array, None, {}
 
 
 def _check_names(archive, path):
     """Raise a ValueError where a name is damaged: its array would be left out, and the rest is sound."""
     with reading(path, "the archive"):
+        if len(set(archive.namelist())) < len(archive.namelist()):
+            raise ValueError("a name that occurs twice")
         for member in archive.infolist():
             archive.open(member).close()  # compares both names that a zip holds
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from deepkm.datasets.arrays import Arrays, check_feature, check_form
+from deepkm.datasets.arrays import Arrays, check_feature, check_form, check_rounding
 from deepkm.datasets.hdf5 import array_at, array_names, labels_at, open_hdf5
 from deepkm.datasets.images import read_folder
 from deepkm.datasets.labels import encode_target
@@ -36,6 +36,8 @@ def read_own(path, **options):
     """
     path, options = Path(path), Options(**options)
     check_regular(path)
+    if options.image_size is not None and min(options.image_size) < 1:
+        raise ValueError(f"{path}: got image_size {list(options.image_size)}, expected sizes in pixels; correct it")
     kind = path.suffix.lower() if path.suffix.lower() != ".gz" else Path(path.stem).suffix.lower()
     _check_used(options, kind, path)
     if path.is_dir():
@@ -46,8 +48,8 @@ def read_own(path, **options):
             "images; save it as one of them"
         )
     feature, target, more = _READERS[kind](path, options)
-    feature = _plain(feature)
     check_feature(feature, path)
+    feature = _plain(feature, path)
     codes, names = None, []
     if target is not None:
         codes, names = encode_target(target, len(feature), path, options.drop_labels)
@@ -78,10 +80,13 @@ def _read_hdf5(path, options):
         return feature, None if labels is None else labels_at(file, labels, path), {}
 
 
-def _plain(feature):
+def _plain(feature, path):
     """Return features in a type that every machine has, in its own order of bytes."""
     kind = feature.dtype.newbyteorder("=")
-    return np.asarray(feature, np.float64 if kind.kind == "f" and kind.itemsize > 8 else kind)
+    if kind.kind != "f" or kind.itemsize <= 8:
+        return np.asarray(feature, kind)
+    check_rounding(feature, path)
+    return feature.astype(np.float64)
 
 
 def _image_shape(feature, stored, size, path):

@@ -8,13 +8,17 @@ from deepkm.datasets.unreadable import printable
 UNSAID = "\0"  # of a name that an entry does not give; None is said: there is none
 
 _LABEL_WORDS = set(
-    "target targets label labels class classes species category categories cluster clusters gnd groundtruth truth"
-    " outcome diagnosis".split()
+    "target targets label labels lbl class classes cls klass klasse species category categories cluster clusters gnd gt"
+    " groundtruth truth outcome diagnosis".split()
 )
-_LABEL_FILLERS = set("id ids idx index true ground code codes encoded no nr num number int".split())
-_INDEX_NAMES = set("id ids idx uid uuid index unnamed row rowid rownames rownumber nr no num number".split())
+_LABEL_FILLERS = set("id ids idx index true ground code codes encoded no nr num number int name variable".split())
+_INDEX_WORDS = set(
+    "id ids idx uid uuid guid pk index unnamed row rowid rownames rownumber nr no num number serial obs observation"
+    " sample record seqn".split()
+)
 # Which arrays of a file are features and labels where nothing is said: ours, D. Cai's, scikit-learn's and MATLAB's.
-_PAIRS = {"feature": ("target",), "fea": ("gnd",), "X": ("Y", "y")}
+OWN_NAME = "feature"
+_PAIRS = {OWN_NAME: ("target",), "fea": ("gnd",), "X": ("Y", "y")}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +44,8 @@ class Options:
         Height and width: what a folder's images are scaled to, or what the rows of an array or a table are.
     grey : bool
         Turn a folder's images grey.
+    n_clusters : int, optional
+        K. A column of so many whole numbers could be the classes.
     """
 
     target_column: str | int | None = UNSAID
@@ -50,6 +56,7 @@ class Options:
     columnwise: bool = False
     image_size: tuple | None = None
     grey: bool = True
+    n_clusters: int | None = None
 
     def target_among(self, names):
         """Return the name that `target_column` gives, None or `UNSAID`; on the command line null is text."""
@@ -80,11 +87,14 @@ def is_index_like(name):
 
     Examples
     --------
-    >>> [name for name in "id Index customer_id imageId width refractive_index".split() if is_index_like(name)]
-    ['id', 'Index', 'customer_id', 'imageId']
+    >>> names = "id # Index serial_no customer_id imageId width refractive_index".split()
+    >>> [name for name in names if is_index_like(name)]
+    ['id', '#', 'Index', 'serial_no', 'customer_id', 'imageId']
     """
+    if name == "#":
+        return True
     words = [word for word in _words(name) if not word.isdigit()]
-    return "".join(words) in _INDEX_NAMES or words[-1:] in (["id"], ["idx"], ["uid"])
+    return (bool(words) and _INDEX_WORDS.issuperset(words)) or words[-1:] in (["id"], ["idx"], ["uid"])
 
 
 def starts_like_a_label(name):
@@ -107,7 +117,8 @@ def pick_arrays(names, options, path):
         When that is in doubt.
     """
     found = printable(", ".join(names)) or "(none)"
-    feature = options.feature_array or next((name for name in _PAIRS if name in names), None)
+    known = [name for name in _PAIRS if name in names]
+    feature = options.feature_array or (known[0] if known[:1] == [OWN_NAME] or len(known) == 1 else None)
     if feature is None or feature not in names:
         wanted = "one named 'feature' and, optionally, 'target'" if feature is None else f"one named {feature!r}"
         raise ValueError(
@@ -116,13 +127,14 @@ def pick_arrays(names, options, path):
         )
     target = options.target_among(names)
     if target is UNSAID:
-        target = next((name for name in _PAIRS.get(feature, ("target",)) if name in names and name != feature), None)
-        doubtful = [name for name in names if name != feature and is_label_like(name)]
-        if target is None and doubtful:
+        usual = [name for name in _PAIRS.get(feature, ("target",)) if name in names and name != feature]
+        doubtful = [name for name in names if name != feature and is_label_like(name.rpartition("/")[2])]
+        if len(usual) != 1 and doubtful:
             raise ValueError(
                 f"{path}: got the arrays {found}, of which {printable(', '.join(doubtful))} could be the labels; name "
                 "them in `target_column:`, or set it to null where there are none"
             )
+        target = usual[0] if usual else None
     elif target is not None and target not in names:
         raise ValueError(f"{path}: got the arrays {found}, expected one named {target!r} (`target_column`); correct it")
     return feature, target

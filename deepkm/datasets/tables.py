@@ -8,17 +8,20 @@ import pyarrow as pa
 import pyarrow.compute
 import pyarrow.parquet
 
+from deepkm.datasets.arrays import check_rounding
 from deepkm.datasets.labels import listed
 from deepkm.datasets.roles import UNSAID, is_index_like, is_label_like, starts_like_a_label
 from deepkm.datasets.text_tables import read_text
-from deepkm.datasets.unreadable import reading
+from deepkm.datasets.unreadable import as_yaml, reading
 
 _PANDAS_INDEX = "__index_level_"  # an index without a name, in Parquet; in .csv it is the first column
 # Whole numbers and others as labels, in the one way of writing them that loses no digit.
 _USUAL = {r"-?(?!0\d)\d{1,15}": np.int64, r"-?(?!0\d)(\d{1,15}\.?|\d{0,15}\.\d{1,15})([eE][-+]?\d{1,2})?": np.float64}
 _MOST_LETTERS = 200  # of a label: each takes as much memory as the longest
-# A column that counts this many rows without a gap is hardly a measurement.
+# A column that counts this many rows is hardly a measurement ...
 _ENOUGH = 10
+# ... though two rows in three are left, as of a split for training.
+_FEW_GAPS = 1.5
 
 
 def read_table(path, options):
@@ -45,15 +48,18 @@ def read_table(path, options):
     values = {i: _numbers(columns[i], names[i], path) for i in features if not _is_void(names[i], columns[i])}
     for i in [i for i in values if not names[i] or names[i].startswith(_PANDAS_INDEX)]:
         _check_nameless(i, names[i], values.pop(i), path)
+    found, said = [(names[i], column) for i, column in values.items()], options.target_among(names)
+    if target is None and said is UNSAID and options.n_clusters:
+        _check_no_classes(found, options.n_clusters, path)
     if options.ignore_columns is None:
-        labelled = options.target_among(names) is not None
-        _check_features([(names[i], column) for i, column in values.items()], labels, labelled, path)
-    return np.column_stack(list(values.values())) if values else np.zeros((len(columns[0]), 0)), labels
+        _check_features(found, labels, said is not None, path)
+    return _stacked(found, path) if found else np.zeros((len(columns[0]), 0)), labels
 
 
 def _read_parquet(path):
     with reading(path, "the table"):  # as it is stored: pandas would take columns for its index
         table = pyarrow.parquet.ParquetFile(path).read()
+        table.validate(full=True)  # of text, that it is UTF-8
         names, columns = [name.strip() for name in table.column_names], table.columns
         for index in (table.schema.pandas_metadata or {}).get("index_columns", ()):
             if isinstance(index, dict) and index["name"]:  # of evenly spaced numbers, pandas stores the ends alone
@@ -98,8 +104,32 @@ def _check_nameless(place, name, values, path):
         return
     raise ValueError(
         f"{path}: got no name for column {place + 1}, expected one; write one into the file, or leave the column out "
-        f"with `ignore_columns: ['{name}']`"
+        f"with `ignore_columns: {as_yaml([name])}`"
     )
+
+
+def _check_no_classes(columns, n_clusters, path):
+    """Raise a ValueError where a column could hold classes as numbers, whatever it is called."""
+    whole = [(name, values) for name, values in columns if _is_whole(values)]
+    for name, values in whole if len(whole) == 1 else [columns[0], columns[-1]]:
+        others = [other for label, other in columns if other is not values]
+        alike = [other for other in others if _is_whole(values) and _same_numbers(values, other)]
+        if _is_grouping(values, n_clusters) and 2 * len(alike) < len(others):
+            raise ValueError(
+                f"{path}: got no column 'target', but {name!r} with {n_clusters} whole numbers, as many as n_clusters: "
+                f"labels? `target_column: {as_yaml([name])[1:-1]}` says so, `target_column: null` that it is a feature"
+            )
+
+
+def _is_grouping(values, n_clusters):
+    """Tell whether a column splits the rows into as many groups as there should be clusters."""
+    return len(values) >= 3 * n_clusters > 3 and _is_whole(values) and len(np.unique(values)) == n_clusters
+
+
+def _same_numbers(values, others):
+    """Tell whether two columns hold the same set of numbers, as those of zeros and ones do."""
+    ends = (values.min(), values.max()) == (others.min(), others.max())
+    return ends and np.array_equal(np.unique(values), np.unique(others))
 
 
 def _check_features(columns, labels, labelled, path):
@@ -108,8 +138,8 @@ def _check_features(columns, labels, labelled, path):
     if doubtful := [(name, reason) for name, reason in reasons if reason][:12]:
         raise ValueError(
             f"{path}: got columns that may be no features: {'; '.join(f'{name!r} {why}' for name, why in doubtful)}. "
-            f"Leave them out with `ignore_columns: [{', '.join(name for name, _ in doubtful)}]`, or keep all "
-            "columns as features with `ignore_columns: []`"
+            f"Leave them out with `ignore_columns: {as_yaml([name for name, _ in doubtful])}`, or keep all columns as "
+            "features with `ignore_columns: []`"
         )
 
 
@@ -127,12 +157,12 @@ def _doubt(name, values, labels, labelled):
 
 
 def _is_whole(values):
-    return values.dtype.kind in "biu" or bool((np.isfinite(values) & (values == np.floor(values))).all())
+    return values.dtype.kind in "biu" or bool(np.isfinite(values).all() and (values == np.floor(values)).all())
 
 
 def _counts(values):
-    """Tell whether a column holds each of N consecutive whole numbers once."""
-    if not _is_whole(values) or int(values.max()) - int(values.min()) != len(values) - 1:
+    """Tell whether a column holds N whole numbers, each once, with few gaps: a part of the rows, say, for training."""
+    if not _is_whole(values) or int(values.max()) - int(values.min()) >= _FEW_GAPS * len(values):
         return False
     return len(np.unique(values)) == len(values)
 
@@ -144,7 +174,16 @@ def _tells(values, labels):
         classes, target = np.unique(labels[part], return_inverse=True)
         if len(numbers) != len(classes) or len(np.unique(codes * len(classes) + target)) != len(classes):
             return False
-    return len(numbers) > 1
+    return 1 < len(numbers) <= len(values) / 2
+
+
+def _stacked(columns, path):
+    """Return columns side by side, in a type that holds the numbers of all."""
+    feature = np.column_stack([values for _, values in columns])
+    for name, values in columns:
+        if feature.dtype.kind == "f" and values.dtype.kind in "iu":
+            check_rounding(values, path, f"column {name!r}")
+    return feature
 
 
 def _is_void(name, column):
@@ -172,7 +211,7 @@ _REMEDY = "; encode it, or name it in `target_column` (labels) or `ignore_column
 
 def _parsed(column, name, path):
     """Return a column of text as numbers; true and false are 1 and 0."""
-    for kind in (pa.int64(), pa.float64()):
+    for kind in (pa.int64(), pa.uint64(), pa.float64()):
         with suppress(pa.ArrowInvalid):
             return column.cast(kind).to_numpy()
     text = pa.compute.utf8_trim_whitespace(column)

@@ -47,8 +47,11 @@ def read_text(path, options):
             f"{path}: got a first line of {printable(', '.join(first), 120)}: names, or a sample? `header: true` says "
             "that they are names, `header: false` that there are none; columns are then called 1, 2, ..."
         )
-    if bad := [name for name in first if "\n" in name or "\r" in name or name.startswith("#")]:
-        raise ValueError(f"{path}: got {bad[0][:40]!r} as the name of a column; take comments out of the file")
+    comment = [first[0]] if re.match("#.", first[0]) and options.header is None else []
+    if bad := [name for name in first if "\n" in name or "\r" in name] + comment:
+        raise ValueError(
+            f"{path}: got {bad[0][:40]!r} as the name of a column; take comments out of the file, or say `header: true`"
+        )
     return first, [column.slice(1) for column in columns]
 
 

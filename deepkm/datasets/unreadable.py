@@ -2,6 +2,8 @@
 
 from contextlib import contextmanager
 
+import yaml
+
 
 @contextmanager
 def reading(path, what="the file", remedy="save it again"):
@@ -42,6 +44,19 @@ def printable(text, length=200):
     """Return text of a file as a message can hold it: without control characters, and cut."""
     text = "".join(letter if letter.isprintable() else "?" for letter in text)
     return text if len(text) <= length else f"{text[:length]} ..."
+
+
+def as_yaml(names):
+    """Return names as a list that an entry can hold.
+
+    Examples
+    --------
+    >>> print(as_yaml(["id", "Unnamed: 0", "#", "no"]))
+    [id, 'Unnamed: 0', '#', 'no']
+    """
+    return yaml.safe_dump(
+        [printable(name) for name in names], default_flow_style=True, width=10**6, allow_unicode=True
+    ).strip()
 
 
 def check_regular(path):
