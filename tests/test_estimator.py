@@ -113,6 +113,19 @@ def test_a_users_method_becomes_an_estimator(hard):
         clone(model).set_params(weight=-1).fit(X)
 
 
+def test_what_floats_would_lose_is_refused():
+    estimator = deepkm.KMeans(n_clusters=2, random_state=0)
+    stamps = np.int64(1_700_000_000_000_000_000) + 5 * (np.arange(40)[:, None] % 2)
+    with pytest.raises(ValueError, match=r"X: got integers with numbers up to 1.7e\+18 that differ by 5"):
+        estimator.fit(stamps)
+    with pytest.raises(ValueError, match="X: got masked numbers"):
+        estimator.fit(np.ma.masked_greater(X, 1))
+    assert sorted(np.bincount(estimator.fit_predict(stamps - stamps.min()))) == [20, 20]
+    assert estimator.fit(np.ma.array(X)).labels_.shape == (40,)
+    with pytest.raises(ValueError, match="X: got masked numbers"):
+        estimator.predict(np.ma.masked_greater(X, 1))
+
+
 def test_labels_of_new_samples_may_be_found_otherwise():
     model = deepkm.SoftKMeansFree(n_clusters=3, epochs=1, random_state=0).fit(X)
     distance = ((X[:, None] - model.cluster_centers_) ** 2).sum(-1)

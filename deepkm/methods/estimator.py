@@ -12,6 +12,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import Tensor
 
+from deepkm.datasets.arrays import check_rounding
 from deepkm.datasets.features import check_magnitude
 from deepkm.training.loop import check_enough_samples, final_labels
 
@@ -84,6 +85,7 @@ class Estimator(TransformerMixin, ClusterMixin, BaseEstimator):
             When a parameter or `X` is not as documented, or training diverges.
         """
         self.check_parameters()
+        _check_kept(X)
         array: np.ndarray = validate_data(self, X, dtype=[np.float64, np.float32], order="C")
         check_enough_samples(len(array), self.n_clusters)
         check_magnitude(np.abs(array).max(), array.shape[1], array.dtype, name="X")
@@ -117,6 +119,7 @@ class Estimator(TransformerMixin, ClusterMixin, BaseEstimator):
 
     def _encode(self, X: ArrayLike) -> Tensor:
         check_is_fitted(self)
+        _check_kept(X)
         array: np.ndarray = validate_data(self, X, dtype=self.cluster_centers_.dtype, order="C", reset=False)
         check_magnitude(np.abs(array).max(), array.shape[1], array.dtype, name="X")
         return self._run.encode(torch.tensor(array, device=self._run.centers.device))
@@ -129,6 +132,14 @@ class Estimator(TransformerMixin, ClusterMixin, BaseEstimator):
 
     def _device(self) -> str:
         return self.device or ("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def _check_kept(X: ArrayLike) -> None:
+    """Raise a ValueError over what scikit-learn's conversion to floats would lose: a mask, the end of long integers."""
+    if np.ma.is_masked(X):
+        raise ValueError("X: got masked numbers, expected none; drop those samples or fill them in")
+    if isinstance(X, np.ndarray) and X.dtype.kind in "iu" and X.size:
+        check_rounding(X, "X", "integers")
 
 
 def _unpickled(method: type) -> object:
