@@ -109,6 +109,23 @@ def test_patterns_are_refused_as_folders(config, key, name):
         Study({**config, key: name})
 
 
+@pytest.mark.parametrize("key", ["results_dir", "data_dir"])
+@pytest.mark.parametrize(
+    "name", ["$HOME", "$HOME/results", "s3://mine/results", "http://x.org", "a\nb", "a\tb", "\x07"]
+)
+def test_what_others_take_for_more_than_a_name_is_refused(config, key, name):
+    with pytest.raises(ValueError, match=f"^{key}: got '.*', expected the path of a file or folder"):
+        Study({**config, key: name})
+
+
+@pytest.mark.parametrize("key", ["mine\n", "x" * 81, "a-b", "", "ä"])
+def test_keys_are_parts_of_file_names(config, key):
+    for kind in ("datasets", "methods"):
+        entries = {**config[kind], key: next(iter(config[kind].values()))}
+        with pytest.raises(ValueError, match=f"^{kind}: got '.*, expected text of the form"):
+            Study({**config, kind: entries})
+
+
 def test_patterns_are_refused_as_a_path(config, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for name in ("{dataset}.npz", "mine{2}.npz"):

@@ -423,6 +423,15 @@ def test_a_key_that_occurs_twice_is_seen(tmp_path):
     assert "Traceback" not in done.stdout + done.stderr
 
 
+def test_a_configuration_of_which_the_stages_know_nothing_is_refused(tmp_path):
+    (tmp_path / "whole.yaml").write_text("study: {seeds: [0]}\n")
+    command = f"snakemake -s {ROOT}/Snakefile -n --configfile whole.yaml --replace-workflow-config"
+    done = shell(tmp_path, command)
+    assert done.returncode == 1
+    assert "got --replace-workflow-config, expected files that are laid over config.yaml" in done.stdout
+    assert "Traceback" not in done.stdout + done.stderr
+
+
 def test_results_hold_no_pickles(built):
     for path in built.rglob("*.h5"):
         with h5py.File(path) as file:

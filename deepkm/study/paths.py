@@ -80,7 +80,8 @@ def plain_path(key: str, text: str) -> str:
     Raises
     ------
     ValueError
-        On characters of which Snakemake's patterns are made, and on a home that there is not.
+        On characters of which Snakemake's patterns are made, a home that there is not, and what only other programs
+        take for something else than a name: ``$HOME``, ``s3://``.
 
     Examples
     --------
@@ -96,6 +97,11 @@ def plain_path(key: str, text: str) -> str:
         raise ValueError(
             f"{key}: got {text!r} with {found[0]!r}, expected a path without braces and angle brackets, of which "
             "Snakemake's patterns are made; rename it, or name a link to it"
+        )
+    if found := re.match(r"[$]\w+|\w+://", text) or re.search(r"[\0-\x1f\x7f]", text):
+        raise ValueError(
+            f"{key}: got {text!r} with {found[0]!r}, expected the path of a file or folder, without variables, "
+            "addresses and ends of lines; write it in full"
         )
     return path
 

@@ -19,6 +19,11 @@ from deepkm.study.spec import dumps
 
 def called_with():
     """Return the files and settings of the command line's configuration: Snakemake documents no way to ask for them."""
+    if workflow.config_settings.replace_workflow_config:
+        raise WorkflowError(
+            "config: got --replace-workflow-config, expected files that are laid over config.yaml, as `partial`, `status`"
+            " and `audit` take them; leave the option out"
+        )
     return workflow.overwrite_configfiles, workflow.config_settings.config_args
 
 
