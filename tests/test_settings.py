@@ -101,6 +101,8 @@ def test_a_class_states_then_training_fills_then_an_entry_overrides(config):
 
 def test_an_entry_needs_nothing_but_its_class(config):
     """The catalogue repeats no value: an entry without any trains as the catalogue's where no data set has its own."""
+    for entry in config["methods"].values():
+        entry.pop("per_dataset", None)
     keys = {"km", "dcn", "dkm", "ct", "dec", "idec", "power_kmeans", "deep_power_kmeans", "soft_kmeans", "conv_dkm"}
     for key in keys | {"soft_kmeans_free", "deepcluster"}:
         config["methods"]["new"] = {"estimator": config["methods"][key]["estimator"]}
@@ -109,6 +111,39 @@ def test_an_entry_needs_nothing_but_its_class(config):
     del config["methods"]["deep_power_kmeans"]["autoencoder"]
     with pytest.raises(ValueError, match=r"methods\.deep_power_kmeans: got no autoencoder, expected one of mlp, mlp_"):
         check_config(config)
+
+
+def test_values_of_a_data_set_are_found_by_its_key_else_by_its_source(config):
+    config["datasets"] |= {
+        "few": {"source": "mnist", "first": 1000, "n_clusters": 10},
+        "more": {"source": "mnist", "first": 2000, "n_clusters": 10},
+        "file": {"path": "a.npz", "n_clusters": 10, "scaling": "none"},
+        "mine": {"source": "file", "path": "a.npz", "n_clusters": 10, "scaling": "none"},
+    }
+    config["methods"]["dcn"]["per_dataset"] |= {"more": {"n_init": 3}, "file": {"n_init": 4}}
+    config["autoencoders"]["mlp"]["per_dataset"] = {"mnist": {"hidden_widths": [9]}, "more": {"n_latent": 2}}
+    names = ("clustering_weight", "n_init", "hidden_widths", "n_latent")
+    found = {
+        key: [parameters(config, "dcn", key)[name] for name in names]
+        for key in ("mnist", "few", "more", "mine", "usps")
+    }
+    assert found["few"] == found["mnist"] == [10.0, 10, [9], 10]
+    assert found["more"] == [0.1, 3, [500, 500, 2000], 2]  # its own, and nothing of its source
+    assert found["mine"] == found["usps"] == [0.1, 10, [500, 500, 2000], 10]
+    config["methods"]["dcn"]["per_dataset"]["mnist"] = {"clustering_weight": -1}
+    config["study"] |= {"datasets": ["few"], "methods": ["dcn"]}
+    with pytest.raises(ValueError, match=r"methods\.dcn\.per_dataset\.mnist\.clustering_weight: got -1"):
+        check_config(config)
+
+
+def test_data_sets_without_published_values_have_those_of_their_like(config):
+    """All that is set for a data set is set for the others of its kind, but for the images' own lengths."""
+    alike = [("fashion_mnist", "mnist"), ("coil20", "coil100"), ("20news", "rcv1"), ("reuters10k", "rcv1")]
+    for method in ("dcn", "dkm", "dkm_reinit", "dkm_annealed", "ct", "ct_no_reinit", "dec", "idec"):
+        for dataset, other in [*alike, ("usps_11000", "usps")]:
+            found, expected = (parameters(config, method, key) for key in (dataset, other))
+            differing = {name for name in found if found[name] != expected[name]}
+            assert differing <= {"n_clusters", "n_latent", "epochs"}, (method, dataset)
 
 
 def test_a_users_class_is_read_like_the_others(config, mine):

@@ -1,7 +1,7 @@
 """What each method and autoencoder trains with on each data set: what a configuration says of it, in order.
 
 A parameter's value is, from the weakest on: the default of `DeepClustering`, that of ``training``, what the method's
-class states, the method's entry, the entry's ``per_dataset``.
+class states, the method's entry, the entry's ``per_dataset`` (`of_dataset`).
 """
 
 from collections.abc import Callable, Iterable
@@ -66,9 +66,19 @@ def read_settings(config: dict) -> dict:
 def autoencoder_parameters(config: dict, dataset: str, key: str) -> dict[str, Any]:
     """Return what an autoencoder is built and pretrained with, by the names of a method's parameters."""
     values = _autoencoder_defaults() | config["training"] | config["autoencoders"][key]
-    values |= values.pop("per_dataset", {}).get(dataset, {})
+    values |= of_dataset(config, dataset, values.pop("per_dataset", {}))[1]
     values["n_latent"] = values["n_latent"] or config["datasets"][dataset]["n_clusters"]
     return {name: values[key] for name, key in AUTOENCODER_KEYS.items()}
+
+
+def of_dataset(config: dict, dataset: str, per_dataset: dict[str, dict]) -> tuple[str, dict[str, Any]]:
+    """Return which part of a `per_dataset` holds for a data set, and its values: that of its key, else of its source.
+
+    Of two parts that name it, that of the source does not count: a part is read as it stands.
+    """
+    source = config["datasets"][dataset].get("source", "file")
+    key = dataset if dataset in per_dataset or source == "file" else source
+    return key, per_dataset.get(key, {})
 
 
 @cache
@@ -91,7 +101,7 @@ def method_parameters(config: dict, dataset: str, method: str, fields: dict[str,
     entry = config["methods"][method]
     values = {name: meant(field.default, field.hint) for name, field in fields.items() if field.default is not MISSING}
     given = {name: value for name, value in entry.items() if name not in ENTRY_KEYS}
-    given |= entry.get("per_dataset", {}).get(dataset, {})
+    given |= of_dataset(config, dataset, entry.get("per_dataset", {}))[1]
     for name, value in config["training"].items():
         if name in given and given[name] is None:
             given[name] = value
@@ -169,6 +179,7 @@ def _check_together(config: dict, dataset: str, method: str, fields: Fields) -> 
     values = method_parameters(config, dataset, method, own)
     for name in sorted(own.keys() - SET_ELSEWHERE.keys() - values.keys()):
         raise ValueError(f"methods.{method}: got no `{name}`, for which its class has no default; add it")
+    key, given = of_dataset(config, dataset, entry.get("per_dataset", {}))
     for name, value in values.items():
-        place = f"per_dataset.{dataset}." if name in entry.get("per_dataset", {}).get(dataset, {}) else ""
+        place = f"per_dataset.{key}." if name in given else ""
         read(value, own[name].hint, f"methods.{method}.{place}{name}", values)

@@ -146,7 +146,10 @@ def _score_table(results, metric):
 
 
 SCORES = "Agreement of the clusters with the true classes, which no method saw."
-SETTINGS = "What differs between methods; everything else stands with each method below."
+SETTINGS = (
+    "What differs between methods; everything else stands with each method below. Where λ and α are set for a data "
+    "set, they are those of Roy 2024, found by a grid search, probably with the true classes."
+)
 STATISTICS = (
     "Methods of a seed share their autoencoder, so they are compared seed by seed: Wilcoxon's signed-rank test on each "
     "pair, Holm's correction for the number of pairs; intervals are bootstrapped; the effect is the rank-biserial "
