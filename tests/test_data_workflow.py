@@ -163,7 +163,7 @@ def test_a_raw_file_downloaded_by_hand(checkout, tmp_path):
     raw = shutil.copytree(checkout / "data" / "raw" / "20news", tmp_path / "raw")
     by_hand = {
         "study": {**STUDY["study"], "datasets": ["20news"]},
-        "datasets": {"20news": {"path": str(raw / "20news-bydate.tar.gz"), "n_clusters": 2}},
+        "datasets": {"20news": {"path": str(raw / "20news-bydate.tar.gz"), "n_clusters": 2, "scaling": "none"}},
         "data_dir": str(tmp_path / "data"),
     }
     run_snakemake(checkout, "data", study=by_hand)
@@ -196,7 +196,7 @@ def test_a_pipe_stops_a_study_before_anything_waits_for_it(tmp_path):
     os.mkfifo(tmp_path / "mine.npz")
     study = {
         "study": {"datasets": ["mine"], "methods": ["km"], "seeds": [0]},
-        "datasets": {"mine": {"path": str(tmp_path / "mine.npz"), "n_clusters": 2}},
+        "datasets": {"mine": {"path": str(tmp_path / "mine.npz"), "n_clusters": 2, "scaling": "none"}},
     }
     done = run_snakemake(tmp_path, "data", study=study, check=False)
     assert done.returncode != 0
@@ -209,7 +209,15 @@ def test_options_of_a_users_file_pass_through_the_workflow(tmp_path):
     (tmp_path / "mine.csv").write_text("\n".join(["id,x,y2,label", *lines]))
     study = {
         "study": {"datasets": ["mine"], "methods": ["km"], "seeds": [0]},
-        "datasets": {"mine": {"path": "mine.csv", "n_clusters": 2, "target_column": "label", "ignore_columns": ["id"]}},
+        "datasets": {
+            "mine": {
+                "path": "mine.csv",
+                "n_clusters": 2,
+                "scaling": "none",
+                "target_column": "label",
+                "ignore_columns": ["id"],
+            }
+        },
     }
     done = run_snakemake(tmp_path, "data", study=study, check=False)
     assert "got 8 samples with the label '?': a class, or none?" in done.stdout

@@ -88,7 +88,8 @@ def test_labels_are_not_seen_by_training(tmp_path):
 def test_a_data_set_without_labels_is_clustered(tmp_path):
     np.savez(tmp_path / "mine.npz", feature=np.random.default_rng(0).normal(size=(90, 4)))
     study = changed(
-        datasets={"mine": {"path": "mine.npz", "n_clusters": 3}}, study={"datasets": ["mine"], "methods": ["km", "ct"]}
+        datasets={"mine": {"path": "mine.npz", "n_clusters": 3, "scaling": "none"}},
+        study={"datasets": ["mine"], "methods": ["km", "ct"]},
     )
     run_snakemake(tmp_path, study=study)
     scores = pd.read_csv(tmp_path / "results" / "scores.csv")
@@ -132,7 +133,11 @@ GOOD = np.random.default_rng(0).normal(size=(20, 3))
         ({}, {"study": {"methods": ["kmm"]}}, "study.methods: got unknown method 'kmm', expected 'km'?"),
         ({}, {"training": {"epochs": -3}}, "training.epochs: got -3, expected >= 0"),
         ({}, {"results_dir": "mine.npz/results"}, "results_dir: got mine.npz/results, expected a folder"),
-        ({}, {"datasets": {"mine": {"path": "no.npz", "n_clusters": 2}}}, "datasets.mine.path: got no.npz, expected"),
+        (
+            {},
+            {"datasets": {"mine": {"path": "no.npz", "n_clusters": 2, "scaling": "none"}}},
+            "datasets.mine.path: got no.npz, expected",
+        ),
         ({"x": GOOD}, {}, "got the arrays x, expected one named 'feature'"),
         (
             {"feature": np.where(GOOD[3, 1] == GOOD, np.nan, GOOD)},
@@ -147,7 +152,8 @@ GOOD = np.random.default_rng(0).normal(size=(20, 3))
 def test_bad_input_gets_one_clear_line_and_leaves_nothing(arrays, change, message, tmp_path):
     np.savez(tmp_path / "mine.npz", **(arrays or {"feature": GOOD}))
     study = changed(
-        datasets={"mine": {"path": "mine.npz", "n_clusters": 2}}, study={"datasets": ["mine"], "methods": ["km"]}
+        datasets={"mine": {"path": "mine.npz", "n_clusters": 2, "scaling": "none"}},
+        study={"datasets": ["mine"], "methods": ["km"]},
     )
     for part, values in change.items():
         study[part] = {**study[part], **values} if isinstance(values, dict) else values

@@ -25,7 +25,7 @@ RESULTS = '-res ults\' "$HOME" é;'
 STUDY = changed(
     study={"datasets": ["mine"], "methods": list(TITLES), "seeds": [0]},
     methods={key: {"title": title} for key, title in TITLES.items()},
-    datasets={"mine": {"path": OWN, "n_clusters": 3, "title": "{dataset} $x$"}},
+    datasets={"mine": {"path": OWN, "n_clusters": 3, "scaling": "none", "title": "{dataset} $x$"}},
     results_dir=RESULTS,
 )
 
@@ -130,7 +130,7 @@ def test_patterns_are_refused_as_a_path(config, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for name in ("{dataset}.npz", "mine{2}.npz"):
         (tmp_path / name).touch()
-        config["datasets"]["digits"] = {"path": name, "n_clusters": 3}
+        config["datasets"]["digits"] = {"path": name, "n_clusters": 3, "scaling": "none"}
         with pytest.raises(ValueError, match=r"^datasets.digits.path: got .* expected a path without braces"):
             Study(config)
 
@@ -138,7 +138,7 @@ def test_patterns_are_refused_as_a_path(config, tmp_path, monkeypatch):
 def test_a_home_is_a_home(config, tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     (tmp_path / "my.npz").touch()
-    config["datasets"]["digits"] = {"path": "~/my.npz", "n_clusters": 3}
+    config["datasets"]["digits"] = {"path": "~/my.npz", "n_clusters": 3, "scaling": "none"}
     study = Study({**config, "results_dir": "~/results", "data_dir": "~", "data_mirror": "~/mirror"})
     assert study.folders == {"results": f"{tmp_path}/results", "data": str(tmp_path)}
     assert study.dataset_files("digits") == [f"{tmp_path}/my.npz"]

@@ -2,6 +2,7 @@
 
 import json
 import tracemalloc
+from types import SimpleNamespace
 
 import h5py
 import numpy as np
@@ -10,10 +11,11 @@ import torch
 from conftest import run_stage
 
 from deepkm import KMeans
-from deepkm.datasets.features import SCALINGS, Scaler, load_features, measure, scale
+from deepkm.datasets.features import SCALINGS, Rows, Scaler, load_features, measure, scale
 from deepkm.datasets.large import scan
 from deepkm.datasets.streaming import StreamedFeatures
 from deepkm.numerics.metrics import scores
+from deepkm.stages.report import is_unscaled_text
 
 GROUP = np.arange(300) % 3
 RANDOM = np.random.default_rng(0)
@@ -100,6 +102,72 @@ def test_a_few_roundings_are_no_constant():
     assert scale(x, "standard").std() == pytest.approx(1)
 
 
+@pytest.mark.parametrize("factor", [1.0, 1e-300, 1e307, 2.0**-1074])
+def test_rows_are_divided_by_their_length(factor):
+    x = np.array([[3.0, 4.0, 0.0], [0.0, 0.0, 0.0], [-5.0, 0.0, 0.0], [1.0, 2.0, 2.0]])
+    expected = [[0.6, 0.8, 0], [0, 0, 0], [-1, 0, 0], [1 / 3, 2 / 3, 2 / 3]]
+    np.testing.assert_allclose(scale(factor * x, "rows"), expected, rtol=1e-15)
+
+
+def test_rows_of_bytes_and_of_the_ends_of_integers():
+    for x in (np.array([[255, 255]], np.uint8), np.array([[-(2**63), -(2**63)]]), np.array([[True, True]])):
+        np.testing.assert_allclose(np.abs(scale(x, "rows")), np.sqrt(0.5), rtol=1e-15)
+
+
+def test_rows_of_one_feature_are_refused():
+    with pytest.raises(ValueError, match=r"mine: got one feature, of which `scaling: rows` leaves the sign"):
+        Scaler(measure(np.arange(9.0)[:, None], "rows"), "rows").checked("mine")
+
+
+def as_text(rows=40, features=50):
+    """Counts of words, 96 % zeros, in rows of different lengths, the first of which is empty."""
+    x = np.zeros((rows, features))
+    for i in range(1, rows):
+        x[i, RANDOM.permutation(features)[:2]] = i
+    return x
+
+
+@pytest.mark.parametrize(
+    ("x", "like_text"),
+    [
+        (as_text(), True),
+        (scale(as_text(), "rows"), False),  # nothing is left to be done
+        (-as_text(), False),
+        (as_text() + 1, False),
+        (as_text(features=15), False),  # 87 % zeros, as images of a pen have
+        (np.zeros((3, 20)), False),
+    ],
+    ids=["counts", "of length 1", "negative", "dense", "less sparse", "nothing"],
+)
+def test_counts_and_tf_idf_are_known_by_their_rows(x, like_text):
+    rows = Rows()
+    assert [len(part) for part in rows.noted([x[:7], x[7:]])] == [len(x[:7]), len(x[7:])]
+    assert rows.like_text == like_text
+    assert rows.n_empty == (~x.any(1)).sum()
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize(
+    ("shape", "scaling", "said"),
+    [
+        ((40, 50), "none", "mine: counts or tf-idf, as it seems"),
+        ((40, 50), "rows", "mine: 1 of 40 rows hold zeros alone, and stay so"),
+        ((40, 50), "unit", ""),
+        ((40, 5, 10), "none", ""),  # images
+    ],
+)
+def test_a_conversion_says_what_to_know_of_rows(shape, scaling, said, stream, tmp_path):
+    with h5py.File(tmp_path / "mine.h5", "w") as file:
+        file["feature"] = as_text().reshape(shape)
+    spec = json.dumps({"name": "mine", "source": "file", "n_clusters": 3, "stream": stream})
+    paths = ("--input", tmp_path / "mine.h5", "--output", tmp_path / "a.npz", "--meta", tmp_path / "a.meta.json")
+    lines = run_stage("dataset", "--spec", spec, *paths, "--scaling", scaling).stdout.splitlines()
+    assert lines[-1].startswith(said or "mine: 40 samples of shape")
+    study = SimpleNamespace(data_file=lambda key: tmp_path / f"{key}.npz", scaling_of=lambda key: scaling)
+    assert is_unscaled_text(study, "a") == (scaling == "none" and len(shape) == 2)
+    assert not is_unscaled_text(study, "missing")
+
+
 @pytest.mark.parametrize("kind", [np.uint8, np.int16, np.float32])
 def test_bytes_scale_to_the_bits_of_one_rounding_each(kind):
     x = np.random.default_rng(0).integers(0, 256, (500, 7)).astype(kind)
@@ -122,10 +190,10 @@ def test_scaling_holds_nothing_twice(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("name", ["time stamps", "whole time stamps", "a tiny spread"])
-@pytest.mark.parametrize("scaling", ["none", "unit", "symmetric"])
+@pytest.mark.parametrize("scaling", ["none", "unit", "symmetric", "rows"])
 def test_what_float32_rounds_off_is_refused(name, scaling):
     feature = GROUPS[name]
-    if scaling != "none":  # the range of the whole array begins at zero
+    if scaling in ("unit", "symmetric"):  # the range of the whole array begins at zero
         feature = np.concatenate([feature, np.zeros((300, 1), feature.dtype)], 1)
     said = rf"mine: .* which `scaling: {scaling}` rounds off in float32; choose `scaling: standard`"
     with pytest.raises(ValueError, match=said):

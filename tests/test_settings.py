@@ -115,8 +115,8 @@ def test_an_entry_needs_nothing_but_its_class(config):
 
 def test_values_of_a_data_set_are_found_by_its_key_else_by_its_source(config):
     config["datasets"] |= {
-        "few": {"source": "mnist", "first": 1000, "n_clusters": 10},
-        "more": {"source": "mnist", "first": 2000, "n_clusters": 10},
+        "few": {"source": "mnist", "first": 1000, "n_clusters": 10, "scaling": "unit"},
+        "more": {"source": "mnist", "first": 2000, "n_clusters": 10, "scaling": "unit"},
         "file": {"path": "a.npz", "n_clusters": 10, "scaling": "none"},
         "mine": {"source": "file", "path": "a.npz", "n_clusters": 10, "scaling": "none"},
     }

@@ -26,8 +26,8 @@ def test_a_method_that_cannot_take_a_data_set_is_refused(config, dataset, method
     np.savez("colour.npz", feature=np.zeros((20, 16, 16, 3), np.uint8))
     np.savez("wide.npz", feature=np.zeros((20, 256), np.uint8))
     config["datasets"] |= {
-        "colour": {"path": "colour.npz", "n_clusters": 2},
-        "wide": {"path": "wide.npz", "n_clusters": 2, "image_size": [8, 32]},
+        "colour": {"path": "colour.npz", "n_clusters": 2, "scaling": "none"},
+        "wide": {"path": "wide.npz", "n_clusters": 2, "scaling": "none", "image_size": [8, 32]},
     }
     config["methods"]["ct"]["autoencoder"] = "conv"
     config["study"] = {"datasets": ["digits", dataset], "methods": ["km", method], "seeds": [0]}

@@ -98,7 +98,7 @@ def test_a_shared_folder_never_gives_the_data_of_another_study(tmp_path, monkeyp
 
     def study(blobs=(), **mine):
         entries = {"blobs": {"n_samples": 120, **dict(blobs)}}
-        entries["mine"] = {"path": str(tmp_path / "a.npz"), "n_clusters": 3, **mine}
+        entries["mine"] = {"path": str(tmp_path / "a.npz"), "n_clusters": 3, "scaling": "none", **mine}
         parts = {"datasets": list(entries)}
         return changed(data_dir=str(shared), datasets=entries, study=parts)
 

@@ -168,7 +168,7 @@ def test_more_snapshots_rerun_what_they_add_to(config):
 def test_data_larger_than_memory_are_sampled_like_others(x, tmp_path):
     with h5py.File(tmp_path / "mine.h5", "w") as file:
         file["feature"] = x.numpy()
-    members, _ = scan(tmp_path / "mine.h5")
+    members, *_ = scan(tmp_path / "mine.h5")
     np.savez(tmp_path / "mine.npz", **members)
     method = make_method("ct")
     streamed = StreamedFeatures(tmp_path / "mine.npz", "none")

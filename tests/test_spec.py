@@ -52,6 +52,12 @@ def changed(config, path, value):
         ("datasets/digits/scaling", "units", "datasets.digits.scaling: got 'units', expected one of unit, symmetric"),
         ("datasets/mine", {"n_clusters": 2}, "datasets.mine: got neither `source` nor `path`"),
         ("datasets/mine", {"path": "x.npz"}, "datasets.mine: 'n_clusters' is a required property; add it"),
+        (
+            "datasets/mine",
+            {"path": "x.npz", "n_clusters": 2},
+            "datasets.mine: got no `scaling`, expected one of (unit: [0, 1] over the whole array, for images; ",
+        ),
+        ("datasets/mine", {"path": "x.npz", "source": "usps", "n_clusters": 2}, "datasets.mine: got no `scaling`"),
         ("datasets/digits/seed", 3, "datasets.digits.seed: got a key that `source: digits` does not use"),
         ("datasets/digits/source", "mnits", "datasets.digits.source: got unknown source 'mnits', expected 'mnist'?"),
         (
@@ -60,13 +66,27 @@ def changed(config, path, value):
             "datasets.usps.grey: got a key that `source: usps` does not use; name a `path` of",
         ),
         ("data_mirror", 3, "data_mirror: got 3, expected text or null; write it in quotes"),
-        ("datasets/a b", {"path": "x.npz", "n_clusters": 2}, "datasets: got 'a b', expected text of the form"),
+        (
+            "datasets/a b",
+            {"path": "x.npz", "n_clusters": 2, "scaling": "none"},
+            "datasets: got 'a b', expected text of the form",
+        ),
     ],
 )
 def test_a_wrong_key_is_named_with_its_path(config, path, value, message):
     with pytest.raises(ValueError, match=re.escape(message)) as caught:
         Study(changed(config, path, value))
     assert "\n" not in str(caught.value)
+
+
+def test_an_entry_without_scaling_and_file_is_scaled_as_its_source(config):
+    config["datasets"] |= {"few": {"source": "usps", "first": 100, "n_clusters": 10}}
+    assert Study(config).scaling_of("few") == "symmetric"
+    del config["datasets"]["usps"]
+    for entry in (*config["methods"].values(), *config["autoencoders"].values()):
+        entry.pop("per_dataset", None)
+    with pytest.raises(ValueError, match=r"datasets\.few: got no `scaling`"):
+        Study(config)
 
 
 def test_a_missing_file_says_what_to_do(config):
@@ -102,7 +122,7 @@ def test_a_conversion_depends_on_its_own_source_and_on_a_folders_files(config, t
     study = Study(config)
     assert study.dataset_spec("mnist")["source_digest"] == study.dataset_spec("fashion_mnist")["source_digest"]
     assert study.dataset_spec("mnist")["source_digest"] != study.dataset_spec("rcv1")["source_digest"]
-    config["datasets"]["mine"] = {"path": str(tmp_path), "n_clusters": 2}
+    config["datasets"]["mine"] = {"path": str(tmp_path), "n_clusters": 2, "scaling": "none"}
     study = Study(config)
     before = study.dataset_spec("mine")
     (tmp_path / "a.txt").touch()
@@ -128,7 +148,7 @@ def test_text_from_the_command_line_is_read(config):
 
 def test_a_file_in_place_of_its_own_copy_is_refused(config, tmp_path):
     (tmp_path / "mine.npz").touch()
-    config["datasets"]["mine"] = {"path": str(tmp_path / "mine.npz"), "n_clusters": 2}
+    config["datasets"]["mine"] = {"path": str(tmp_path / "mine.npz"), "n_clusters": 2, "scaling": "none"}
     config["data_dir"], config["study"]["datasets"] = str(tmp_path), ["mine"]
     with pytest.raises(ValueError, match="where the converted copy is written"):
         Study(config)
@@ -237,7 +257,7 @@ def test_ablations_are_found_by_their_parameters(config):
 
 
 def test_the_types_of_specs_say_what_is_in_them(config, tmp_path):
-    config["datasets"] |= {"mine": {"path": str(tmp_path), "n_clusters": 2, "grey": True}}
+    config["datasets"] |= {"mine": {"path": str(tmp_path), "n_clusters": 2, "scaling": "none", "grey": True}}
     config["study"] |= {"datasets": ["blobs", "usps", "mine"], "methods": ["km", "dkm"]}
     study = Study(config)
     made = {

@@ -49,7 +49,7 @@ def convert(folder, stream, **options):
 def test_batches_and_pieces_are_those_in_memory(feature, options, tmp_path, monkeypatch):
     monkeypatch.setattr("deepkm.datasets.features.PIECE_BYTES", 8 * 6 * 37)
     write(tmp_path / "mine.h5", feature, **options)
-    about, _ = scan(tmp_path / "mine.h5")
+    about, *_ = scan(tmp_path / "mine.h5")
     np.savez(tmp_path / "streamed.npz", **about)
     np.savez(tmp_path / "whole.npz", feature=feature)
     assert is_streamed(tmp_path / "streamed.npz")

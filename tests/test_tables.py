@@ -63,7 +63,7 @@ def make_study():
     config["training"] |= {"pretraining_epochs": 1, "epochs": 2}
     config["autoencoders"]["mlp"] |= {"hidden_widths": [8]}
     config["datasets"]["blobs"] |= {"n_samples": 90, "n_features": 4, "n_clusters": 3, "spread": 7.0}
-    config["datasets"]["mine"] = {"path": "own_mine.npz", "n_clusters": 3}
+    config["datasets"]["mine"] = {"path": "own_mine.npz", "n_clusters": 3, "scaling": "none"}
     config["datasets"]["usps"] |= {"path": "own_usps.npz", "n_clusters": 3}
     for kind, titles in (("datasets", DATASETS), ("methods", METHODS)):
         for key, title in titles.items():

@@ -58,7 +58,14 @@ def test_values_are_read_as_meant(config, path, given, meant):
 
 
 def test_a_study_and_its_data_are_read_as_meant(config):
-    own = {"path": str(SCHEMA), "n_clusters": "3", "first": 1e2, "grey": "no", "image_size": ["16", 16.0]}
+    own = {
+        "path": str(SCHEMA),
+        "n_clusters": "3",
+        "scaling": "none",
+        "first": 1e2,
+        "grey": "no",
+        "image_size": ["16", 16.0],
+    }
     values = {
         "datasets/1987": own,
         "study/datasets": ["1987"],

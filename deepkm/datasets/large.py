@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from deepkm.datasets.arrays import check_form
-from deepkm.datasets.features import extremes, moments, pieces
+from deepkm.datasets.features import Rows, extremes, moments, pieces
 from deepkm.datasets.hdf5 import array_at, array_names, labels_at, open_hdf5, stamp_of
 from deepkm.datasets.labels import encode_target
 from deepkm.datasets.roles import Options, pick_arrays
@@ -50,6 +50,7 @@ def scan(path, **options):
         where there are labels.
     sha256 : str
         Of the features.
+    rows : Rows
 
     Raises
     ------
@@ -69,7 +70,7 @@ def scan(path, **options):
             "feature_shape": np.array(feature.shape),
             "feature_type": np.array(str(feature.dtype)),
         }
-        statistics, digest = _scan_pieces(feature, path)
+        statistics, digest, rows = _scan_pieces(feature, path)
         target = None if labels is None else labels_at(file, labels, path)
     if stamp_of(path).tolist() != stamp.tolist():
         raise ValueError(f"{path}: was changed while it was read; run the data again")
@@ -77,7 +78,7 @@ def scan(path, **options):
         about["target"], names = encode_target(target, about["feature_shape"][0], path, options.drop_labels)
         about["class_names"] = np.array(names, np.str_)
     about |= {f"feature_{name}": value for name, value in vars(statistics).items()}
-    return about | {"sha256": np.array(digest)}, digest
+    return about | {"sha256": np.array(digest)}, digest, rows
 
 
 def _check_options(options, path):
@@ -90,14 +91,14 @@ def _check_options(options, path):
 
 
 def _scan_pieces(feature, path):
-    """Return the `Statistics` of finite features and their digest."""
-    digest = hashlib.sha256()
+    """Return the `Statistics` of finite features, their digest, and their `Rows`."""
+    digest, rows = hashlib.sha256(), Rows()
     with reading(path, "the features"):
-        low, high = extremes(_digested(feature, digest))
+        low, high = extremes(rows.noted(_digested(feature, digest)))
     if not (np.isfinite(low) & np.isfinite(high)).all():
         n_bad = sum(np.count_nonzero(~np.isfinite(x)) for _, x in pieces(feature))
         raise ValueError(f"{path}: got {n_bad} NaN or infinite numbers, expected finite ones; drop those samples")
-    return moments(feature, low, high), digest.hexdigest()
+    return moments(feature, low, high), digest.hexdigest(), rows
 
 
 def _digested(feature, digest):

@@ -20,7 +20,7 @@ class StreamedFeatures:
     ----------
     path : path-like
         A ``data/{dataset}.npz`` for which `is_streamed` holds.
-    scaling : {"unit", "symmetric", "standard", "none"}
+    scaling : {"unit", "symmetric", "standard", "rows", "none"}
         As in `deepkm.datasets.features.scale`.
     device : str
     """

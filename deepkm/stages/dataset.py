@@ -8,7 +8,7 @@ import numpy as np
 
 from deepkm.datasets.arrays import check_clusters
 from deepkm.datasets.converted import read_converted, write_converted
-from deepkm.datasets.features import Scaler, measure, stored_statistics
+from deepkm.datasets.features import Rows, Scaler, measure, pieces, stored_statistics
 from deepkm.datasets.images import image_files
 from deepkm.datasets.large import scan, stays_in_file
 from deepkm.datasets.sources import load_source, own_options
@@ -40,23 +40,46 @@ def convert(args):
     if spec["source"] == "file" and stays_in_file(args.input[0], spec.get("stream"), **own):
         if "first" in spec:
             raise ValueError(f"datasets.{spec['name']}.first: got {spec['first']} with `stream`; use one of them")
-        members, meta = _in_file(args.input[0], own)
+        members, meta, rows = _in_file(args.input[0], own)
         statistics = stored_statistics(members)
+        is_image = len(meta["shape"]) > 2 or "image_size" in own
     else:
         arrays = load_source(spec, args.input)
         statistics = measure(arrays.feature, args.scaling)
         members, meta = _in_memory(arrays)
+        rows, is_image = _rows_of(arrays.feature), bool(arrays.image_shape)
         members["source_sha256"] = np.array(_source_lines(args.input), np.str_)
     Scaler(statistics, args.scaling).checked(f"datasets.{spec['name']}")
     members |= {"source": np.array(spec["source"]), "sha256": np.array(meta["sha256"]["feature"])}
     members["spec"] = np.array(json.dumps(spec, sort_keys=True))
     check_clusters(meta["shape"][0], spec["n_clusters"], spec["name"])
+    meta["like_text"] = rows.like_text and not is_image
     members["meta"] = np.array(text := json.dumps(meta, indent=2) + "\n")
     write_converted(args.output, members)
     with replacing(args.meta) as file:
         file.write(text.encode())
     classes = "no labels" if meta["class_counts"] is None else f"{len(meta['class_counts'])} classes"
     print(f"{spec['name']}: {meta['shape'][0]} samples of shape {tuple(meta['shape'][1:])}, {classes}")
+    for line in remarks(rows, meta, args.scaling):
+        print(f"{spec['name']}: {line}")
+
+
+def remarks(rows, meta, scaling):
+    """Yield what to know of a scaling on these data, a line each."""
+    if scaling == "rows" and rows.n_empty:
+        yield f"{rows.n_empty} of {meta['shape'][0]} rows hold zeros alone, and stay so under `scaling: rows`"
+    if scaling == "none" and meta["like_text"]:
+        yield (
+            "counts or tf-idf, as it seems (nothing below zero, most of it zero), left as they are: `scaling: rows` "
+            "gives all rows length 1, so that the length of a text does not count"
+        )
+
+
+def _rows_of(feature):
+    rows = Rows()
+    for _ in rows.noted(x for _, x in pieces(feature)):
+        pass
+    return rows
 
 
 def _is_of(path, args):
@@ -83,14 +106,14 @@ def _in_memory(arrays):
 
 
 def _in_file(path, options):
-    """Return the same of a data set whose features stay in the user's file."""
-    members, digest = scan(path, **options)
+    """Return the same of a data set whose features stay in the user's file, and their `Rows`."""
+    members, digest, rows = scan(path, **options)
     target = members.get("target")
     digests = {"feature": digest}
     if target is not None:
         digests["target"] = hashlib.sha256(target).hexdigest()
     print(f"{path}: larger than memory; training reads it from there")
-    return members, _meta(members["feature_shape"].tolist(), str(members["feature_type"]), target, digests)
+    return members, _meta(members["feature_shape"].tolist(), str(members["feature_type"]), target, digests), rows
 
 
 def _meta(shape, kind, target, digests):

@@ -11,7 +11,7 @@ from deepkm.stages.tables import INPUTS
 from deepkm.study.inventory import foreign_files, stale_results
 from deepkm.study.options import add_study_arguments, read_configfile, snakemake_options, stage_command
 from deepkm.study.parameters import docstring_of
-from deepkm.study.paths import FIGURES_INDEX
+from deepkm.study.paths import FIGURES_INDEX, meta_of
 from deepkm.study.plan import Study
 from deepkm.study.spec import PageSpec
 
@@ -45,10 +45,18 @@ def main(args):
         folder=study.config["results_dir"],
         stale=stale_results(study, read["jobs"]),
         foreign=[str(path) for path in foreign_files(study)],
+        unscaled_text=[title for key, title in spec["datasets"] if is_unscaled_text(study, key)],
     )
     text = render(**page_content(results))
     output.write_text(text, encoding="utf-8")
     print(f"{output}: {len(text) / 1e6:.1f} MB with {len(results.figures)} figures")
+
+
+def is_unscaled_text(study, dataset):
+    """Tell whether a data set looks like text whose rows differ in length, and is left as it is."""
+    meta = meta_of(study.data_file(dataset))
+    found = json.loads(meta.read_text(encoding="utf-8")) if meta.exists() else {}
+    return study.scaling_of(dataset) == "none" and found.get("like_text", False)
 
 
 def read_figures(folder):

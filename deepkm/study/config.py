@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import yaml
 
 from deepkm.datasets.catalogue import load_catalogue
+from deepkm.datasets.features import SCALINGS
 from deepkm.datasets.roles import Options
 from deepkm.study.reading import check_known, read, shown, suggested
 from deepkm.study.settings import read_settings
@@ -48,6 +49,7 @@ def check_config(config: dict, schema: Path = SCHEMA) -> dict:
         check_known("panels", key, config["methods"], what="method")
     for key, entry in config["datasets"].items():
         _check_dataset(key, entry)
+    config["datasets"] = {key: _scaled(key, config["datasets"]) for key in config["datasets"]}
     for key in config["autoencoders"]:
         if key.lower() == "null":
             raise ValueError(f"autoencoders: got the key {key!r}, which means none; choose another one")
@@ -72,6 +74,17 @@ def _check_dataset(key: str, entry: dict) -> None:
     hint = "; name a `path` of your own too, or" if source in load_catalogue() and set(entry) & OWN_KEYS else ";"
     for name in sorted(set(entry) - used - {"title", "source", "n_clusters", "scaling"}):
         raise ValueError(f"datasets.{key}.{name}: got a key that `source: {source}` does not use{hint} remove it")
+
+
+def _scaled(key: str, datasets: dict) -> dict:
+    """Return an entry with its `scaling`: where it names none and no file, that of its source's own entry."""
+    entry = datasets[key]
+    same = {} if "path" in entry else datasets.get(entry.get("source"), {})
+    scaling = entry.get("scaling") or (same.get("scaling") if same.get("source") == entry.get("source") else None)
+    if scaling:
+        return {**entry, "scaling": scaling}
+    choices = "; ".join(f"{name}: {what}" for name, what in SCALINGS.items())
+    raise ValueError(f"datasets.{key}: got no `scaling`, expected one of ({choices}); add it")
 
 
 def _describe(error: Any) -> str:

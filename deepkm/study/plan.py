@@ -101,7 +101,7 @@ class Study:
 
     def scaling_of(self, dataset: str) -> str:
         """Return how a data set's features are scaled."""
-        return self.config["datasets"][dataset].get("scaling", "none")
+        return self.config["datasets"][dataset]["scaling"]
 
     def dataset_spec(self, dataset: str) -> specs.DatasetSpec:
         """Return the spec of a conversion. The path is no part of it: its content is what counts."""

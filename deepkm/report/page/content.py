@@ -48,6 +48,8 @@ class StudyResults:
         Of the results.
     stale, foreign : list of str
         What an audit of the results found.
+    unscaled_text : list of str
+        Titles of the data sets that look like text and are left as they are.
     """
 
     datasets: dict
@@ -67,6 +69,7 @@ class StudyResults:
     folder: str = "results"
     stale: list = field(default_factory=list)
     foreign: list = field(default_factory=list)
+    unscaled_text: list = field(default_factory=list)
 
     @property
     def study(self):
@@ -91,7 +94,7 @@ def page_content(results):
         "warnings": found,
         "complete": f"All {len(results.scores)} runs are there, made by the study's parameters and source as they are "
         "now, and none diverged.",
-        "facts": facts(results.scores, results.jobs, **results.study),
+        "facts": facts(results.scores, results.jobs, **results.study, unscaled_text=results.unscaled_text),
         "sections": sections,
         "figures_command": results.command("figures"),
         "methods": methods,

@@ -7,7 +7,7 @@ SHARE, SHORT = 2 / 3, 1.0  # of its time that a job has a processor where it is 
 PACKAGES = ("deepkm", "python", "torch", "numpy", "scikit-learn", "h5py")
 
 
-def facts(scores, jobs, *, datasets, methods, seeds):
+def facts(scores, jobs, *, datasets, methods, seeds, unscaled_text=()):
     """Return what was run, as (title, text) pairs.
 
     Parameters
@@ -20,9 +20,12 @@ def facts(scores, jobs, *, datasets, methods, seeds):
     """
     on_cpu = _on_cpu(jobs)
     on_gpu = jobs.loc[~on_cpu, "device_seconds"].sum()
+    unscaled_text : list of str
+        Titles of the data sets that look like text and are left as they are.
     return [
         ("Data sets", ", ".join(datasets.values())),
         ("Methods", str(len(methods))),
+    text = f"{listed(unscaled_text)}: counts or tf-idf as they are; `scaling: rows` gives each text the same length"
         ("Seeds", listed(map(str, seeds), most=12)),
         ("Runs", f"{len(scores)} of {len(datasets) * len(methods) * len(seeds)}, in {len(jobs)} training jobs"),
         ("CPU time of training", duration(jobs.loc[on_cpu, "device_seconds"].sum())),
@@ -35,6 +38,7 @@ def facts(scores, jobs, *, datasets, methods, seeds):
         ("Versions", ", ".join(f"{name} {_distinct(jobs[name])}" for name in PACKAGES if name in jobs)),
     ]
 
+        *([("Texts, not scaled", text)] if unscaled_text else []),
 
 def warnings(scores, jobs, *, datasets, methods, seeds, stale=(), foreign=()):
     """Return what is wrong or uncertain about a study, a line each; empty when nothing is.
