@@ -84,7 +84,7 @@ def test_a_processor_without_a_name_has_its_architecture(monkeypatch, listing):
 @pytest.mark.parametrize(("device", "expected"), [(CPU, 8.0), (GPU, 20.0)])
 def test_a_run_costs_its_share_of_the_device(device, expected, tmp_path):
     provenance = {"seconds": 40.0, "cpu_seconds": 16.0, "device": device, "processor": "Xeon", "threads": 1}
-    spec = {"method": "km", "dataset": {"name": "a", "scaling": "none"}, "seeds": [0, 1]}
+    spec = {"method": "km", "dataset": {"name": "a", "n_clusters": 1, "scaling": "none"}, "seeds": [0, 1]}
     spec |= {"estimator": "deepkm.methods.km:KMeans", "parameters": {}}
     arrays = {"labels": np.zeros((2, 4), np.int32), "centers": np.zeros((2, 1, 2))}
     arrays["history/labels"] = np.zeros((2, 1, 4), np.uint8)

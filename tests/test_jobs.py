@@ -102,7 +102,7 @@ def test_a_data_set_without_labels_is_clustered(tmp_path):
 
 
 def test_a_run_that_stopped_counts_the_epochs_it_trained(tmp_path):
-    spec = {"method": "dec", "dataset": {"name": "mine", "scaling": "none"}, "seeds": [0, 1, 2]}
+    spec = {"method": "dec", "dataset": {"name": "mine", "n_clusters": 1, "scaling": "none"}, "seeds": [0, 1, 2]}
     spec |= {"estimator": "deepkm.methods.dec:DEC", "parameters": {"epochs": 5}}
     arrays = {
         "labels": np.zeros((3, 4), np.int32),

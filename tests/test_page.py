@@ -13,7 +13,7 @@ from playwright.sync_api import sync_playwright
 
 from deepkm.report.figures.style import save
 from deepkm.report.page.content import StudyResults, page_content
-from deepkm.report.page.overview import warnings
+from deepkm.report.page.overview import not_ahead, warnings
 from deepkm.report.page.render import embed, render
 from deepkm.report.statistics.paired import compare_over_seeds
 from deepkm.report.statistics.ranks import compare_over_datasets
@@ -45,7 +45,7 @@ def make_results(folder, n_datasets=3, n_methods=8):
     methods = {f"method{i}": title_of(i, "Method") for i in range(n_methods)}
     keys = pd.MultiIndex.from_product([datasets, methods, SEEDS], names=["dataset", "method", "seed"])
     scores = pd.DataFrame(random.uniform(size=(len(keys), 3)), index=keys, columns=["acc", "nmi", "ari"]).reset_index()
-    scores = scores.assign(n_clusters_used=3, epochs=7, seconds=1.5, device_seconds=1.5, diverged=False)
+    scores = scores.assign(n_clusters_used=3, n_clusters=3, epochs=7, seconds=1.5, device_seconds=1.5, diverged=False)
     scores.loc[:9, "acc"] = 1.0  # 100.0 sorts after 9.9
     scores.loc[10:19, "acc"] = 0.05
     scores.loc[25, "diverged"] = True
@@ -309,12 +309,14 @@ def test_a_large_study_stays_light(opened, tmp_path):
 
 def test_warnings_name_what_is_wrong(study):
     jobs = study.jobs.assign(device=["A100 (GPU-1)", "A100 (GPU-2)"] + ["CPU (x)"] * (len(study.jobs) - 2))
-    scores = study.scores.assign(n_clusters_used=[1, 1] + [3] * (len(study.scores) - 2))
+    scores = study.scores.assign(n_clusters_used=[3] * 10 + [2] + [3] * 9 + [1, 2] + [3] * (len(study.scores) - 22))
     lines = warnings(scores, jobs, **study.study, stale=["a.h5"], foreign=["b.h5", "c.h5"])
-    missing, diverged, collapsed, stale, foreign, mixed = lines
+    missing, diverged, dead, stale, foreign, mixed = lines
     assert f"Method 7 on {HOSTILE[2]} (9/10)" in missing
     assert diverged.startswith(f"1 run diverged: {HOSTILE[2]} on {HOSTILE[0]}.")
-    assert collapsed.startswith("2 runs put all samples into one cluster")
+    names = [f"{HOSTILE[2]} uses 1 to 2 of 3 clusters on {HOSTILE[0]} in 2 of 10 runs"]
+    names += [f"{HOSTILE[1]} uses 2 of 3 clusters on {HOSTILE[0]} in 1 of 10 runs"]
+    assert dead == f"Clusters are left empty: {', '.join(names)}."
     assert stale.startswith("1 result made by other")
     assert foreign.startswith("2 files among the results")
     assert "different devices (A100, CPU (x))" in mixed
@@ -327,3 +329,34 @@ def test_nothing_is_said_of_a_study_without_trouble(study):
 
 def test_the_same_results_give_the_same_bytes(study, page_file):
     assert render(**page_content(study)) == page_file.read_text()
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "n_seeds", "said"),
+    [
+        (-10, -5, 8, ["No method is ahead of k-means on the data on A (ACC, NMI, ARI)."]),
+        (-10, 5, 8, []),
+        (0, 0, 8, ["No method is ahead of k-means on the data on A (ACC, NMI, ARI)."]),
+        (-10, -5, 2, ["No method is ahead of k-means on the data on A (ACC, NMI, ARI, by means of so few seeds)."]),
+        (-10, 5, 2, []),
+    ],
+)
+def test_k_means_on_the_data_ahead_of_all(first, second, n_seeds, said):
+    """Wherever it stands among the methods; k-means on a code is a method like the others."""
+    parameters = pd.DataFrame({"dataset": "a", "method": ["aekm", "km", "ct"], "autoencoder": ["mlp", None, "mlp"]})
+    parameters = parameters.assign(estimator=["deepkm.methods.km:KMeans"] * 2 + ["deepkm.methods.ct:CT"])
+    ahead = {"aekm": first, "km": 0, "ct": second}
+    rows = [("a", key, seed, 0.5 + ahead[key] / 100 * (1 + 0.01 * seed)) for key in ahead for seed in range(n_seeds)]
+    scores = pd.DataFrame(rows, columns=["dataset", "method", "seed", "acc"])
+    scores = scores.assign(nmi=scores["acc"], ari=scores["acc"], diverged=False)
+    for order in (["aekm", "km", "ct"], ["km", "ct", "aekm"], ["aekm", "ct", "km"]):
+        pairwise, _ = compare_over_seeds(scores, datasets=["a"], methods=order)
+        assert not_ahead(pairwise, parameters, datasets={"a": "A"}) == said
+        assert not_ahead(pairwise, parameters[parameters["method"] != "km"], datasets={"a": "A"}) == []
+
+
+def test_texts_that_are_left_as_they_are_are_named(study):
+    said = "Texts, not scaled"
+    assert said not in render(**page_content(study))
+    told = page_content(replace(study, unscaled_text=["RCV1", "<i>"]))["facts"]
+    assert dict(told)[said].startswith("RCV1, <i>: counts or tf-idf as they are; `scaling: rows` gives")

@@ -369,7 +369,12 @@ def result(tmp_path):
         "snapshots/centers": np.broadcast_to(np.array([7.0, 3.0])[:, None, None, None], (2, 2, 2, 3)),
         "snapshots/membership": np.array([[[0.71, 0.72], [0.73, 0.74]], [[0.31, 0.32], [0.33, 0.34]]]),
     }
-    spec = {"method": "m", "dataset": {"name": "mine", "scaling": "none"}, "seeds": [7, 3], "estimator": "x:M"}
+    spec = {
+        "method": "m",
+        "dataset": {"name": "mine", "n_clusters": 2, "scaling": "none"},
+        "seeds": [7, 3],
+        "estimator": "x:M",
+    }
     attributes = {"spec": {**spec, "parameters": {}}, "provenance": {"seconds": 3.0}}
     path = tmp_path / "m" / "mine" / "seed7x2.h5"
     write_hdf5(path, arrays=arrays, attributes=attributes)

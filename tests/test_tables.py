@@ -306,6 +306,17 @@ def test_missing_and_diverged_runs_are_counted():
     assert any("Diverged" in note for note in table.notes)
 
 
+def test_clusters_in_use_stand_where_they_are_fewer():
+    rows = [("a", method, seed, 0.5, method == "ct") for method in ("km", "dkm", "ct") for seed in (0, 1)]
+    scores = frame(rows).assign(n_clusters_used=[3, 3, 2, 1, 1, 1], n_clusters=3)
+    table = shown(scores, n_seeds=2)
+    texts = [row[1].text for row in table.rows]
+    assert texts == ["50.0 ± 0.0", "50.0 ± 0.0, 1 of 3 used", "50.0 ± 0.0, 2 diverged"]
+    assert any(note.startswith("n of K used") for note in table.notes)
+    table = shown(scores.assign(n_clusters_used=3), n_seeds=2)
+    assert "used" not in str(table)
+
+
 def test_one_seed_has_no_deviation():
     table = shown(frame([("a", "km", 0, 0.5, 0), ("a", "dkm", 0, 0.6, 0), ("a", "ct", 0, 0.6, 0)]), n_seeds=1)
     assert [row[1].text for row in table.rows] == ["50.0", "60.0", "60.0"]

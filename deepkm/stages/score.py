@@ -85,7 +85,8 @@ def _score_file(arrays, attributes, target):
         cost["device_seconds"] = _device_seconds(made) * share
         finite = np.isfinite([rows[-1].get("loss", 0.0), *np.ravel(arrays["centers"][s])]).all()
         diverged = not finite or seed in attributes.get("diverged", [])
-        final.append({**key, **scores(target, arrays["labels"][s]), **cost, "diverged": diverged})
+        measured = {**scores(target, arrays["labels"][s]), "n_clusters": spec["dataset"]["n_clusters"]}
+        final.append({**key, **measured, **cost, "diverged": diverged})
     return final, curves
 
 

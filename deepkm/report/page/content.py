@@ -7,7 +7,7 @@ import pandas as pd
 
 from deepkm.numerics.metrics import MAIN_METRIC, METRICS
 from deepkm.report.figures.style import methods_of
-from deepkm.report.page.overview import facts, warnings
+from deepkm.report.page.overview import facts, not_ahead, warnings
 from deepkm.report.page.render import read_docstring
 from deepkm.report.page.tables import (
     method_parameters,
@@ -87,6 +87,7 @@ def page_content(results):
     looks = methods_of(results.methods, results.colors)
     methods = [_method(results, place, key, color=looks[key].color) for place, key in enumerate(results.methods)]
     found = warnings(results.scores, results.jobs, **results.study, stale=results.stale, foreign=results.foreign)
+    found += not_ahead(results.pairwise, results.parameters, datasets=results.datasets)
     titles, count = list(results.datasets.values()), len(results.datasets)
     return {
         "title": f"Clustering of {' and '.join(titles) if count < 3 else f'{count} data sets'}",

@@ -2,6 +2,9 @@
 
 import pandas as pd
 
+from deepkm.numerics.metrics import title_of
+
+KMEANS = "deepkm.methods.km:KMeans"
 MOST_NAMED = 6
 SHARE, SHORT = 2 / 3, 1.0  # of its time that a job has a processor where it is alone, at least; seconds too few to tell
 PACKAGES = ("deepkm", "python", "torch", "numpy", "scikit-learn", "h5py")
@@ -17,15 +20,15 @@ def facts(scores, jobs, *, datasets, methods, seeds, unscaled_text=()):
     datasets, methods : dict of str to str
         Titles by key.
     seeds : list of int
+    unscaled_text : list of str
+        Titles of the data sets that look like text and are left as they are.
     """
     on_cpu = _on_cpu(jobs)
     on_gpu = jobs.loc[~on_cpu, "device_seconds"].sum()
-    unscaled_text : list of str
-        Titles of the data sets that look like text and are left as they are.
+    text = f"{listed(unscaled_text)}: counts or tf-idf as they are; `scaling: rows` gives each text the same length"
     return [
         ("Data sets", ", ".join(datasets.values())),
         ("Methods", str(len(methods))),
-    text = f"{listed(unscaled_text)}: counts or tf-idf as they are; `scaling: rows` gives each text the same length"
         ("Seeds", listed(map(str, seeds), most=12)),
         ("Runs", f"{len(scores)} of {len(datasets) * len(methods) * len(seeds)}, in {len(jobs)} training jobs"),
         ("CPU time of training", duration(jobs.loc[on_cpu, "device_seconds"].sum())),
@@ -35,10 +38,10 @@ def facts(scores, jobs, *, datasets, methods, seeds, unscaled_text=()):
             listed(f"{name} ({count} jobs)" for name, count in jobs["device"].map(_model).value_counts().items()),
         ),
         ("Largest memory of a job", f"{jobs['peak_memory_bytes'].max() / 1e9:.1f} GB"),
+        *([("Texts, not scaled", text)] if unscaled_text else []),
         ("Versions", ", ".join(f"{name} {_distinct(jobs[name])}" for name in PACKAGES if name in jobs)),
     ]
 
-        *([("Texts, not scaled", text)] if unscaled_text else []),
 
 def warnings(scores, jobs, *, datasets, methods, seeds, stale=(), foreign=()):
     """Return what is wrong or uncertain about a study, a line each; empty when nothing is.
@@ -52,18 +55,16 @@ def warnings(scores, jobs, *, datasets, methods, seeds, stale=(), foreign=()):
     foreign : list of str
         Files among the results that no job of the study makes.
     """
-    name = [f"{methods[row.method]} on {datasets[row.dataset]}" for row in scores.itertuples()]
-    named = scores.assign(name=name)
+    named = scores.assign(name=[(methods[row.method], datasets[row.dataset]) for row in scores.itertuples()])
     lines = [*_missing(scores, datasets, methods, seeds)]
     lost = named["diverged"].astype(bool)
     if lost.any():
+        names = _counted(map(" on ".join, named.loc[lost, "name"]))
         lines.append(
-            f"{_count(lost.sum(), 'run')} diverged: {_counted(named.loc[lost, 'name'])}. They count in means as one "
-            "cluster of all samples."
+            f"{_count(lost.sum(), 'run')} diverged: {names}. They count in means as one cluster of all samples."
         )
-    collapsed = named.loc[(named["n_clusters_used"] == 1) & ~lost, "name"]
-    if len(collapsed):
-        lines.append(f"{_count(len(collapsed), 'run')} put all samples into one cluster: {_counted(collapsed)}.")
+    if dead := list(_dead_clusters(named[~lost], len(seeds))):
+        lines.append(f"Clusters are left empty: {listed(dead)}.")
     if stale:
         lines.append(
             f"{_count(len(stale), 'result')} made by other parameters or another source than the study's now: "
@@ -99,6 +100,60 @@ def _missing(scores, datasets, methods, seeds):
     short = [f"{methods[m]} on {datasets[d]} ({n}/{len(seeds)})" for (d, m), n in pairs.items() if n < len(seeds)]
     if short:
         yield f"Seeds are missing for {listed(short)}. The same Snakemake command makes what is missing."
+
+
+def _dead_clusters(named, n_seeds):
+    """Yield a phrase for each method that leaves clusters empty on a data set, the worst first."""
+    counts = named.reindex(columns=["n_clusters_used", "n_clusters"])
+    short = named[counts["n_clusters_used"] < counts["n_clusters"]]
+    groups = [rows for _, rows in short.groupby(["method", "dataset"], sort=False)]
+    for rows in sorted(groups, key=lambda rows: (rows["n_clusters_used"] / rows["n_clusters"]).min()):
+        low, high = rows["n_clusters_used"].min(), rows["n_clusters_used"].max()
+        used = f"{low:.0f}" if low == high else f"{low:.0f} to {high:.0f}"
+        share = f" in {len(rows)} of {n_seeds} runs" if n_seeds > 1 else ""
+        method, dataset = rows["name"].iloc[0]
+        yield f"{method} uses {used} of {rows['n_clusters'].max():.0f} clusters on {dataset}{share}"
+
+
+def not_ahead(pairwise, parameters, *, datasets):
+    """Return a line for each data set on which no method is ahead of k-means on the data; [] without that among them.
+
+    Parameters
+    ----------
+    pairwise, parameters : DataFrame
+        ``results/statistics/pairwise.csv`` and ``results/parameters.csv``.
+    datasets : dict of str to str
+        Titles by key.
+
+    Notes
+    -----
+    A method is ahead where the test over seeds calls it better, or, with too few seeds for any verdict, where the mean
+    of its paired differences is above 0.
+    """
+    on_data = parameters.reindex(columns=["dataset", "method", "estimator", "autoencoder"])
+    plain = on_data[(on_data["estimator"] == KMEANS) & on_data["autoencoder"].isna()]
+    lines = []
+    for dataset, title in datasets.items():
+        keys = set(plain.loc[plain["dataset"] == dataset, "method"])
+        pairs = _against(pairwise[pairwise["dataset"] == dataset], keys)
+        behind = [title_of(metric) for metric, rows in pairs.groupby("metric", sort=False) if not _any_ahead(rows)]
+        means = ", by means of so few seeds" if (pairs["verdict"] == "cannot conclude").any() else ""
+        if behind:
+            lines.append(f"No method is ahead of k-means on the data on {title} ({', '.join(behind)}{means}).")
+    return lines
+
+
+def _against(pairwise, keys):
+    """Return the pairs of a method and one of `keys`, from the method's side."""
+    first, second = pairwise["method"].isin(keys), pairwise["other"].isin(keys)
+    turned = pairwise[first & ~second].replace({"verdict": {"better": "worse", "worse": "better"}})
+    found = pd.concat([pairwise[second & ~first], turned.assign(mean_difference=-turned["mean_difference"])])
+    return found[found["mean_difference"].notna()]
+
+
+def _any_ahead(pairs):
+    undecided = (pairs["verdict"] == "cannot conclude") & (pairs["mean_difference"] > 0)
+    return ((pairs["verdict"] == "better") | undecided).any()
 
 
 def _mixed(jobs):

@@ -28,16 +28,19 @@ def summarize(scores, metric, *, datasets, methods, n_seeds, best=None):
         In percent; std is the population standard deviation (ddof=0), as in the published tables. ``n`` runs have a
         score, ``n_missing`` are not there. Runs that diverged count in the mean, as one cluster.
         ``best`` is the highest mean of a data set, and those that look the same in one decimal; ``not_worse`` are those
-        that the tests could and did not find worse than it; ``note`` says why nothing can be concluded.
+        that the tests could and did not find worse than it; ``note`` says why nothing can be concluded. Where runs that
+        did not diverge leave clusters empty, ``n_clusters_used`` is what the worst of them uses of ``n_clusters``.
     """
     grid = pd.MultiIndex.from_product([list(datasets), list(methods)], names=["dataset", "method"])
-    groups = scores.assign(diverged=scores.get("diverged", False)).groupby(["dataset", "method"])
+    scores = scores.assign(diverged=scores.get("diverged", False))
+    groups = scores.groupby(["dataset", "method"])
     table = groups[metric].agg(mean="mean", std=lambda values: values.std(ddof=0), n="count").reindex(grid)
     table[["mean", "std"]] *= 100
     n_runs = groups.size().reindex(grid, fill_value=0)
     table["n"] = table["n"].fillna(0).astype(int)
     table["n_missing"] = n_seeds - n_runs
     table["n_diverged"] = groups["diverged"].sum().reindex(grid, fill_value=0).astype(int)
+    table[["n_clusters_used", "n_clusters"]] = fewest_clusters(scores).reindex(grid)
     shown = table["mean"].round(1)
     table["best"] = shown.notna() & (shown == shown.groupby("dataset").transform("max"))
     table["not_worse"], table["note"] = False, ""
@@ -48,6 +51,14 @@ def summarize(scores, metric, *, datasets, methods, n_seeds, best=None):
     table.loc[(n_runs > 0) & (table["n"] == 0), "note"] = "no labels"
     table.loc[n_runs == 0, "note"] = "no runs"
     return table.reset_index()
+
+
+def fewest_clusters(scores):
+    """Return how many clusters the worst run uses, and of how many, by data set and method, where some are empty."""
+    columns = ["n_clusters_used", "n_clusters"]
+    found = scores.reindex(columns=["dataset", "method", "diverged", *columns])
+    short = found[(found["n_clusters_used"] < found["n_clusters"]) & ~found["diverged"].astype(bool)]
+    return short.groupby(["dataset", "method"])[columns].min()
 
 
 def score_table(summary, metric, *, datasets, methods, n_seeds):
@@ -80,7 +91,8 @@ def _score_cell(row, counted):
     if not row.n:
         return Cell(f"no labels{diverged}" if row.note == "no labels" else f"-{count}")
     text = spread(row.mean, row.std, row.n)
-    return Cell(f"{text}{count}{diverged}", row.mean, row.best, row.not_worse and not row.best)
+    used = "" if pd.isna(row.n_clusters_used) else f", {row.n_clusters_used:.0f} of {row.n_clusters:.0f} used"
+    return Cell(f"{text}{count}{diverged}{used}", row.mean, row.best, row.not_worse and not row.best)
 
 
 def _score_notes(summary, datasets, n_seeds):
@@ -92,6 +104,8 @@ def _score_notes(summary, datasets, n_seeds):
         notes[0] += " (n/N): n of N seeds are there."
     if summary["n_diverged"].any():
         notes.append("Diverged runs count as one cluster of all samples.")
+    if summary["n_clusters_used"].notna().any():
+        notes.append("n of K used: the other clusters are empty, in the worst of the method's runs.")
     if (summary["not_worse"] & ~summary["best"]).any():
         notes.append(
             f"{MARK} not significantly worse than the best at 5 % (Wilcoxon's signed-rank test, paired over seeds, "
