@@ -168,8 +168,9 @@ def test_resumed_equals_uninterrupted(key, stop, x, tmp_path):
     expected, found = (run.autoencoder.state_dict() | run.state for run in (whole, resumed))
     for name, tensor in expected.items():  # NaN, which pads some, equals NaN here
         np.testing.assert_array_equal(tensor.numpy(force=True), found[name].numpy(force=True), err_msg=name)
-    for name, values in whole.history.items():
-        np.testing.assert_array_equal(np.stack(values), np.stack(resumed.history[name]))
+    for kind in ("history", "ends"):
+        for name, values in getattr(whole, kind).items():
+            np.testing.assert_array_equal(np.stack(values), np.stack(getattr(resumed, kind)[name]))
 
 
 @pytest.mark.parametrize("key", METHODS)
@@ -227,3 +228,22 @@ def test_two_trained_tensors_keep_their_moments_through_a_checkpoint(x, tmp_path
     for name in ("a", "b"):
         moments, expected = (r.optimizer.moments[name]["exp_avg"] for r in (restored, run))
         assert torch.equal(moments, expected)
+
+
+@pytest.mark.parametrize("key", METHODS)
+def test_both_ends_of_a_run_are_looked_at(key, x):
+    """By measures that need no classes: again from the arrays, whatever the method."""
+    method = make_method(key)
+    run = method.start(x, seeds=[0, 1])
+    for _ in train(method, x, run):
+        z, labels = run.encode(x), run.history["labels"][-1]
+        code = method.embed(z, run).numpy(force=True)
+    assert {len(values) for values in run.ends.values()} == {min(2, 1 + method.epochs)}
+    for s in range(2):
+        within = sum(((code[s][labels[s] == k] - code[s][labels[s] == k].mean(0)) ** 2).sum() for k in set(labels[s]))
+        total = ((code[s] - code[s].mean(0)) ** 2).sum()
+        assert run.ends["unexplained"][-1][s] == pytest.approx(within / total, rel=1e-9)
+        error = np.nan
+        if method.autoencoder:
+            error = ((run.autoencoder.decode(z)[s].numpy(force=True) - x.numpy()) ** 2).sum(1).mean()
+        assert run.ends["reconstruction"][-1][s] == pytest.approx(error, rel=1e-9, nan_ok=True)

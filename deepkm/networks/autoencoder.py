@@ -50,6 +50,8 @@ class MLPAutoencoder(nn.Module):
 class NoAutoencoder(nn.Module):
     """The identity: for methods that cluster in input space."""
 
+    has_decoder = False
+
     def encode(self, x):
         return x
 

@@ -44,6 +44,8 @@ class ConvNet(nn.Module):
         S, F and D; F is the square of at least 8.
     """
 
+    has_decoder = False
+
     def __init__(self, *, n_runs: int, n_features: int, n_latent: int):
         super().__init__()
         side = image_side(n_features, sides=sides_of(None, convolutional=True))

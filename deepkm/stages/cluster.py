@@ -10,6 +10,7 @@ from deepkm.jobs.provenance import provenance
 from deepkm.jobs.resuming import add_training_arguments, diverged_seeds, follow, resumable, resume
 from deepkm.study.spec import ClusterSpec
 from deepkm.training.checkpoint import history_arrays, load_pretrained
+from deepkm.training.ends import end_arrays
 from deepkm.training.loop import check_enough_samples, final_labels, train
 from deepkm.training.snapshots import keep_snapshots, snapshot_arrays
 
@@ -40,5 +41,5 @@ def main(args):
     runs = keep_snapshots(train(method, x, run), method, epochs=spec["snapshots"])
     follow(runs, run, args, epochs=method.epochs)
     result = {"labels": final_labels(run), "centers": run.centers.numpy(force=True)}
-    result |= history_arrays(run) | snapshot_arrays(method, run)
+    result |= history_arrays(run) | snapshot_arrays(method, run) | end_arrays(run)
     finish(args, result, {"provenance": provenance(run, args), "diverged": diverged_seeds(run)})

@@ -8,13 +8,15 @@ import torch
 from deepkm.files import read_hdf5, write_hdf5
 from deepkm.training.optimizers import make_optimizer
 
+KEPT = ("history", "snapshots", "ends")  # dictionaries of a run, by name: lists that grow while it trains
+
 
 def save_run(path, run, *, spec, reason="its time"):
     """Save all that `restore_run` needs to go on bit for bit, and why it was saved."""
     arrays = {f"autoencoder/{name}": tensor for name, tensor in run.autoencoder.state_dict().items()}
     arrays |= {f"state/{name}": tensor.detach() for name, tensor in run.state.items()}
     arrays = {name: tensor.cpu().numpy() for name, tensor in arrays.items()} | moment_arrays(run)
-    for kind in ("history", "snapshots"):
+    for kind in KEPT:
         arrays |= {f"{kind}/{name}": np.stack(values) for name, values in getattr(run, kind).items()}
     trained = [name for name, tensor in run.state.items() if tensor.requires_grad]
     attributes = {"spec": spec, "epoch": run.epoch, "seconds": run.seconds, "trained": trained, "reason": reason}
@@ -40,7 +42,7 @@ def restore_run(path, run, *, spec, optimizer_options, device):
     run.state = {name: torch.from_numpy(array).to(device) for name, array in group.get("state", {}).items()}
     for name in attributes["trained"]:
         run.state[name].requires_grad_()
-    for kind in ("history", "snapshots"):
+    for kind in KEPT:
         setattr(run, kind, {name: list(values) for name, values in group.get(kind, {}).items()})
     for name in ("epoch", "seconds", "cpu_seconds"):
         setattr(run, name, attributes[name])

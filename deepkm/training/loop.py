@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from deepkm.numerics.seeding import permutations
+from deepkm.training.ends import look
 from deepkm.training.optimizers import make_optimizer
 from deepkm.training.steps import RecordedStep, Step, can_record, stopped_held
 
@@ -56,6 +57,7 @@ def train(method, x, run):
         if run.optimizer is not None:  # with moments of pretraining
             run.optimizer.parameters = run.parameters()
         _read_out(method, z, run)
+        look(method, x, run)
         yield run
     while run.epoch < method.epochs:
         if len(run.stopped()) == len(run.seeds):
@@ -77,6 +79,8 @@ def train(method, x, run):
         )
         _read_out(method, run.encode(x), run)
         yield run
+    if method.epochs:
+        look(method, x, run)
     run.x = run.z = None  # a fitted model does not keep the data
     run.draws = {}
 

@@ -37,6 +37,8 @@ class Run:
         checkpoint.
     snapshots : dict of str to list of ndarray
         What `deepkm.training.snapshots` keeps.
+    ends : dict of str to list of ndarray
+        What `deepkm.training.ends` keeps.
     diverged : ndarray of shape (S,), bool
         Which runs hold numbers that are none, as training last looked (`look_for_divergence`).
     seconds, cpu_seconds : float
@@ -54,6 +56,7 @@ class Run:
         self.z = None
         self.draws = {}
         self.snapshots = {}
+        self.ends = {}
         self.diverged = np.zeros(len(self.seeds), dtype=bool)
         self.seconds = self.cpu_seconds = 0.0
         self._stopped = None, []  # what `stopped` read, and what it found

@@ -65,6 +65,8 @@ def warnings(scores, jobs, *, datasets, methods, seeds, stale=(), foreign=()):
         )
     if dead := list(_dead_clusters(named[~lost], len(seeds))):
         lines.append(f"Clusters are left empty: {listed(dead)}.")
+    if below := list(_below_start(named[~lost], len(seeds))):
+        lines.append(f"Runs ended below their own start, by measures that need no classes: {listed(below)}.")
     if stale:
         lines.append(
             f"{_count(len(stale), 'result')} made by other parameters or another source than the study's now: "
@@ -113,6 +115,15 @@ def _dead_clusters(named, n_seeds):
         share = f" in {len(rows)} of {n_seeds} runs" if n_seeds > 1 else ""
         method, dataset = rows["name"].iloc[0]
         yield f"{method} uses {used} of {rows['n_clusters'].max():.0f} clusters on {dataset}{share}"
+
+
+def _below_start(named, n_seeds):
+    """Yield a phrase for each method of which runs ended below their own start on a data set."""
+    reasons = named.get("below_start", pd.Series("", named.index)).astype(object).fillna("")
+    for _, rows in named.assign(reasons=reasons)[reasons != ""].groupby(["method", "dataset"], sort=False):
+        why = dict.fromkeys(", ".join(rows["reasons"]).split(", "))
+        count = f"{len(rows)} of {n_seeds} runs: " if n_seeds > 1 else ""
+        yield f"{' on '.join(rows['name'].iloc[0])} ({count}{', '.join(why)})"
 
 
 def not_ahead(pairwise, parameters, *, datasets):

@@ -37,13 +37,19 @@ def runs_table(scores, method, *, datasets):
         [
             Cell(datasets[row["dataset"]]),
             *(number_cell(row[name], ".3f" if name in METRICS else None) for name in columns),
-            Cell("diverged" if row["diverged"] else ""),
+            Cell(_remark(row)),
         ]
         for row in scores[scores["method"] == method].to_dict("records")
     ]
     header = ["Data set", *(titles[name] for name in columns), "Remark"]
     note = f"{', '.join(map(title_of, METRICS))}: 1 is full agreement."
     return Table(f"runs-{method}", "Each run", header, rows, [note], "l" + "r" * len(columns) + "l")
+
+
+def _remark(row):
+    below = row.get("below_start")
+    said = ["diverged"] if row["diverged"] else []
+    return "; ".join(said + ([f"below its start: {below}"] if below and not pd.isna(below) else []))
 
 
 def method_parameters(parameters, method, *, datasets):

@@ -1,0 +1,61 @@
+"""What runs are like at their first and at their last read-out, by measures that need no classes."""
+
+import numpy as np
+import torch
+
+from deepkm.numerics.memory import CHUNK_NUMEL
+
+
+@torch.no_grad()
+def look(method, x, run):
+    """Add to ``run.ends`` what the runs are like now, (S,) of each measure.
+
+    - ``unexplained``: of the code where centers lie, the sum of squared distances to the means of clusters over that to
+      the mean of all: k-means' objective, whatever the scale of the code; 1 where all samples are one cluster.
+    - ``reconstruction``: squared error summed over features, mean over all samples; NaN without a decoder.
+
+    Parameters
+    ----------
+    method : DeepClustering
+    x : Tensor of shape (N, F)
+    run : Run
+        Just read out.
+    """
+    z = run.encode(x) if run.z is None else run.z  # None: restored after all of its runs had stopped
+    labels = torch.from_numpy(run.history["labels"][-1]).to(z.device).long()  # (S, N)
+    parts = zip(method.embed(z, run), labels, strict=True)
+    measured = {"unexplained": torch.stack([_unexplained(*part) for part in parts])}
+    measured["reconstruction"] = _reconstruction(x, z, run.autoencoder)
+    for name, values in measured.items():
+        run.ends.setdefault(name, []).append(values.numpy(force=True))
+
+
+def end_arrays(run):
+    """Return what a result keeps: ``ends/{measure}``, (S, 2), or (S, 1) of runs that trained for no epoch."""
+    return {f"ends/{name}": np.stack(values, axis=1) for name, values in run.ends.items()}
+
+
+def _unexplained(code, labels):
+    """Return the share of the variance of a code (N, D) that labels (N,) leave unexplained, float64."""
+    step = max(1, CHUNK_NUMEL // code.shape[1])
+    sums = torch.zeros(int(labels.max()) + 1, code.shape[1], dtype=torch.float64, device=code.device)
+    for part, found in zip(code.split(step), labels.split(step), strict=True):
+        sums.index_add_(0, found, part.double())
+    means = sums / labels.bincount().clamp_min(1).unsqueeze(1)
+    mean = sums.sum(0) / len(code)
+    within, total = torch.zeros(2, dtype=torch.float64, device=code.device)
+    for part, found in zip(code.split(step), labels.split(step), strict=True):
+        within = within + (part.double() - means[found]).square().sum()
+        total = total + (part.double() - mean).square().sum()
+    return torch.where(total == 0, 1.0, within / total)
+
+
+def _reconstruction(x, z, autoencoder):
+    """Return the mean squared error of the reconstructions of all samples, (S,), float64."""
+    error = torch.zeros(len(z), dtype=torch.float64, device=z.device)
+    if not getattr(autoencoder, "has_decoder", True):
+        return error / error
+    step = max(1, CHUNK_NUMEL // (len(z) * x.shape[1]))
+    for part, code in zip(x.split(step), z.split(step, dim=1), strict=True):
+        error += (autoencoder.decode(code) - part).square().sum((1, 2))
+    return error / len(x)
