@@ -21,7 +21,7 @@ from deepkm.__main__ import main
 from deepkm.files import read_hdf5, write_hdf5
 from deepkm.numerics.metrics import METRICS as ALL_METRICS
 from deepkm.report.tables.layout import Cell, Table, to_latex, to_markdown
-from deepkm.report.tables.published import load_published
+from deepkm.report.tables.published import load_published, published_table, set_beside
 from deepkm.report.tables.scores import score_table, summarize
 from deepkm.report.tables.study import table_names
 from deepkm.study.plan import Study
@@ -244,6 +244,27 @@ def test_published_figures_are_set_beside_their_data(study):
     assert "alpha" not in ct["remark"]  # 2.5 is the published value
     km = table[(table["method"] == "km") & (table["source"].str.startswith("Roy"))].iloc[0]
     assert "9298" in km["remark"]
+
+
+def test_figures_with_views_are_marked():
+    printed = load_published()
+    assert printed["views"].any()
+    of_views = printed.loc[printed["views"], "source"].str.startswith(
+        ("Miklautz2025", "Guo2018 DEC-DA", "waynezhanghk")
+    )
+    assert of_views.all()
+    assert not printed.loc[printed["source"].str.startswith("Roy"), "views"].any()
+    assert printed["mean"].notna().all()
+    summary = pd.DataFrame({"dataset": ["usps"], "method": ["dec"], "mean": [77.0], "std": [0.5], "n": [2]})
+    parameters = pd.DataFrame(columns=["dataset", "method"])
+    found = set_beside({"acc": summary}, parameters, {"usps": {"source": "usps", "departs": ""}})
+    table = published_table(found, datasets={"usps": "USPS"}, methods={"dec": "DEC"})
+    marks = {row[3].text.partition(" ")[0]: row[5].text for row in table.rows}
+    assert marks["Miklautz2025"] == "78.9 ± 1.1, views"
+    assert "views" not in marks["GultepeMakrehchi2018"]
+    assert any(note.startswith("Views:") for note in table.notes)
+    few = published_table(found[~found["views"]], datasets={"usps": "USPS"}, methods={"dec": "DEC"})
+    assert "iews" not in str(few)
 
 
 @pytest.mark.parametrize("name", NAMES)

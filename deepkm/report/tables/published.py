@@ -23,8 +23,13 @@ _SETTINGS_OF = {"dkm_reinit": "dkm", "ct_no_reinit": "ct"}
 
 
 def load_published():
-    """Return the published figures: source, table, method, printed_name, dataset, metric, mean, std, note."""
-    return read_frame(FILE).fillna({"note": ""})
+    """Return the published figures: source, table, method, printed_name, dataset, metric, mean, std, note, views.
+
+    ``views`` tells whether the network was trained on shifted, turned or otherwise changed images too: it was told more
+    than the data.
+    """
+    found = read_frame(FILE).fillna({"note": ""})
+    return found.assign(views=found["views"] == "yes")
 
 
 def set_beside(summaries, parameters, origins):
@@ -58,7 +63,8 @@ def set_beside(summaries, parameters, origins):
                 if row.source.startswith("Roy2024"):
                     remarks.append(_other_settings(parameters, settings, here, origin["source"]))
                 rows.append({**_difference(here, row), "remark": "; ".join(filter(None, remarks))})
-    columns = "dataset method metric source table mean std n published published_std difference in_stds remark".split()
+    columns = "dataset method metric source table views mean std n published published_std difference in_stds".split()
+    columns.append("remark")
     places = zip(*(next(iter(summaries.values()))[name] for name in ("dataset", "method")), strict=True)
     order = {place: number for number, place in enumerate(places)}
     rows.sort(key=lambda row: order[row["dataset"], row["method"]])
@@ -73,6 +79,7 @@ def _difference(here, row):
         "metric": row.metric,
         "source": row.source,
         "table": row.table,
+        "views": row.views,
         "mean": here.mean,
         "std": here.std,
         "n": here.n,
@@ -101,7 +108,7 @@ def published_table(summary, *, datasets, methods):
         numbers = [remarks.setdefault(text, len(remarks) + 1) for text in row.remark.split("; ") if text]
         published = (
             f"{row.published:.1f}" if math.isnan(row.published_std) else spread(row.published, row.published_std, 2)
-        )
+        ) + (", views" if row.views else "")
         rows.append(
             [
                 Cell(datasets[row.dataset]),
@@ -117,6 +124,10 @@ def published_table(summary, *, datasets, methods):
         )
     header = ["Data set", "Method", "Metric", "Source", "Here, %", "Published, %", "Difference", "In std", "Remarks"]
     notes = ["Difference in points, here minus published, and in published standard deviations."]
+    if len(summary) and summary["views"].any():
+        notes.append(
+            "Views: trained on changed images (shifted, turned) beside the data, which tells more than they do."
+        )
     notes += [f"{number}: {text}." for text, number in remarks.items()]
     if not rows:
         notes = ["No figures are published for these data sets and methods."]
