@@ -13,7 +13,7 @@ from playwright.sync_api import sync_playwright
 
 from deepkm.report.figures.style import save
 from deepkm.report.page.content import StudyResults, page_content
-from deepkm.report.page.overview import not_ahead, warnings
+from deepkm.report.page.overview import few_steps, not_ahead, warnings
 from deepkm.report.page.render import embed, render
 from deepkm.report.statistics.paired import compare_over_seeds
 from deepkm.report.statistics.ranks import compare_over_datasets
@@ -360,3 +360,13 @@ def test_texts_that_are_left_as_they_are_are_named(study):
     assert said not in render(**page_content(study))
     told = page_content(replace(study, unscaled_text=["RCV1", "<i>"]))["facts"]
     assert dict(told)[said].startswith("RCV1, <i>: counts or tf-idf as they are; `scaling: rows` gives")
+
+
+def test_small_data_are_named_by_their_steps():
+    rows = [("a", "ct", 100, 256), ("a", "dkm", 100, 256), ("a", "x", 40, 32), ("a", "km", 0, 256), ("b", "ct", 5, 256)]
+    parameters = pd.DataFrame(rows, columns=["dataset", "method", "epochs", "batch_size"])
+    datasets = {"a": "A", "b": "B"}
+    ((title, text),) = few_steps(parameters, {"a": 575, "b": 2561}, datasets=datasets)
+    assert (title, text.partition(";")[0]) == ("Few steps", "A: 3 to an epoch, so that 100 epochs are 300")
+    assert few_steps(parameters, {"a": 2305}, datasets=datasets) == []
+    assert few_steps(parameters, {}, datasets=datasets) == []

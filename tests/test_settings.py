@@ -136,6 +136,27 @@ def test_values_of_a_data_set_are_found_by_its_key_else_by_its_source(config):
         check_config(config)
 
 
+def test_lengths_in_steps(config):
+    """Of the nearest place that says how long; of one place, only one way."""
+    config["training"]["min_steps"] = 300
+    config["methods"]["ct"] |= {"steps": "2e4", "per_dataset": {"usps": {"epochs": 7}, "mnist": {"steps": 50}}}
+    config["autoencoders"]["mlp"] |= {"steps": 40, "per_dataset": {"usps": {"pretraining_epochs": 3}}}
+    names = ("epochs", "steps", "min_steps", "pretraining_epochs", "pretraining_steps", "pretraining_min_steps")
+    found = {key: [parameters(config, "ct", key)[name] for name in names] for key in ("digits", "usps", "mnist")}
+    assert found["digits"] == [100, 20_000, 300, 50, 40, 300]
+    assert found["usps"] == [7, None, 300, 3, None, 300]
+    assert found["mnist"] == [100, 50, 300, 50, 40, 300]
+    assert parameters(config, "km")["epochs"] == 0
+    for kind, key, name in [("methods", "dkm", "epochs"), ("autoencoders", "mlp_untrained", "pretraining_epochs")]:
+        wrong = {**config, kind: {**config[kind], key: {**config[kind][key], name: 5, "steps": 9}}}
+        with pytest.raises(ValueError, match=rf"{kind}\.{key}: got both `{name}` and `steps`"):
+            check_config(wrong)
+    for name, place in (("pretraining_steps", "as `steps`"), ("pretraining_min_steps", "as `min_steps`")):
+        wrong = {**config["methods"], "dkm": {**config["methods"]["dkm"], name: 5}}
+        with pytest.raises(ValueError, match=rf"dkm\.{name}: got a parameter .* the entry of its autoencoder, {place}"):
+            check_config({**config, "methods": wrong})
+
+
 def test_data_sets_without_published_values_have_those_of_their_like(config):
     """All that is set for a data set is set for the others of its kind, but for the images' own lengths."""
     alike = [("fashion_mnist", "mnist"), ("coil20", "coil100"), ("20news", "rcv1"), ("reuters10k", "rcv1")]

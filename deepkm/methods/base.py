@@ -1,8 +1,8 @@
 """The base of every method: hooks, and fields that are the method's whole configuration."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
-from typing import Any, Literal, get_type_hints
+from dataclasses import dataclass, fields, replace
+from typing import Any, Literal, Self, get_type_hints
 
 from torch import Tensor
 
@@ -23,6 +23,7 @@ from deepkm.networks.autoencoder import build_autoencoder
 from deepkm.numerics.centers import nearest
 from deepkm.numerics.kmeans import draw_centers
 from deepkm.numerics.seeding import permutations
+from deepkm.training.lengths import whole_epochs
 from deepkm.training.loop import pretrain, train
 from deepkm.training.optimizers import make_optimizer
 from deepkm.training.run import Run
@@ -41,6 +42,8 @@ class DeepClustering:
         K.
     epochs : int
         Fine-tuning epochs; 0 clusters the pretrained code.
+    steps, min_steps : int
+        Steps of fine-tuning: in place of epochs, as many as hold them; or at least so many, where `epochs` is not 0.
     batch_size : int
         Samples per step.
     optimizer : {"adam", "sgd"}
@@ -60,6 +63,8 @@ class DeepClustering:
         D, the length of the code; `n_clusters` by default.
     pretraining_epochs, pretraining_batch_size, pretraining_learning_rate
         Reconstruction alone by Adam, before clustering.
+    pretraining_steps, pretraining_min_steps : int
+        As `steps` and `min_steps`.
     warm_start : {"none", "moments", "steps"}
         How fine-tuning starts after pretraining, which a new Adam can undo: its first steps move each weight by about
         the learning rate. "moments": Adam starts with those that pretraining ended with; SGD has no use for them.
@@ -74,6 +79,8 @@ class DeepClustering:
 
     n_clusters: PositiveInt = 8
     epochs: NonNegativeInt = 100
+    steps: PositiveInt | None = None
+    min_steps: NonNegativeInt = 0
     batch_size: PositiveInt = 256
     optimizer: OptimizerName = "adam"
     learning_rate: Positive = 1e-3
@@ -84,6 +91,8 @@ class DeepClustering:
     hidden_widths: tuple[PositiveInt, ...] = (500, 500, 2000)
     n_latent: PositiveInt | None = None
     pretraining_epochs: NonNegativeInt = 50
+    pretraining_steps: PositiveInt | None = None
+    pretraining_min_steps: NonNegativeInt = 0
     pretraining_batch_size: PositiveInt = 256
     pretraining_learning_rate: Positive = 1e-3
     warm_start: Literal["none", "moments", "steps"] = "none"
@@ -149,15 +158,26 @@ class DeepClustering:
 
     def train_runs(self, x: Tensor, *, seeds: Sequence[int]) -> Run:
         """Pretrain and train S = len(seeds) runs side by side on x (N, F); return them as one `Run`."""
-        run = self.start(x, seeds=seeds)
-        for _ in pretrain(x, run, **self.pretraining()):
+        method = self.in_epochs(len(x))
+        run = method.start(x, seeds=seeds)
+        for _ in pretrain(x, run, **method.pretraining()):
             pass
-        moments = run.optimizer.moments if self.starts_warm("moments") else {}
+        moments = run.optimizer.moments if method.starts_warm("moments") else {}
         run = Run(run.seeds, run.autoencoder)
-        self.carry_over(moments, run, n_features=x.shape[1])
-        for _ in train(self, x, run):
+        method.carry_over(moments, run, n_features=x.shape[1])
+        for _ in train(method, x, run):
             pass
         return run
+
+    def in_epochs(self, n_samples: int) -> Self:
+        """Return the same method with lengths in epochs alone: what its steps are with so many samples."""
+        lengths = {"epochs": self.epochs, "steps": self.steps, "min_steps": self.min_steps}
+        own = whole_epochs(n_samples, batch_size=self.batch_size, **lengths)
+        before = {name: getattr(self, f"pretraining_{name}") for name in (*lengths, "batch_size")}
+        changed = {"epochs": own, "pretraining_epochs": whole_epochs(n_samples, **before)}
+        if changed == {name: getattr(self, name) for name in changed}:
+            return self
+        return replace(self, **changed, steps=None, min_steps=0, pretraining_steps=None, pretraining_min_steps=0)
 
     def start(self, x: Tensor, *, seeds: Sequence[int]) -> Run:
         """Return a fresh run of S = len(seeds) autoencoders for x (N, F), on its device and in its type."""

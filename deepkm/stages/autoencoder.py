@@ -8,6 +8,7 @@ from deepkm.jobs.sharing import fetch, publish, shared_path
 from deepkm.networks.autoencoder import build_autoencoder
 from deepkm.study.spec import AutoencoderSpec
 from deepkm.training.checkpoint import history_arrays, moment_arrays
+from deepkm.training.lengths import whole_epochs
 from deepkm.training.loop import pretrain
 from deepkm.training.run import Run
 
@@ -32,10 +33,13 @@ def main(args):
         precision=parameters["precision"],
     )
     run = Run(spec["seeds"], autoencoder.to(x.device, x.dtype))
-    options = {name: parameters[f"pretraining_{name}"] for name in ("epochs", "batch_size", "learning_rate")}
+    given = {name.removeprefix("pretraining_"): value for name, value in parameters.items() if "pretraining_" in name}
+    options = {"learning_rate": given.pop("learning_rate"), "batch_size": given["batch_size"]}
+    options["epochs"] = whole_epochs(len(x), **given)
     resume(run, args, optimizer_options={"learning_rate": options["learning_rate"]})
     follow(pretrain(x, run, **options), run, args, epochs=options["epochs"])
     weights = {f"autoencoder/{name}": tensor.numpy(force=True) for name, tensor in autoencoder.state_dict().items()}
     result = weights | moment_arrays(run) | history_arrays(run)
-    finish(args, result, {"provenance": provenance(run, args), "diverged": diverged_seeds(run)})
+    made = {"provenance": provenance(run, args), "diverged": diverged_seeds(run)}
+    finish(args, result, made | {"lengths": {"pretraining_epochs": options["epochs"]}})
     publish(shared, args)

@@ -11,6 +11,7 @@ from deepkm.jobs.resuming import add_training_arguments, diverged_seeds, follow,
 from deepkm.study.spec import ClusterSpec
 from deepkm.training.checkpoint import history_arrays, load_pretrained
 from deepkm.training.ends import end_arrays
+from deepkm.training.lengths import as_planned
 from deepkm.training.loop import check_enough_samples, final_labels, train
 from deepkm.training.snapshots import keep_snapshots, snapshot_arrays
 
@@ -27,6 +28,7 @@ def main(args):
     method.check_parameters()
     x = load_data(args)
     check_enough_samples(len(x), method.n_clusters)
+    method = method.in_epochs(len(x))
     run = method.start(x[:0], seeds=spec["seeds"])  # a streamed x is no tensor
     if not isinstance(x, torch.Tensor) and not list(run.autoencoder.parameters()):
         raise ValueError(
@@ -38,8 +40,11 @@ def main(args):
         method.carry_over(moments, run, n_features=x.shape[1])
     confirm(args.autoencoder or [])
     resume(run, args, optimizer_options=method.optimizer_options())
-    runs = keep_snapshots(train(method, x, run), method, epochs=spec["snapshots"])
+    kept = as_planned(spec["snapshots"], method.epochs)
+    runs = keep_snapshots(train(method, x, run), method, epochs=kept)
     follow(runs, run, args, epochs=method.epochs)
     result = {"labels": final_labels(run), "centers": run.centers.numpy(force=True)}
     result |= history_arrays(run) | snapshot_arrays(method, run) | end_arrays(run)
-    finish(args, result, {"provenance": provenance(run, args), "diverged": diverged_seeds(run)})
+    lengths = {name: getattr(method, name) for name in ("epochs", "pretraining_epochs")}
+    made = {"provenance": provenance(run, args), "diverged": diverged_seeds(run), "lengths": lengths}
+    finish(args, result, made)

@@ -46,6 +46,7 @@ def main(args):
         stale=stale_results(study, read["jobs"]),
         foreign=[str(path) for path in foreign_files(study)],
         unscaled_text=[title for key, title in spec["datasets"] if is_unscaled_text(study, key)],
+        n_samples={key: found["shape"][0] for key, _ in spec["datasets"] if (found := read_meta(study, key))},
     )
     text = render(**page_content(results))
     output.write_text(text, encoding="utf-8")
@@ -54,9 +55,13 @@ def main(args):
 
 def is_unscaled_text(study, dataset):
     """Tell whether a data set looks like text whose rows differ in length, and is left as it is."""
+    return study.scaling_of(dataset) == "none" and read_meta(study, dataset).get("like_text", False)
+
+
+def read_meta(study, dataset):
+    """Return what is noted beside a converted data set; {} where there is none any more."""
     meta = meta_of(study.data_file(dataset))
-    found = json.loads(meta.read_text(encoding="utf-8")) if meta.exists() else {}
-    return study.scaling_of(dataset) == "none" and found.get("like_text", False)
+    return json.loads(meta.read_text(encoding="utf-8")) if meta.exists() else {}
 
 
 def read_figures(folder):

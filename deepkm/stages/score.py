@@ -55,7 +55,7 @@ def write_scores(clusterings, autoencoders, *, data, output, stacks):
     for path in autoencoders:
         attributes = read_attributes(path)
         check_place(path, attributes, stage="autoencoder", stacks=stacks)
-        jobs.append(_job(path, attributes, epochs=attributes["spec"]["parameters"]["pretraining_epochs"]))
+        jobs.append(_job(path, attributes, epochs=_lengths(attributes)["pretraining_epochs"]))
     for path in clusterings:
         arrays, attributes = read_result(path, stage="cluster", stacks=stacks, data=digests.get(path.parent.name))
         spec = attributes["spec"]
@@ -65,7 +65,7 @@ def write_scores(clusterings, autoencoders, *, data, output, stacks):
         final += scored
         curves.append(pd.DataFrame(rows))  # half the memory of its rows
         jobs.append(_job(path, attributes, epochs=max(row["epochs"] for row in scored)))
-        parameters.setdefault((spec["dataset"]["name"], spec["method"]), _parameters(spec))
+        parameters.setdefault((spec["dataset"]["name"], spec["method"]), _parameters(attributes))
     tables = {name: pd.DataFrame(rows) for name, rows in {"scores": final, "jobs": jobs}.items()}
     tables |= {"epochs": pd.concat(curves, ignore_index=True), "parameters": pd.DataFrame(parameters.values())}
     for path in output:
@@ -134,11 +134,17 @@ def _device_seconds(made):
     return made.get("cpu_seconds", made["seconds"]) if on_cpu else made["seconds"]
 
 
-def _parameters(spec):
+def _lengths(attributes):
+    """Return how many epochs a job trained: of its parameters, which may count in steps, it made so many."""
+    return attributes["spec"]["parameters"] | attributes.get("lengths", {})
+
+
+def _parameters(attributes):
     """Return what one method ran with on one data set, after defaults."""
+    spec = attributes["spec"]
     values = {
         name: " ".join(map(str, value)) if isinstance(value, list) else value
-        for name, value in spec["parameters"].items()
+        for name, value in _lengths(attributes).items()
     }
     key = {"dataset": spec["dataset"]["name"], "method": spec["method"], "estimator": spec["estimator"]}
     return {**key, "scaling": spec["dataset"]["scaling"], **values}

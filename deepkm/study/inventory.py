@@ -58,10 +58,11 @@ class Job:
     data: str = ""
 
     @property
-    def epochs(self) -> int:
-        """Epochs that it trains."""
-        parameters = self.spec["parameters"]
-        return parameters["epochs" if self.stage == "cluster" else "pretraining_epochs"]
+    def epochs(self) -> int | str:
+        """Epochs that it trains; "?" where it counts steps, before it knows how many samples there are."""
+        own = "" if self.stage == "cluster" else "pretraining_"
+        epochs, *steps = (self.spec["parameters"][f"{own}{name}"] for name in ("epochs", "steps", "min_steps"))
+        return "?" if any(steps) else epochs
 
     def side_file(self, suffix: str) -> Path:
         """Return the path of its ``checkpoint`` or ``lock``."""

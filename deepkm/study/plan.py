@@ -23,6 +23,7 @@ from deepkm.study.paths import stack_name
 from deepkm.study.settings import autoencoder_parameters, method_parameters
 from deepkm.study.shapes import check_shapes
 from deepkm.study.source_code import files_digest, source_digest
+from deepkm.training.lengths import snapshot_epochs
 
 TEMPLATES = Path(__file__).parents[1] / "report" / "page" / "templates"  # of the page
 # Of the sources beside the catalogue's.
@@ -143,7 +144,7 @@ class Study:
             "estimator": entry["estimator"],
             "parameters": parameters,
             "seeds": self.stacks[stack],
-            "snapshots": _snapshot_epochs(self.config["snapshots"], parameters["epochs"]),
+            "snapshots": snapshot_epochs(self.config["snapshots"], parameters["steps"] or parameters["epochs"]),
             "source_digest": self._method_digest(method),
         }
 
@@ -273,9 +274,3 @@ def _folder_digest(folder: Path) -> str:
     """Return a digest of the names and sizes of a folder's images: Snakemake looks at a folder's own time alone."""
     lines = [f"{path.stat().st_size} {path.relative_to(folder)}" for path in image_files(folder)]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
-
-
-def _snapshot_epochs(count: int, epochs: int) -> list[int]:
-    """Return `count` epochs to keep, roughly geometric: before training, the last one, and some in between."""
-    between = [round(epochs ** (i / (count - 2))) for i in range(count - 1)] if count > 2 and epochs else []
-    return sorted({0, *between, epochs}) if count > 1 else [epochs] * count

@@ -23,6 +23,8 @@ SET_ELSEWHERE = {
     **dict.fromkeys(("hidden_widths", "n_latent"), "the entry of its autoencoder"),
     **dict.fromkeys(("precision", "pretraining_epochs"), "the entry of its autoencoder, or in `training`"),
     "pretraining_batch_size": "the entry of its autoencoder, as `batch_size`",
+    "pretraining_steps": "the entry of its autoencoder, as `steps`",
+    "pretraining_min_steps": "the entry of its autoencoder, as `min_steps`",
     "pretraining_learning_rate": "the entry of its autoencoder, as `learning_rate`",
     "n_clusters": "the entry of the data set",
     "random_state": "study.seeds",
@@ -34,6 +36,8 @@ AUTOENCODER_KEYS = {
     "hidden_widths": "hidden_widths",
     "n_latent": "n_latent",
     "pretraining_epochs": "pretraining_epochs",
+    "pretraining_steps": "steps",
+    "pretraining_min_steps": "min_steps",
     "pretraining_batch_size": "batch_size",
     "pretraining_learning_rate": "learning_rate",
     "precision": "precision",
@@ -66,7 +70,7 @@ def read_settings(config: dict) -> dict:
 def autoencoder_parameters(config: dict, dataset: str, key: str) -> dict[str, Any]:
     """Return what an autoencoder is built and pretrained with, by the names of a method's parameters."""
     values = _autoencoder_defaults() | config["training"] | config["autoencoders"][key]
-    values |= of_dataset(config, dataset, values.pop("per_dataset", {}))[1]
+    values = _nearer(values, of_dataset(config, dataset, values.pop("per_dataset", {}))[1])
     values["n_latent"] = values["n_latent"] or config["datasets"][dataset]["n_clusters"]
     return {name: values[key] for name, key in AUTOENCODER_KEYS.items()}
 
@@ -79,6 +83,12 @@ def of_dataset(config: dict, dataset: str, per_dataset: dict[str, dict]) -> tupl
     source = config["datasets"][dataset].get("source", "file")
     key = dataset if dataset in per_dataset or source == "file" else source
     return key, per_dataset.get(key, {})
+
+
+def _nearer(values: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
+    """Return values with those given nearer to a data set: its epochs take the place of steps."""
+    counted = ("epochs", "pretraining_epochs")
+    return values | ({"steps": None} if any(name in given for name in counted) else {}) | given
 
 
 @cache
@@ -101,7 +111,7 @@ def method_parameters(config: dict, dataset: str, method: str, fields: dict[str,
     entry = config["methods"][method]
     values = {name: meant(field.default, field.hint) for name, field in fields.items() if field.default is not MISSING}
     given = {name: value for name, value in entry.items() if name not in ENTRY_KEYS}
-    given |= of_dataset(config, dataset, entry.get("per_dataset", {}))[1]
+    given = _nearer(given, of_dataset(config, dataset, entry.get("per_dataset", {}))[1])
     for name, value in config["training"].items():
         if name in given and given[name] is None:
             given[name] = value
@@ -114,6 +124,9 @@ def method_parameters(config: dict, dataset: str, method: str, fields: dict[str,
 
 
 def _read(values: dict, hints: dict, path: str) -> dict:
+    for name in ("epochs", "pretraining_epochs"):
+        if values.get("steps") is not None and values.get(name) is not None:
+            raise ValueError(f"{path}: got both `{name}` and `steps`, which say how long it trains; remove one of them")
     return {name: read(value, hints[name], f"{path}.{name}") for name, value in values.items()}
 
 

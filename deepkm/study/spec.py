@@ -73,7 +73,7 @@ class AutoencoderSpec(TypedDict):
 
 
 class ClusterSpec(TypedDict):
-    """S = len(seeds) runs of one method; snapshots are the epochs that it keeps."""
+    """S = len(seeds) runs of one method; snapshots are the epochs that it keeps, or as many others (`as_planned`)."""
 
     method: str
     dataset: FeaturesSpec

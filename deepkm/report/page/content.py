@@ -7,7 +7,7 @@ import pandas as pd
 
 from deepkm.numerics.metrics import MAIN_METRIC, METRICS
 from deepkm.report.figures.style import methods_of
-from deepkm.report.page.overview import facts, not_ahead, warnings
+from deepkm.report.page.overview import facts, few_steps, not_ahead, warnings
 from deepkm.report.page.render import read_docstring
 from deepkm.report.page.tables import (
     method_parameters,
@@ -50,6 +50,8 @@ class StudyResults:
         What an audit of the results found.
     unscaled_text : list of str
         Titles of the data sets that look like text and are left as they are.
+    n_samples : dict of str to int
+        Of the data sets, by key.
     """
 
     datasets: dict
@@ -70,6 +72,7 @@ class StudyResults:
     stale: list = field(default_factory=list)
     foreign: list = field(default_factory=list)
     unscaled_text: list = field(default_factory=list)
+    n_samples: dict = field(default_factory=dict)
 
     @property
     def study(self):
@@ -95,7 +98,10 @@ def page_content(results):
         "warnings": found,
         "complete": f"All {len(results.scores)} runs are there, made by the study's parameters and source as they are "
         "now, and none diverged.",
-        "facts": facts(results.scores, results.jobs, **results.study, unscaled_text=results.unscaled_text),
+        "facts": [
+            *facts(results.scores, results.jobs, **results.study, unscaled_text=results.unscaled_text),
+            *few_steps(results.parameters, results.n_samples, datasets=results.datasets),
+        ],
         "sections": sections,
         "figures_command": results.command("figures"),
         "methods": methods,

@@ -1,11 +1,13 @@
 """What was run, and what a reader must know before believing it."""
 
+import numpy as np
 import pandas as pd
 
 from deepkm.numerics.metrics import title_of
 
 KMEANS = "deepkm.methods.km:KMeans"
 MOST_NAMED = 6
+FEW_STEPS = 10  # of an epoch: of the published data sets, the smallest has 12
 SHARE, SHORT = 2 / 3, 1.0  # of its time that a job has a processor where it is alone, at least; seconds too few to tell
 PACKAGES = ("deepkm", "python", "torch", "numpy", "scikit-learn", "h5py")
 
@@ -41,6 +43,31 @@ def facts(scores, jobs, *, datasets, methods, seeds, unscaled_text=()):
         *([("Texts, not scaled", text)] if unscaled_text else []),
         ("Versions", ", ".join(f"{name} {_distinct(jobs[name])}" for name in PACKAGES if name in jobs)),
     ]
+
+
+def few_steps(parameters, n_samples, *, datasets):
+    """Return what to know of data sets whose epochs have few steps, as (title, text) pairs: one, or none.
+
+    Parameters
+    ----------
+    parameters : DataFrame
+        ``results/parameters.csv``.
+    n_samples : dict of str to int
+    datasets : dict of str to str
+        Titles by key.
+    """
+    found = parameters.reindex(columns=["dataset", "epochs", "batch_size"])
+    found = found[(found["epochs"] > 0) & found["dataset"].isin(n_samples)]
+    counts = np.array([n_samples[key] for key in found["dataset"]], dtype=float)
+    steps = np.ceil(counts / found["batch_size"].astype(float))
+    phrases = []
+    for key, rows in found.assign(steps=steps)[steps < FEW_STEPS].groupby("dataset", sort=False):
+        count, epochs = rows[["steps", "epochs"]].value_counts().index[0]  # of most methods
+        phrases.append(
+            f"{datasets[key]}: {count:.0f} to an epoch, so that {epochs:.0f} epochs are {count * epochs:.0f}"
+        )
+    remedy = "; `min_steps` under `training` sets a floor"
+    return [("Few steps", listed(phrases) + remedy)] if phrases else []
 
 
 def warnings(scores, jobs, *, datasets, methods, seeds, stale=(), foreign=()):
