@@ -55,7 +55,7 @@ def make_spec(key):
 def make_method(key, **changes):
     """Return the estimator of a config entry, with a small autoencoder and few epochs."""
     spec = make_spec(key)
-    small = {"hidden_widths": (8,), "n_latent": None, "batch_size": 32, "n_clusters": 3}
+    small = {"hidden_widths": (8,), "n_latent": None, "batch_size": 32, "n_clusters": 3, "steps": None}
     shorter = {name: min(EPOCHS, spec["parameters"][name]) for name in ("epochs", "pretraining_epochs")}
     estimator = as_estimator(pkgutil.resolve_name(spec["estimator"]))
     return estimator(**{**spec["parameters"], **small, **shorter, **changes})
