@@ -265,7 +265,7 @@ def test_an_autoencoder_keeps_the_moments_that_its_training_ended_with(jobs):
         for moment in ("exp_avg", "exp_avg_sq"):
             assert arrays[f"{own}/{moment}"].shape == arrays[name].shape
             assert arrays[f"{own}/{moment}"].dtype == np.float32
-        assert arrays[f"{own}/step"] == 2
+        assert arrays[f"{own}/step"].tolist() == [2, 2]
     assert len([name for name in arrays if name.startswith("optimizer/")]) == 3 * len(weights)
 
 
@@ -301,5 +301,5 @@ def test_training_and_entries_set_it(config):
     assert [found["digits", key] for key in study.methods] == ["steps", "moments", "moments"]
     assert [found["blobs", key] for key in study.methods] == ["steps", "none", "moments"]
     config["training"]["warm_start"] = "moment"
-    with pytest.raises(ValueError, match=r"training.warm_start: got 'moment', expected 'none', 'moments' or 'steps'"):
+    with pytest.raises(ValueError, match=r"training.warm_start: got 'moment', expected 'none', 'moments', 'steps' or"):
         Study(config)

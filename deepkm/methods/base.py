@@ -65,10 +65,11 @@ class DeepClustering:
         Reconstruction alone by Adam, before clustering.
     pretraining_steps, pretraining_min_steps : int
         As `steps` and `min_steps`.
-    warm_start : {"none", "moments", "steps"}
+    warm_start : {"none", "moments", "steps", False}
         How fine-tuning starts after pretraining, which a new Adam can undo: its first steps move each weight by about
         the learning rate. "moments": Adam starts with those that pretraining ended with; SGD has no use for them.
         "steps": the learning rate rises linearly over the first `WARM_UP_STEPS` steps. Without pretraining, as "none".
+        So is False, scikit-learn's word: no fit goes on from the last one.
     precision : {"tf32", "float32", "bfloat16"}
         Of the network's products on a GPU; see `deepkm.networks.products.perceptron`.
     random_state : int, RandomState or None
@@ -95,7 +96,7 @@ class DeepClustering:
     pretraining_min_steps: NonNegativeInt = 0
     pretraining_batch_size: PositiveInt = 256
     pretraining_learning_rate: Positive = 1e-3
-    warm_start: Literal["none", "moments", "steps"] = "none"
+    warm_start: Literal["none", "moments", "steps", False] = "none"
     precision: Literal["tf32", "float32", "bfloat16"] = "tf32"
     random_state: object = None
     device: str | None = None

@@ -59,10 +59,10 @@ def history_arrays(run):
 
 
 def moment_arrays(run):
-    """Return the optimizer's moments, ``optimizer/{tensor}/{moment}``; nothing before its first step."""
+    """Return the optimizer's moments, ``optimizer/{tensor}/{moment}``, each (S, ...); nothing before its first step."""
     moments = {} if run.optimizer is None else run.optimizer.moments
     return {
-        f"optimizer/{trained}/{name}": tensor.numpy(force=True)
+        f"optimizer/{trained}/{name}": (tensor if tensor.dim() else tensor.expand(len(run.seeds))).numpy(force=True)
         for trained, own in moments.items()
         for name, tensor in own.items()
     }
@@ -102,7 +102,8 @@ def _moments(arrays, device):
     moments = {}
     for name, array in arrays.items():
         trained, _, moment = name.partition("/")
-        moments.setdefault(trained, {})[moment] = torch.from_numpy(np.asarray(array)).to(device)
+        tensor = torch.from_numpy(array).to(device)
+        moments.setdefault(trained, {})[moment] = tensor[0] if moment == "step" else tensor  # one count for all runs
     return moments
 
 
