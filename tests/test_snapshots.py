@@ -16,7 +16,7 @@ from deepkm.training.loop import train
 from deepkm.training.snapshots import draw_sample, keep_snapshots, snapshot_arrays
 
 SOFT = {"dkm", "dkm_reinit", "dkm_annealed", "ct", "ct_no_reinit", "dec", "idec", "deep_power_kmeans"}
-SOFT |= {"soft_kmeans", "soft_kmeans_free"}
+SOFT |= {"soft_kmeans", "soft_kmeans_free", "dkm_fresh", "ct_fresh", "ct_sum"}
 SEEDS = [5, 6]
 
 

@@ -254,6 +254,8 @@ def test_ablations_are_found_by_their_parameters(config):
     assert Study(config).ablations() == [["dkm_reinit", "dkm"], ["ct", "ct_no_reinit"]]
     config["methods"]["ct"]["alpha"] = 2.0
     assert Study(config).ablations() == [["dkm_reinit", "dkm"]]
+    config["study"]["methods"] = ["dkm", "dkm_fresh", "dkm_reinit"]
+    assert Study(config).ablations() == [["dkm_fresh", "dkm"], ["dkm_reinit", "dkm"]]
 
 
 def test_the_types_of_specs_say_what_is_in_them(config, tmp_path):

@@ -20,8 +20,9 @@ from deepkm.methods.values import (  # noqa: F401  methods import them from here
     expected,
 )
 from deepkm.networks.autoencoder import build_autoencoder
+from deepkm.numerics.alignment import fresh_kmeans
 from deepkm.numerics.centers import nearest
-from deepkm.numerics.kmeans import draw_centers
+from deepkm.numerics.kmeans import draw_centers, warm_kmeans
 from deepkm.numerics.seeding import permutations
 from deepkm.training.lengths import whole_epochs
 from deepkm.training.loop import pretrain, train
@@ -137,6 +138,14 @@ class DeepClustering:
     def order(self, n_samples: int, run: Run) -> Tensor:
         """Return the samples of the next epoch, (S, M): each once, shuffled."""
         return permutations(run.seeds, n_samples, stream="batches", epoch=run.epoch)
+
+    def recenter(self, how: bool | str, z: Tensor, run: Run) -> None:
+        """Take the centers anew by k-means: started from them, or "fresh"; either way labels keep their meaning."""
+        if how == "fresh" and run.epoch > 0:
+            fresh = {"seeds": run.seeds, "n_init": self.n_init, "epoch": run.epoch}
+            run.centers = fresh_kmeans(z, run.centers, **fresh)
+        elif how:
+            run.centers = warm_kmeans(z, run.centers)
 
     # What snapshots and estimators read; training does not.
 

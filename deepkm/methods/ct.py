@@ -1,11 +1,11 @@
 """The centering loss with center re-initialisation (Roy 2024)."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from deepkm.methods.base import DeepClustering
 from deepkm.methods.values import NonNegative, Positive
 from deepkm.numerics.centers import inverse_power, squared_distances
-from deepkm.numerics.kmeans import warm_kmeans
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -24,15 +24,20 @@ class CT(DeepClustering):
         Exponent of the memberships.
     clustering_weight : float
         lambda.
-    reinit : bool
-        False is the ablation `ct_no_reinit`: the centers are trained by gradient and never re-initialised.
+    over_clusters : {"mean", "sum"}
+        Whether the term has the factor 1/K. "sum" is the printed equation: a weight K times as large.
+    reinit : bool or "fresh"
+        "fresh": each k-means starts anew, by k-means++ and `n_init` restarts, and its clusters are numbered as those
+        before. False is the ablation `ct_no_reinit`: the centers are trained by gradient and never re-initialised.
 
     Other parameters are those of `DeepClustering`.
 
     Notes
     -----
     Differs from the paper: the term is averaged over clusters, so that the effective weight is lambda/K. Summed over
-    clusters, the paper's lambda destroys the clustering in the first epoch; averaged, its tables come out.
+    clusters, the paper's lambda destroys the clustering in the first epoch; averaged, its tables come out. The centers
+    are constant within an epoch, where the paper minimises over them too; Adam in place of SGD; k-means starts from the
+    last centers, and an empty cluster takes the sample that is farthest from its own center.
 
     References
     ----------
@@ -42,7 +47,8 @@ class CT(DeepClustering):
 
     alpha: Positive = 3.0
     clustering_weight: NonNegative = 10.0  # lambda
-    reinit: bool = True
+    over_clusters: Literal["mean", "sum"] = "mean"
+    reinit: bool | Literal["fresh"] = True
     recordable = True
 
     def init(self, z, run):
@@ -50,13 +56,14 @@ class CT(DeepClustering):
         run.centers.requires_grad_(not self.reinit)
 
     def before_epoch(self, z, run):
-        if self.reinit:
-            run.centers = warm_kmeans(z, run.centers)
+        self.recenter(self.reinit, z, run)
 
     def loss(self, batch, run):
         distance = squared_distances(batch.z, run.centers)  # (S, B, K)
         membership = inverse_power(distance, self.alpha)
-        clustering = batch.log(clustering=(membership * distance).mean((-2, -1)))  # (S,)
+        weighted = membership * distance
+        term = weighted.mean((-2, -1)) if self.over_clusters == "mean" else weighted.sum(-1).mean(-1)
+        clustering = batch.log(clustering=term)  # (S,)
         return batch.reconstruction + self.clustering_weight * clustering
 
     def membership(self, z, index, run):

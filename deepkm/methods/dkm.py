@@ -2,11 +2,11 @@
 
 import math
 from dataclasses import dataclass
+from typing import Literal
 
 from deepkm.methods.base import DeepClustering
 from deepkm.methods.values import NonNegative, Positive, PositiveInt
 from deepkm.numerics.centers import softmin, squared_distances
-from deepkm.numerics.kmeans import warm_kmeans
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -29,9 +29,9 @@ class DKM(DeepClustering):
         same range.
     clustering_weight : float
         lambda.
-    reinit : bool
-        Replace the centers after each epoch by k-means started from them (the ablation `dkm_reinit` of Roy 2024).
-        Adam's moments of the centers are kept.
+    reinit : bool or "fresh"
+        Replace the centers after each epoch by k-means started from them (the ablation `dkm_reinit` of Roy 2024), or by
+        a "fresh" one, whose clusters are numbered as those before. Adam's moments of the centers are kept.
     initial_centers : str
         As in `DeepClustering`; "uniform" for training from scratch.
 
@@ -53,7 +53,7 @@ class DKM(DeepClustering):
     alpha: Positive = 1000.0
     n_alphas: PositiveInt = 1
     clustering_weight: NonNegative = 1.0  # lambda
-    reinit: bool = False
+    reinit: bool | Literal["fresh"] = False
     recordable = True
     centers_stream = "centers"
 
@@ -62,8 +62,7 @@ class DKM(DeepClustering):
         run.centers.requires_grad_()
 
     def before_epoch(self, z, run):
-        if self.reinit:
-            run.centers = warm_kmeans(z, run.centers)
+        self.recenter(self.reinit, z, run)
 
     def loss(self, batch, run):
         distance = squared_distances(batch.z, run.centers)  # (S, B, K)

@@ -211,7 +211,7 @@ class Study:
             [method, other]
             for method in self.methods
             for other in self.methods
-            if identity[method].get("reinit") is True and identity[other] == {**identity[method], "reinit": False}
+            if identity[method].get("reinit") and identity[other] == {**identity[method], "reinit": False}
         ]
 
     def _method_digest(self, method: str) -> str:

@@ -2,7 +2,9 @@ import pytest
 import torch
 from test_dkm import check_against_loop
 
-from deepkm import CT, KMeans
+from deepkm import CT, DKM, KMeans
+from deepkm.numerics import kmeans
+from deepkm.numerics.alignment import fresh_kmeans
 from deepkm.numerics.centers import inverse_power
 from deepkm.training.steps import Batch
 
@@ -51,6 +53,43 @@ def test_centers_are_the_means_of_the_new_code_after_each_epoch():
     for k in range(3):
         torch.testing.assert_close(run.centers[0, k], z[labels == k].mean(0), atol=1e-2, rtol=0)
     assert not run.centers.requires_grad
+
+
+def test_summed_over_clusters_the_term_is_k_times_as_large():
+    """The same by hand: z = 1, r = 0 and 3, alpha = 1: the mean of d by G is 8/5."""
+    x = torch.tensor([[1.0]], dtype=torch.float64)
+    method = CT(n_clusters=2, autoencoder=None, alpha=1.0, clustering_weight=10.0, over_clusters="sum")
+    run = method.start(x, seeds=[0])
+    run.centers = torch.tensor([[[0.0], [3.0]]], dtype=torch.float64)
+    batch = Batch(x, torch.tensor([[0]]), run.autoencoder)
+    assert method.loss(batch, run).item() == pytest.approx(16.0)
+    assert batch.logged["clustering"].item() == pytest.approx(1.6)
+
+
+@pytest.mark.parametrize("method", [CT, DKM])
+def test_a_fresh_k_means_draws_anew_after_each_epoch_and_keeps_the_numbers(method, monkeypatch):
+    drawn, draw = [], kmeans.kmeans_plus_plus
+
+    def spy(*args, epoch=0, n_init, **options):
+        drawn.append((epoch, n_init))
+        return draw(*args, epoch=epoch, n_init=n_init, **options)
+
+    monkeypatch.setattr(kmeans, "kmeans_plus_plus", spy)
+    corners = 5 * torch.eye(3, dtype=torch.float64)[torch.arange(60) % 3]
+    x = corners + torch.rand(60, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    options = {
+        "hidden_widths": (8,),
+        "epochs": 3,
+        "pretraining_epochs": 30,
+        "pretraining_learning_rate": 0.01,
+        "n_init": 4,
+    }
+    run = method(n_clusters=3, reinit="fresh", **options).train_runs(x, seeds=[0])
+    assert drawn == [(epoch, 4) for epoch in range(4)]
+    for labels in run.history["labels"]:
+        assert (labels == run.history["labels"][0]).all()
+    again = fresh_kmeans(run.encode(x), run.centers.detach(), seeds=[0], n_init=4, epoch=3)
+    torch.testing.assert_close(run.centers.detach(), again, rtol=0, atol=1e-8)
 
 
 def test_without_reinit_the_centers_are_trained():
