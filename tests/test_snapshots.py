@@ -17,6 +17,7 @@ from deepkm.training.snapshots import draw_sample, keep_snapshots, snapshot_arra
 
 SOFT = {"dkm", "dkm_reinit", "dkm_annealed", "ct", "ct_no_reinit", "dec", "idec", "deep_power_kmeans"}
 SOFT |= {"soft_kmeans", "soft_kmeans_free", "dkm_fresh", "ct_fresh", "ct_sum"}
+SOFT |= {"dec_brb", "idec_brb", "dkm_brb", "ct_brb"}
 SEEDS = [5, 6]
 
 

@@ -3,13 +3,13 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from deepkm.methods.base import DeepClustering
+from deepkm.methods.resets import Resetting
 from deepkm.methods.values import NonNegative, Positive
 from deepkm.numerics.centers import inverse_power, squared_distances
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class CT(DeepClustering):
+class CT(Resetting):
     """Centering loss: scale-free memberships, and centers taken from k-means after each epoch.
 
         L = mean_i ||x_hat_i - x_i||^2 + lambda mean_i (1/K) sum_k G_ik d_ik,
@@ -30,7 +30,8 @@ class CT(DeepClustering):
         "fresh": each k-means starts anew, by k-means++ and `n_init` restarts, and its clusters are numbered as those
         before. False is the ablation `ct_no_reinit`: the centers are trained by gradient and never re-initialised.
 
-    Other parameters are those of `DeepClustering`.
+    `reset_interval`, `reset_keep`, `reset_draw` and `recluster` are those of `Resetting`, other parameters those of
+    `DeepClustering`.
 
     Notes
     -----

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 import torch
 from torch.nn import functional
 
-from deepkm.methods.base import DeepClustering
+from deepkm.methods.resets import Resetting
 from deepkm.methods.values import NonNegative, Positive
 from deepkm.numerics.centers import nearest, squared_distances
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class DCN(DeepClustering):
+class DCN(Resetting):
     """Deep clustering network: hard assignments, alternating gradient steps with running means of the clusters.
 
         L = mean_i ||x_hat_i - x_i||^2 + lambda mean_i ||z_i - r_s(i)||^2
@@ -30,7 +30,8 @@ class DCN(DeepClustering):
     initial_count : float
         c_k at the start: how many samples each k-means center stands for.
 
-    Other parameters are those of `DeepClustering`.
+    `reset_interval`, `reset_keep`, `reset_draw` and `recluster` are those of `Resetting`, other parameters those of
+    `DeepClustering`.
 
     Notes
     -----
@@ -51,6 +52,10 @@ class DCN(DeepClustering):
         super().init(z, run)
         run.state["assigned"] = nearest(z, run.centers)  # (S, N), by sample
         run.state["counts"] = z.new_full((len(z), self.n_clusters, 1), self.initial_count)
+
+    def follow_centers(self, z, run):
+        run.state["assigned"].copy_(nearest(z, run.centers))
+        run.state["counts"].fill_(self.initial_count)  # else the new centers would hardly move again
 
     def loss(self, batch, run):
         center = _pick(run.centers, run.state["assigned"].gather(1, batch.index))  # (S, B, D)

@@ -5,14 +5,14 @@ from dataclasses import dataclass
 
 import torch
 
-from deepkm.methods.base import DeepClustering
+from deepkm.methods.resets import Resetting
 from deepkm.methods.values import NonNegative, OptimizerName, Positive, PositiveInt
 from deepkm.numerics.centers import log_student_t, nearest, squared_distances, student_t
 from deepkm.numerics.memory import CHUNK_NUMEL
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class DEC(DeepClustering):
+class DEC(Resetting):
     """Deep embedded clustering: the encoder and the centers learn from their own confident memberships.
 
         L = mean_i sum_k p_ik log(p_ik / q_ik),
@@ -31,7 +31,8 @@ class DEC(DeepClustering):
     tol : float
         A run stops at a refresh that finds less than this fraction of labels changed since the one before. 0: never.
 
-    Other parameters are those of `DeepClustering`.
+    `reset_interval`, `reset_keep`, `reset_draw` and `recluster` are those of `Resetting`, other parameters those of
+    `DeepClustering`.
 
     Notes
     -----
@@ -56,6 +57,9 @@ class DEC(DeepClustering):
     def init(self, z, run):
         super().init(z, run)
         start_target(self, z, run)
+
+    def follow_centers(self, z, run):
+        refresh_target(self, z, run)
 
     def loss(self, batch, run):
         return batch.log(clustering=divergence(batch, run, self.alpha))
@@ -91,7 +95,7 @@ def start_target(method, z, run):
     """Train the centers too, and compute the first target."""
     run.centers.requires_grad_()
     run.state["stopped"] = torch.zeros(len(z), dtype=torch.bool, device=z.device)
-    _refresh(method, z, run)
+    refresh_target(method, z, run)
 
 
 def refresh_now_and_then(method, batch, run):
@@ -99,11 +103,12 @@ def refresh_now_and_then(method, batch, run):
     steps = run.epoch * math.ceil(len(run.x) / method.batch_size) + batch.step + 1
     if steps % method.update_interval == 0:
         before = run.state["assigned"]
-        _refresh(method, run.encode(run.x), run)
+        refresh_target(method, run.encode(run.x), run)
         changed = (run.state["assigned"] != before).double().mean(1)
         run.stop(changed < method.tol)
 
 
-def _refresh(method, z, run):
+def refresh_target(method, z, run):
+    """Compute the target, and note the labels that it belongs to."""
     run.state["target"] = target_distribution(memberships(z, run.centers, method.alpha))
     run.state["assigned"] = nearest(z, run.centers)  # (S, N)

@@ -4,13 +4,13 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from deepkm.methods.base import DeepClustering
+from deepkm.methods.resets import Resetting
 from deepkm.methods.values import NonNegative, Positive, PositiveInt
 from deepkm.numerics.centers import softmin, squared_distances
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class DKM(DeepClustering):
+class DKM(Resetting):
     """Deep k-means: a softmax relaxation of k-means, trained jointly with the autoencoder and the centers.
 
         L = mean_i ||x_hat_i - x_i||^2 + lambda mean_i sum_k G_ik d_ik,
@@ -35,7 +35,8 @@ class DKM(DeepClustering):
     initial_centers : str
         As in `DeepClustering`; "uniform" for training from scratch.
 
-    Other parameters are those of `DeepClustering`.
+    `reset_interval`, `reset_keep`, `reset_draw` and `recluster` are those of `Resetting`, other parameters those of
+    `DeepClustering`.
 
     Notes
     -----

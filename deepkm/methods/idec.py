@@ -3,13 +3,13 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from deepkm.methods.base import DeepClustering
-from deepkm.methods.dec import divergence, memberships, refresh_now_and_then, start_target
+from deepkm.methods.dec import divergence, memberships, refresh_now_and_then, refresh_target, start_target
+from deepkm.methods.resets import Resetting
 from deepkm.methods.values import NonNegative, Positive, PositiveInt
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class IDEC(DeepClustering):
+class IDEC(Resetting):
     """Improved deep embedded clustering: `DEC` with the reconstruction kept, so that the code keeps its structure.
 
         L = mean_i ||x_hat_i - x_i||^2 + gamma w mean_i sum_k p_ik log(p_ik / q_ik)
@@ -27,7 +27,8 @@ class IDEC(DeepClustering):
     alpha, update_interval, tol
         As in `DEC`.
 
-    Other parameters are those of `DeepClustering`.
+    `reset_interval`, `reset_keep`, `reset_draw` and `recluster` are those of `Resetting`, other parameters those of
+    `DeepClustering`.
 
     Notes
     -----
@@ -49,6 +50,9 @@ class IDEC(DeepClustering):
     def init(self, z, run):
         super().init(z, run)
         start_target(self, z, run)
+
+    def follow_centers(self, z, run):
+        refresh_target(self, z, run)
 
     def loss(self, batch, run):
         clustering = batch.log(clustering=divergence(batch, run, self.alpha))  # (S,)

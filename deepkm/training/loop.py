@@ -26,7 +26,7 @@ def train(method, x, run):
         - ``before_epoch(z, run)``: the whole data set was just encoded anew; update what the next epoch holds constant.
           Called after the last epoch too, so that the final labels rest on the final code;
         - ``start_epoch(run)``: epoch ``run.epoch``, counted from 0, is about to be trained. What changes weights, or
-          draws numbers by sample (`Run.draw`), does it here: no labels are read from it. Stopped runs keep theirs;
+          draws numbers by sample (`Run.draw`), does it here, unread by labels. Stopped runs stay as they are;
         - ``loss(batch, run)``: return the loss of each run, (S,);
         - ``after_step(batch, run)``: update by closed form what the optimizer does not train;
         - ``assign(z, run)``: return the labels, (S, N).
@@ -65,7 +65,7 @@ def train(method, x, run):
             yield run
             continue
         run.z = None
-        with torch.no_grad(), stopped_held(run):
+        with torch.no_grad(), stopped_held(run, run.tensors):
             method.start_epoch(run)
         _train_epoch(
             x,

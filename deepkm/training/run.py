@@ -97,6 +97,10 @@ class Run:
         named = {f"autoencoder.{name}": tensor for name, tensor in self.autoencoder.named_parameters()}
         return named | {name: tensor for name, tensor in sorted(self.state.items()) if tensor.requires_grad}
 
+    def tensors(self):
+        """Return all that is trained or kept by a method, by name."""
+        return self.parameters() | self.state
+
     def encode(self, x):
         """Return the code of the whole data set, (S, N, D)."""
         return encode_all(self.autoencoder, x, n_runs=len(self.seeds))

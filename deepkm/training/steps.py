@@ -69,7 +69,7 @@ class Step:
         value = batch.log(loss=self.loss(batch, run))  # (S,)
         run.optimizer.zero_grad()
         value.sum().backward()  # run s's loss depends on run s's weights alone
-        with stopped_held(run):  # their momentum would still move them
+        with stopped_held(run, run.parameters):  # their momentum would still move them
             run.optimizer.step()
         if self.after_step is not None:
             with torch.no_grad():
@@ -120,10 +120,10 @@ def record(function):
 
 
 @contextmanager
-def stopped_held(run):
-    """Put the weights and trained centers of stopped runs back after the block, whatever it did to all runs."""
+def stopped_held(run, tensors):
+    """Put what `tensors()` returns, by name, back for the stopped runs after the block, whatever it did to all runs."""
     stopped = run.stopped()
-    kept = [(tensor.detach(), tensor.detach()[stopped]) for tensor in run.parameters().values()] if stopped else []
+    kept = {name: tensor.detach()[stopped] for name, tensor in tensors().items()} if stopped else {}
     yield
-    for tensor, value in kept:
-        tensor[stopped] = value
+    for name, value in kept.items():
+        tensors()[name].detach()[stopped] = value
