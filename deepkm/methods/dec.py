@@ -98,10 +98,15 @@ def start_target(method, z, run):
     refresh_target(method, z, run)
 
 
+def is_due(method, batch, run):
+    """Return how many steps were taken with this one where `update_interval` of them are over, else 0."""
+    steps = run.epoch * math.ceil(len(run.x) / method.batch_size) + batch.step + 1
+    return 0 if steps % method.update_interval else steps
+
+
 def refresh_now_and_then(method, batch, run):
     """Refresh the target after every `update_interval` steps, and stop the runs whose labels have settled."""
-    steps = run.epoch * math.ceil(len(run.x) / method.batch_size) + batch.step + 1
-    if steps % method.update_interval == 0:
+    if is_due(method, batch, run):
         before = run.state["assigned"]
         refresh_target(method, run.encode(run.x), run)
         changed = (run.state["assigned"] != before).double().mean(1)

@@ -42,9 +42,9 @@ def train(method, x, run):
     Notes
     -----
     A method with a stopping rule keeps the flag ``run.state["stopped"]``, (S,), false at first, and calls `Run.stop` in
-    ``after_step``. From then on the loop holds that run's weights and centers fixed and its history repeats the last
-    values, while the other runs go on: what a run gives does not depend on its stack. History has ``"stopped"`` too,
-    true from the epoch in which the run stopped.
+    ``after_step`` or ``before_epoch``. From then on the loop holds that run's weights and centers fixed and its history
+    repeats the last values, while the other runs go on: what a run gives does not depend on its stack. History has
+    ``"stopped"`` too, true from the epoch in which the run stopped.
 
     A run that diverges (`Run.look_for_divergence`) has label 0 for all samples; the others go on.
     """
@@ -78,6 +78,8 @@ def train(method, x, run):
             order=method.order(len(x), run),
         )
         _read_out(method, run.encode(x), run)
+        if "stopped" in run.state:
+            run.record(stopped=run.state["stopped"].clone())
         yield run
     if method.epochs:
         look(method, x, run)
@@ -135,8 +137,6 @@ def _train_epoch(x, run, *, loss, batch_size, optimizer_options, order, after_st
         for s in stopped_before:
             mean[s] = float(run.history[name][-1][s])
     run.record(**means)
-    if "stopped" in run.state:
-        run.record(stopped=run.state["stopped"].clone())
     run.epoch += 1
 
 
