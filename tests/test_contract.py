@@ -34,11 +34,11 @@ FOR_SCIKIT_LEARN = {
         "clustering_weight": 1.0,
         "learning_rate": 0.05,
     },
-    "deepcluster": {"autoencoder": "mlp"},
+    "deepcluster": {"autoencoder": "mlp", "views": None},
     "dkm_annealed": {"epochs": 6, "learning_rate": 0.03},
 }
 # Rows that differ from another one in their autoencoder alone: their classes are checked under that one's key.
-ON_IMAGES = {key for key in METHODS if key.endswith("_conv")}
+ON_IMAGES = {key for key in METHODS if key.endswith(("_conv", "_da", "_views"))}
 # These start from random centers, two of which may share a blob for good.
 RANDOM_CENTERS = {"conv_dkm", "dkm_annealed"}
 # Its labels are its weights, which lag behind the centers; `predict` knows no weights of new data.
@@ -92,7 +92,15 @@ def on_other_autoencoders():
             yield from ((key, {"autoencoder": kind}) for kind in ("mlp", "conv") if kind != own)
 
 
-@pytest.mark.parametrize(("key", "changes"), [*((key, {}) for key in METHODS), *on_other_autoencoders()])
+def on_views():
+    """Yield each method that trains on a code, as it trains on views."""
+    yield from ((key, {"views": "both", "pretraining_views": {}}) for key in METHODS if make_method(key).autoencoder)
+
+
+CHANGED = [*((key, {}) for key in METHODS), *on_other_autoencoders(), *on_views()]
+
+
+@pytest.mark.parametrize(("key", "changes"), CHANGED)
 def test_stacked_runs_equal_single_runs(key, changes, x):
     seeds = [5, 6, 7]
     stacked = make_method(key, **changes).train_runs(x, seeds=seeds)

@@ -18,6 +18,7 @@ from deepkm.jobs.provenance import describe_device
 from deepkm.networks.images import image_side, sides_of
 from deepkm.study.parameters import flag_of
 from deepkm.study.results import check_autoencoder
+from deepkm.study.settings import sees_views
 
 
 def load_data(args: Namespace) -> Tensor | StreamedFeatures:
@@ -36,8 +37,9 @@ def load_data(args: Namespace) -> Tensor | StreamedFeatures:
 def _check_images(path: str, spec: dict[str, Any]) -> None:
     """Raise a ValueError for images that the network cannot take, though it could their number of pixels."""
     kind, estimator = spec["parameters"].get("autoencoder"), spec.get("estimator")
+    views = sees_views(spec["parameters"])
     own = not kind and estimator is not None and flag_of(estimator, "convolutional")
-    sides = sides_of(kind, convolutional=own)
+    sides = sides_of(kind, convolutional=own, views=views)
     if not sides:
         return
     found = read_converted(path, optional=("image_shape", "feature_shape"))

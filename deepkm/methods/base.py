@@ -1,8 +1,8 @@
 """The base of every method: hooks, and fields that are the method's whole configuration."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any, Literal, Self, get_type_hints
+from typing import Any, ClassVar, Literal, Self, get_type_hints
 
 from torch import Tensor
 
@@ -17,9 +17,11 @@ from deepkm.methods.values import (  # noqa: F401  methods import them from here
     OptimizerName,
     Positive,
     PositiveInt,
+    Views,
     expected,
 )
 from deepkm.networks.autoencoder import build_autoencoder
+from deepkm.networks.views import LIMITS
 from deepkm.numerics.alignment import fresh_kmeans
 from deepkm.numerics.centers import nearest
 from deepkm.numerics.kmeans import draw_centers, warm_kmeans
@@ -71,6 +73,14 @@ class DeepClustering:
         the learning rate. "moments": Adam starts with those that pretraining ended with; SGD has no use for them.
         "steps": the learning rate rises linearly over the first `WARM_UP_STEPS` steps. Without pretraining, as "none".
         So is False, scikit-learn's word: no fit goes on from the last one.
+    views : {None, "target", "both"}
+        Fine-tuning on random views of square grey images, new ones in each epoch: centers, targets and labels come from
+        the images as they are, and the loss is that of the view ("target"), or the mean of both losses ("both").
+    view_limits : dict, optional
+        ``shift`` at most, as a share of the side, ``rotation`` in degrees and ``zoom``, a relative change of size; 0.1,
+        10 and 0 where they are left out.
+    pretraining_views : dict, optional
+        Limits of the same kind: pretraining reconstructs views, each from itself. None: it sees the images as they are.
     precision : {"tf32", "float32", "bfloat16"}
         Of the network's products on a GPU; see `deepkm.networks.products.perceptron`.
     random_state : int, RandomState or None
@@ -98,6 +108,9 @@ class DeepClustering:
     pretraining_batch_size: PositiveInt = 256
     pretraining_learning_rate: Positive = 1e-3
     warm_start: Literal["none", "moments", "steps", False] = "none"
+    views: Literal["target", "both"] | None = None
+    view_limits: Views | None = None
+    pretraining_views: Views | None = None
     precision: Literal["tf32", "float32", "bfloat16"] = "tf32"
     random_state: object = None
     device: str | None = None
@@ -108,6 +121,8 @@ class DeepClustering:
     convolutional = False
     # How its own loss has pretraining's: as a "sum" over features, their "mean", or "none". Adam's moments follow it.
     reconstruction = "sum"
+    # Limits of views where nobody gives others.
+    own_limits: ClassVar[Mapping[str, float]] = LIMITS
     # What random centers are drawn from.
     centers_stream = "{kind} centers"
 
@@ -223,7 +238,12 @@ class DeepClustering:
             "epochs": self.pretraining_epochs if self.autoencoder else 0,
             "batch_size": self.pretraining_batch_size,
             "learning_rate": self.pretraining_learning_rate,
+            "views": None if self.pretraining_views is None else {**LIMITS, **self.pretraining_views},
         }
+
+    def view_options(self) -> dict[str, Any] | None:
+        """Return how fine-tuning sees images, ``form`` and ``limits``; None: as they are."""
+        return {"form": self.views, "limits": {**self.own_limits, **(self.view_limits or {})}} if self.views else None
 
     def check_parameters(self) -> None:
         """Raise a ValueError that names the first parameter that is not what its field's annotation asks for."""

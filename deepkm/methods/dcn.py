@@ -63,7 +63,7 @@ class DCN(Resetting):
         return batch.reconstruction + self.clustering_weight * clustering
 
     def after_step(self, batch, run):
-        z = run.autoencoder.encode(batch.x)  # batch.z is older than the step
+        z = run.autoencoder.encode(batch.clean.x)  # batch.z is older than the step
         assigned = squared_distances(z, run.centers).argmin(-1)  # (S, B)
         run.state["assigned"].scatter_(1, batch.index, assigned)
         member = functional.one_hot(assigned, self.n_clusters).to(z)  # (S, B, K)

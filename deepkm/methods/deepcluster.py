@@ -13,7 +13,7 @@ from deepkm.methods.values import (
     Positive,
     PositiveInt,
 )
-from deepkm.networks.convnet import build_convnet, dropout_mask, head_loss, new_head, random_views, step_head
+from deepkm.networks.convnet import build_convnet, dropout_mask, head_loss, new_head, step_head
 from deepkm.numerics.kmeans import kmeans
 from deepkm.numerics.seeding import generator
 from deepkm.numerics.whitening import agreement, cluster, draw_evenly, fit_whitening, whiten
@@ -38,13 +38,15 @@ class DeepCluster(DeepClustering):
         Principal components kept.
     dropout : float
         In [0, 1), before the last layer of f.
-    shift, rotation, zoom : float
-        Of t at most: pixels, degrees, relative change of size.
+    views : {"target", None}
+        t. None: the images as they are.
+    view_limits : dict, optional
+        As in `DeepClustering`, where they are left out 0.07, 10 and 0.1.
     weight_decay : float
         Of SGD, for W too; W has no momentum.
     autoencoder : {None, "conv", "mlp"}
         f: the convolutional network of `deepkm.networks.convnet.ConvNet`, or an encoder, pretrained if pretraining
-        epochs are given. "mlp" takes any data, without t; encoders have no dropout.
+        epochs are given. "mlp" takes any data, where views are None; encoders have no dropout.
 
     Other parameters are those of `DeepClustering`. `transform` returns w(f(x)), where `cluster_centers_` lie, and
     `history_["pseudo_label_nmi"]` the agreement of each epoch's pseudo-labels with those before.
@@ -67,15 +69,14 @@ class DeepCluster(DeepClustering):
     n_pseudo_labels: PositiveInt = 100  # k
     n_components: PositiveInt = 64
     dropout: Fraction = 0.5
-    shift: NonNegative = 2.0
-    rotation: NonNegative = 10.0
-    zoom: NonNegative = 0.1
+    views: Literal["target"] | None = "target"
     initial_centers: Literal["kmeans"] = "kmeans"
     autoencoder: AutoencoderKind | None = None
     n_latent: PositiveInt | None = 128
     pretraining_epochs: NonNegativeInt = 0
     convolutional = True
     reconstruction = "none"
+    own_limits = {"shift": 0.07, "rotation": 10.0, "zoom": 0.1}  # noqa: RUF012  nobody changes it
 
     def start(self, x, *, seeds):
         if self.autoencoder:
@@ -105,7 +106,7 @@ class DeepCluster(DeepClustering):
         return draw_evenly(run.state["pseudo_labels"], [generator(s, "batches", run.epoch) for s in run.seeds])
 
     def loss(self, batch, run):
-        batch.z = self._features(batch, run)  # (S, B, D): of a random view, unlike those of the samples themselves
+        batch.z = self._features(batch, run)  # (S, B, D)
         batch.label = run.state["pseudo_labels"].gather(1, batch.index)  # (S, B)
         return batch.log(clustering=head_loss(batch.z, run.state["head"], batch.label))
 
@@ -122,9 +123,7 @@ class DeepCluster(DeepClustering):
         """Return None: no image belongs to whitened features."""
 
     def _features(self, batch, run):
-        x, when = batch.x, {"seeds": run.seeds, "step": batch.step, "epoch": run.epoch}
-        if self.autoencoder != "mlp":
-            x = random_views(x, **when, shift=self.shift, rotation=self.rotation, zoom=self.zoom)
         if self.autoencoder:
-            return run.autoencoder.encode(x)
-        return run.autoencoder.encode(x, keep=dropout_mask(x, self.dropout, **when))
+            return run.autoencoder.encode(batch.x)
+        keep = dropout_mask(batch.x, self.dropout, seeds=run.seeds, step=batch.step, epoch=run.epoch)
+        return run.autoencoder.encode(batch.x, keep=keep)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from math import isfinite
 from numbers import Integral, Real
 from types import NoneType, UnionType
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, TypedDict, Union, get_args, get_origin, get_type_hints, is_typeddict
 
 import numpy as np
 
@@ -22,6 +22,15 @@ NonNegativeInt = Annotated[int, ">= 0"]
 OptimizerName = Literal["adam", "sgd"]
 AutoencoderKind = Literal["mlp", "conv", "conv_sigmoid", "conv_dcec"]
 InitialCenters = Literal["kmeans", "kmeans++", "data", "uniform", "unit", "normal"]
+
+
+class Views(TypedDict, total=False):
+    """Limits of random views of images, see `deepkm.networks.views.augment`; those left out are the method's."""
+
+    shift: Fraction
+    rotation: NonNegative
+    zoom: Fraction
+
 
 _SIGNS = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
 # Names of types, and what is of them: Python takes True for a number.
@@ -40,8 +49,8 @@ def expected(hint: Any, value: object, others: dict | None = None) -> str:
     Parameters
     ----------
     hint : annotation
-        Of ``bool``, ``int``, ``float``, ``str``, ``None``, ``Literal``, ``tuple``, ``list``, ``Annotated`` with bounds,
-        and unions of these. Anything will do for others, such as ``object``.
+        Of ``bool``, ``int``, ``float``, ``str``, ``None``, ``Literal``, ``tuple``, ``list``, a ``TypedDict``,
+        ``Annotated`` with bounds, and unions of these. Anything will do for others, such as ``object``.
     value : object
     others : dict, optional
         The other parameters by name, for bounds that name one.
@@ -98,6 +107,8 @@ def _expected(kind: Any, bounds: tuple[str, ...], value: Any, others: dict) -> s
         return "" if any(_same(value, choice) for choice in get_args(kind)) else _choice(get_args(kind))
     if (get_origin(kind) or kind) in (tuple, list):
         return _expected_list(kind, value)
+    if is_typeddict(kind):
+        return _expected_dict(kind, value)
     if kind not in _TYPES:
         return ""
     name, types = _TYPES[kind]
@@ -129,6 +140,14 @@ def _expected_list(kind: Any, value: object) -> str:
         return f"a list of {len(get_args(kind))}"
     texts = [expected(hint, item) for hint, item in zip(hints, value, strict=True)]
     return next((f"a list, each {text}" for text in texts if text), "")
+
+
+def _expected_dict(kind: Any, value: object) -> str:
+    hints = get_type_hints(kind, include_extras=True)
+    if not isinstance(value, dict) or value.keys() - hints.keys():
+        return f"keys of {{{', '.join(hints)}}}"
+    texts = {name: expected(hints[name], item) for name, item in value.items()}
+    return next((f"{name} {text}" for name, text in texts.items() if text), "")
 
 
 def _failed(bound: str, value: Any, others: dict) -> str:

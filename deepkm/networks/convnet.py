@@ -1,4 +1,4 @@
-"""S convolutional feature extractors side by side, and random views of their images: what DeepCluster trains."""
+"""S convolutional feature extractors side by side: what DeepCluster trains."""
 
 from itertools import pairwise
 
@@ -126,40 +126,6 @@ def dropout_mask(x, rate, *, seeds, step, epoch):
     """Return what the last maps of the batch x (S, B, F) are multiplied with, (S, B, 512)."""
     draws = uniform(seeds, x.shape[1], N_FLAT, stream=f"dropout {step}", epoch=epoch)
     return ((draws >= rate) / (1 - rate)).to(x)
-
-
-def random_views(x, *, seeds, step, epoch, **limits):
-    """Return a random view of each image of the batch x (S, B, F); `limits` as for `augment`."""
-    draws = uniform(seeds, x.shape[1], 4, stream=f"views {step}", epoch=epoch)
-    return augment(x, 2 * draws.to(x) - 1, **limits)
-
-
-def augment(x, draws, *, shift, rotation, zoom):
-    """Return a random view of each image.
-
-    Parameters
-    ----------
-    x : Tensor of shape (S, B, F)
-        Square grey images.
-    draws : Tensor of shape (S, B, 4)
-        Uniform in [-1, 1): for angle, scale, and shifts along x and y.
-    shift, rotation, zoom : float
-        Largest shift in pixels, angle in degrees, and relative change of scale. No flips: they would change digits.
-
-    Returns
-    -------
-    Tensor of shape (S, B, F)
-        Pixels moved in from outside repeat the border.
-    """
-    side = image_side(x.shape[-1])
-    angle, scale, *shifts = draws.flatten(0, 1).unbind(-1)  # each (S * B,)
-    angle, scale = torch.deg2rad(rotation * angle), 1 + zoom * scale
-    right, down = (2 * shift / side * part for part in shifts)  # the grid spans [-1, 1]
-    cos, sin = angle.cos() / scale, angle.sin() / scale
-    theta = torch.stack([cos, -sin, right, sin, cos, down], dim=-1).view(-1, 2, 3)
-    images = x.reshape(-1, 1, side, side)
-    grid = functional.affine_grid(theta, list(images.shape), align_corners=False)
-    return functional.grid_sample(images, grid, padding_mode="border", align_corners=False).view_as(x)
 
 
 def _head_inputs(z):

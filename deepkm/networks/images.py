@@ -39,7 +39,7 @@ def image_side(*shape: int, sides: Sides | None = ANY) -> int:
         wrong = f"n_features={shape[0]} should be a square such as 784 = 28 x 28"
         if len(shape) > 1:
             wrong = f"images of {' x '.join(map(str, shape))} should be square and grey"
-        raise ValueError(f"{wrong}: convolutions take square grey images; use autoencoder='mlp'")
+        raise ValueError(f"{wrong}: convolutions and views take square grey images; use autoencoder='mlp' and no views")
     least, multiple = sides or ANY
     if side < least:
         raise ValueError(
@@ -53,7 +53,7 @@ def image_side(*shape: int, sides: Sides | None = ANY) -> int:
     return side
 
 
-def sides_of(autoencoder: str | None, *, convolutional: bool = False) -> Sides | None:
+def sides_of(autoencoder: str | None, *, convolutional: bool = False, views: bool = False) -> Sides | None:
     """Return the sides of the images that a method's network takes; None where it takes any rows.
 
     Parameters
@@ -62,7 +62,10 @@ def sides_of(autoencoder: str | None, *, convolutional: bool = False) -> Sides |
         The kind, as in `deepkm.networks.autoencoder.build_autoencoder`.
     convolutional : bool
         Whether the method has a convolutional network of its own in place of None.
+    views : bool
+        Whether it trains on views of them.
     """
+    any_image = ANY if views else None
     if autoencoder is None:
-        return Sides(8) if convolutional else None
-    return {"conv": Sides(7), "conv_sigmoid": Sides(7), "conv_dcec": Sides(8, multiple=4)}.get(autoencoder)
+        return Sides(8) if convolutional else any_image
+    return {"conv": Sides(7), "conv_sigmoid": Sides(7), "conv_dcec": Sides(8, multiple=4)}.get(autoencoder, any_image)

@@ -6,6 +6,7 @@ from deepkm.jobs.provenance import provenance
 from deepkm.jobs.resuming import add_training_arguments, diverged_seeds, follow, resumable, resume
 from deepkm.jobs.sharing import fetch, publish, shared_path
 from deepkm.networks.autoencoder import build_autoencoder
+from deepkm.networks.views import LIMITS
 from deepkm.study.spec import AutoencoderSpec
 from deepkm.training.checkpoint import history_arrays, moment_arrays
 from deepkm.training.lengths import whole_epochs
@@ -34,8 +35,10 @@ def main(args):
     )
     run = Run(spec["seeds"], autoencoder.to(x.device, x.dtype))
     given = {name.removeprefix("pretraining_"): value for name, value in parameters.items() if "pretraining_" in name}
+    limits = given.pop("views")
     options = {"learning_rate": given.pop("learning_rate"), "batch_size": given["batch_size"]}
     options["epochs"] = whole_epochs(len(x), **given)
+    options["views"] = None if limits is None else {**LIMITS, **limits}
     resume(run, args, optimizer_options={"learning_rate": options["learning_rate"]})
     follow(pretrain(x, run, **options), run, args, epochs=options["epochs"])
     weights = {f"autoencoder/{name}": tensor.numpy(force=True) for name, tensor in autoencoder.state_dict().items()}

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from difflib import get_close_matches
 from types import NoneType
-from typing import Any, Literal, get_args, get_origin
+from typing import Any, Literal, get_args, get_origin, get_type_hints, is_typeddict
 
 from deepkm.methods.values import alternatives, expected, item_hints
 
@@ -54,6 +54,9 @@ def meant(value: object, hint: Any) -> Any:
         lists = [kind for kind in kinds if (get_origin(kind) or kind) in (list, tuple)]
         hints = next((item_hints(kind, len(value)) for kind in lists), None) or [object] * len(value)
         return [meant(item, hint) for item, hint in zip(value, hints, strict=True)]
+    if isinstance(value, dict):
+        known = {name: hint for kind in kinds if is_typeddict(kind) for name, hint in _items_of(kind).items()}
+        return {name: meant(item, known.get(name, object)) for name, item in value.items()}
     kinds.sort(key=lambda kind: _ORDER.index(kind) if kind in _ORDER else len(_ORDER))
     return next((found for kind in kinds for found in _readings(value, kind)), value)
 
@@ -80,6 +83,10 @@ def suggested(name: str, known: Iterable[str]) -> str:
     """Return what a name may have been meant for, in words."""
     close = get_close_matches(str(name), known, n=1)
     return f"{close[0]!r}?" if close else f"one of {', '.join(sorted(known))}"
+
+
+def _items_of(kind: Any) -> dict[str, Any]:
+    return get_type_hints(kind, include_extras=True)
 
 
 def _yaml(word: str) -> str:

@@ -4,7 +4,7 @@ A parameter's value is, from the weakest on: the default of `DeepClustering`, th
 class states, the method's entry, the entry's ``per_dataset`` (`of_dataset`).
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import MISSING
 from functools import cache
 from types import NoneType
@@ -26,6 +26,7 @@ SET_ELSEWHERE = {
     "pretraining_steps": "the entry of its autoencoder, as `steps`",
     "pretraining_min_steps": "the entry of its autoencoder, as `min_steps`",
     "pretraining_learning_rate": "the entry of its autoencoder, as `learning_rate`",
+    "pretraining_views": "the entry of its autoencoder, as `views`",
     "n_clusters": "the entry of the data set",
     "random_state": "study.seeds",
     "device": "--resources gpu=...",
@@ -40,6 +41,7 @@ AUTOENCODER_KEYS = {
     "pretraining_min_steps": "min_steps",
     "pretraining_batch_size": "batch_size",
     "pretraining_learning_rate": "learning_rate",
+    "pretraining_views": "views",
     "precision": "precision",
 }
 
@@ -121,6 +123,11 @@ def method_parameters(config: dict, dataset: str, method: str, fields: dict[str,
     if entry["autoencoder"] is not None:
         values |= autoencoder_parameters(config, dataset, entry["autoencoder"])
     return {name: value for name, value in values.items() if name not in ("random_state", "device")}
+
+
+def sees_views(parameters: Mapping[str, Any]) -> bool:
+    """Tell whether a method, or an autoencoder's pretraining, sees random views of images."""
+    return parameters.get("views") is not None or parameters.get("pretraining_views") is not None
 
 
 def _read(values: dict, hints: dict, path: str) -> dict:

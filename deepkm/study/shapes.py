@@ -11,9 +11,9 @@ import numpy as np
 
 from deepkm.datasets.catalogue import load_catalogue, raw_file_of
 from deepkm.networks.images import Sides, image_side, sides_of
-from deepkm.study.parameters import flag_of
+from deepkm.study.parameters import fields_of, flag_of
 from deepkm.study.paths import meta_of
-from deepkm.study.settings import autoencoder_parameters
+from deepkm.study.settings import method_parameters, sees_views
 
 # From a data set's key to its converted file and the spec of that conversion.
 Conversion = Callable[[str], tuple[Path, Mapping[str, Any]]]
@@ -54,9 +54,10 @@ def _known_shape(entry: dict) -> list[int] | None:
 
 
 def _sides(config: dict, dataset: str, method: str) -> Sides | None:
-    estimator, key = (config["methods"][method][name] for name in ("estimator", "autoencoder"))
-    kind = key and autoencoder_parameters(config, dataset, key)["autoencoder"]
-    return sides_of(kind, convolutional=kind is None and flag_of(estimator, "convolutional"))
+    estimator = config["methods"][method]["estimator"]
+    values = method_parameters(config, dataset, method, fields_of(estimator))
+    own = values["autoencoder"] is None and flag_of(estimator, "convolutional")
+    return sides_of(values["autoencoder"], convolutional=own, views=sees_views(values))
 
 
 def _converted_shape(path: Path, npz: Path, spec: Mapping[str, Any]) -> list[int] | None:

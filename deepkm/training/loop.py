@@ -20,7 +20,8 @@ def train(method, x, run):
     method : object
         Supplies ``epochs``, ``batch_size``, ``optimizer_options()``, ``order(n_samples, run)`` (the samples of the next
         epoch, (S, M)), ``recordable`` (whether all batches of an epoch take the same operations on the device, so that
-        a GPU may replay them), and six hooks, all of them for S runs at once:
+        a GPU may replay them), ``view_options()`` (the `views` of `deepkm.training.steps.Step`), and six hooks, all of
+        them for S runs at once:
 
         - ``init(z, run)``: set up ``run.centers`` and whatever else the method keeps, from the pretrained code;
         - ``before_epoch(z, run)``: the whole data set was just encoded anew; update what the next epoch holds constant.
@@ -67,11 +68,12 @@ def train(method, x, run):
         run.z = None
         with torch.no_grad(), stopped_held(run, run.tensors):
             method.start_epoch(run)
+        views = method.view_options()
+        if views:
+            run.draw("views", 4)
         _train_epoch(
-            x,
             run,
-            loss=method.loss,
-            after_step=method.after_step,
+            Step(x, run, loss=method.loss, after_step=method.after_step, views=views),
             recordable=method.recordable,
             batch_size=method.batch_size,
             optimizer_options=method.optimizer_options(),
@@ -87,17 +89,20 @@ def train(method, x, run):
     run.draws = {}
 
 
-def pretrain(x, run, *, epochs, batch_size, learning_rate):
+def pretrain(x, run, *, epochs, batch_size, learning_rate, views=None):
     """Train the autoencoders of `run` on their reconstruction alone, yielding `run` after each epoch.
 
-    See `train` for `x` and `run`; nothing is read out, so the data set is not encoded.
+    See `train` for `x` and `run`; nothing is read out, so the data set is not encoded. `views`: the limits of random
+    views that are reconstructed in place of the images.
     """
+    run.x, seen = x, {"form": "target", "limits": views} if views else None
     run.epoch = max(run.epoch, 0)
     while run.epoch < epochs:
+        if views:
+            run.draw("views", 4, stream="pretraining views")
         _train_epoch(
-            x,
             run,
-            loss=lambda batch, run: batch.reconstruction,
+            Step(x, run, loss=lambda batch, run: batch.reconstruction, views=seen),
             recordable=True,
             batch_size=batch_size,
             optimizer_options={"learning_rate": learning_rate},
@@ -105,6 +110,7 @@ def pretrain(x, run, *, epochs, batch_size, learning_rate):
         )
         run.look_for_divergence()
         yield run
+    run.x, run.draws = None, {}
 
 
 @torch.no_grad()
@@ -118,15 +124,15 @@ def _read_out(method, z, run):
     run.record(labels=labels.to(torch.uint8 if method.n_clusters <= 256 else torch.int32))
 
 
-def _train_epoch(x, run, *, loss, batch_size, optimizer_options, order, after_step=None, recordable=False):
+def _train_epoch(run, step, *, batch_size, optimizer_options, order, recordable):
     """Take one pass over the samples in `order`, (S, M), last short batch kept; record the mean of each logged loss."""
     if run.optimizer is None:
         run.optimizer = make_optimizer(run.parameters(), **optimizer_options)
     stopped_before = run.stopped()
-    step = full_step = Step(x, run, loss=loss, after_step=after_step)
-    batches = order.to(x.device).split(batch_size, dim=1)
+    full_step = step
+    batches = order.to(step.x.device).split(batch_size, dim=1)
     first = run.epoch * len(batches)  # steps taken before
-    recordable = recordable and can_record(x) and first + 1 >= run.optimizer.warm_up  # a recording holds the rate
+    recordable = recordable and can_record(step.x) and first + 1 >= run.optimizer.warm_up  # a recording holds the rate
     for number, index in enumerate(batches):
         run.optimizer.set_rate(first + number)
         if number == 1 and recordable:

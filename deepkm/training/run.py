@@ -84,12 +84,13 @@ class Run:
         """Stop those of the stack for which `runs`, (S,) bool, is true."""
         self.state["stopped"] = self.state["stopped"] | runs  # a new tensor, which `stopped` will read
 
-    def draw(self, name, size):
-        """Draw m = `size` numbers uniform in [0, 1) for each sample from the stream `name`: ``draws[name]``, (S, N, m).
+    def draw(self, name, size, *, stream=None):
+        """Draw m = `size` numbers uniform in [0, 1) for each sample: ``draws[name]``, (S, N, m).
 
-        For ``start_epoch``: a draw within a step that is recorded would happen once, and be replayed ever after.
+        The `stream` has the same name unless another is given. For ``start_epoch``: a draw within a step that is
+        recorded would happen once, and be replayed ever after.
         """
-        drawn = uniform(self.seeds, len(self.x), size, stream=name, epoch=self.epoch)
+        drawn = uniform(self.seeds, len(self.x), size, stream=stream or name, epoch=self.epoch)
         self.draws[name] = drawn.to(self.x.device, self.x.dtype)
 
     def parameters(self):

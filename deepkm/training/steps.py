@@ -6,6 +6,7 @@ from functools import cached_property
 import torch
 
 from deepkm.networks.autoencoder import reconstruction_error
+from deepkm.networks.views import augment
 
 
 class Batch:
@@ -22,6 +23,8 @@ class Batch:
         Squared error summed over features, mean over the batch.
     step : int
         Which batch of its epoch: with the epoch, it names the stream of what a loss draws at random.
+    clean : Batch
+        The same samples as they are, where this is one of views; else itself.
     """
 
     def __init__(self, x, index, autoencoder, step=0):
@@ -29,7 +32,21 @@ class Batch:
         self.step = step
         self.x = x[index]
         self._autoencoder = autoencoder
+        self._clean = None
         self.logged = {}
+
+    @property
+    def clean(self):
+        return self._clean or self
+
+    def views(self, draws, limits):
+        """Return a batch of views of the same samples, by numbers in [0, 1) for each of all samples, (S, N, 4)."""
+        runs = torch.arange(len(self.index), device=self.index.device).unsqueeze(1)
+        batch = Batch.__new__(Batch)
+        batch.__dict__ = {"index": self.index, "step": self.step, "_autoencoder": self._autoencoder, "logged": {}}
+        batch.x = augment(self.x, 2 * draws[runs, self.index] - 1, **limits)
+        batch._clean = self
+        return batch
 
     @cached_property
     def z(self):
@@ -52,30 +69,60 @@ class Batch:
 class Step:
     """Train `run` on one batch: ``step(index, number)``.
 
+    Parameters
+    ----------
+    x, run
+        As in `deepkm.training.loop.train`.
+    loss, after_step : callable
+        Hooks of a method; the second gets the batch that was trained on, of views and images the images.
+    views : dict, optional
+        ``form`` "target", a batch of views in place of the images, or "both", the mean of both losses; ``limits`` as
+        for `deepkm.networks.views.augment`. The run's draws "views" say which views.
+
     Attributes
     ----------
     totals : dict of str to Tensor
         Sum over samples of each loss term so far, (S,).
     """
 
-    def __init__(self, x, run, *, loss, after_step=None):
+    def __init__(self, x, run, *, loss, after_step=None, views=None):
         self.x, self.run = x, run
         self.loss, self.after_step = loss, after_step
+        self.views = views
         self.totals = {}
 
     def __call__(self, index, number):
         run = self.run
-        batch = Batch(self.x, index, run.autoencoder, number)
-        value = batch.log(loss=self.loss(batch, run))  # (S,)
+        batches = self._batches(Batch(self.x, index, run.autoencoder, number))
+        for batch in batches:
+            batch.log(loss=self.loss(batch, run))  # (S,)
+        logged = _mean([batch.logged for batch in batches])
+        value = logged["loss"]
         run.optimizer.zero_grad()
         value.sum().backward()  # run s's loss depends on run s's weights alone
         with stopped_held(run, run.parameters):  # their momentum would still move them
             run.optimizer.step()
         if self.after_step is not None:
             with torch.no_grad():
-                self.after_step(batch, run)
-        for name, term in batch.logged.items():
+                self.after_step(batches[0], run)
+        for name, term in logged.items():
             self.totals.setdefault(name, torch.zeros_like(term)).add_(term.detach(), alpha=index.shape[1])
+
+    def _batches(self, batch):
+        """Return the batches whose mean loss is trained on."""
+        if self.views is None:
+            return [batch]
+        views = batch.views(self.run.draws["views"], self.views["limits"])
+        return [views] if self.views["form"] == "target" else [batch, views]
+
+
+def _mean(logged):
+    """Return the mean of each loss term over batches."""
+    return (
+        {name: torch.stack([terms[name] for terms in logged]).mean(0) for name in logged[0]}
+        if logged[1:]
+        else logged[0]
+    )
 
 
 class RecordedStep:
