@@ -93,7 +93,7 @@ def test_curves_end_where_the_last_run_stopped(curves):
 def test_ablation_bars_are_means_and_points_are_seeds(scores):
     scores = pd.concat([scores, scores.assign(method="dkm_reinit", acc=scores["acc"] + 0.1)])
     scores = scores[scores["dataset"] == "a"].drop_duplicates(["method", "seed"])
-    accuracy, _ = draw_ablations(scores, METHODS, [["dkm_reinit", "dkm"]], dataset=A).figure.axes
+    accuracy, _ = draw_ablations(scores, METHODS, [["dkm_reinit", "dkm", "views"]], dataset=A).figure.axes
     assert [bar.get_height() for bar in accuracy.patches] == pytest.approx([60, 70])
     np.testing.assert_allclose([sorted(line.get_ydata()) for line in accuracy.lines], [[50, 70], [60, 80]])
     assert accuracy.get_ylim()[0] == 0  # bars that start elsewhere exaggerate
@@ -101,7 +101,7 @@ def test_ablation_bars_are_means_and_points_are_seeds(scores):
 
 
 def test_ablations_need_both_of_a_pair(scores):
-    assert draw_ablations(scores, METHODS, [["dkm_reinit", "dkm"]], dataset=A) is None
+    assert draw_ablations(scores, METHODS, [["dkm_reinit", "dkm", "views"]], dataset=A) is None
 
 
 def test_a_method_keeps_its_own_colour_and_others_get_spare_ones():

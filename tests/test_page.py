@@ -62,7 +62,7 @@ def make_results(folder, n_datasets=3, n_methods=8):
     spec = {
         "datasets": datasets.items(),
         "methods": methods.items(),
-        "ablations": [["method0", "method1"]],
+        "ablations": [["method0", "method1", "views"]],
         "n_seeds": len(SEEDS),
         "origins": {key: {"source": "file", "departs": ""} for key in datasets},
     }

@@ -251,11 +251,22 @@ def test_blocks_are_cut_in_order(config):
 
 
 def test_ablations_are_found_by_their_parameters(config):
-    assert Study(config).ablations() == [["dkm_reinit", "dkm"], ["ct", "ct_no_reinit"]]
+    part = "re-initialised centers"
+    assert Study(config).ablations() == [["dkm_reinit", "dkm", part], ["ct", "ct_no_reinit", part]]
     config["methods"]["ct"]["alpha"] = 2.0
-    assert Study(config).ablations() == [["dkm_reinit", "dkm"]]
+    assert Study(config).ablations() == [["dkm_reinit", "dkm", part]]
     config["study"]["methods"] = ["dkm", "dkm_fresh", "dkm_reinit"]
-    assert Study(config).ablations() == [["dkm_fresh", "dkm"], ["dkm_reinit", "dkm"]]
+    assert Study(config).ablations() == [["dkm_fresh", "dkm", part], ["dkm_reinit", "dkm", part]]
+    config["study"]["methods"] = ["aekm", "dec", "dec_da", "dkm", "dkm_views", "warm"]
+    config["methods"]["warm"] = {**config["methods"]["dkm"], "warm_start": "moments"}
+    pairs = [["dec_da", "dec", "views"], ["dkm_views", "dkm", "views"], ["warm", "dkm", "a warm start"]]
+    assert Study(config).ablations() == pairs
+
+
+def test_titles_say_which_methods_see_views(config):
+    config["study"]["methods"] = ["km", "dec", "dec_da", "deepcluster"]
+    titles = dict(Study(config).report_spec("tables")["methods"])
+    assert titles == {"km": "k-means", "dec": "DEC", "dec_da": "DEC, views ‡", "deepcluster": "DeepCluster ‡"}
 
 
 def test_the_types_of_specs_say_what_is_in_them(config, tmp_path):

@@ -20,7 +20,7 @@ from deepkm.study.config import check_config
 from deepkm.study.options import check_size
 from deepkm.study.parameters import fields_of
 from deepkm.study.paths import stack_name
-from deepkm.study.settings import autoencoder_parameters, method_parameters
+from deepkm.study.settings import autoencoder_parameters, method_parameters, sees_views
 from deepkm.study.shapes import check_shapes
 from deepkm.study.source_code import files_digest, source_digest
 from deepkm.training.lengths import snapshot_epochs
@@ -28,6 +28,13 @@ from deepkm.training.lengths import snapshot_epochs
 TEMPLATES = Path(__file__).parents[1] / "report" / "page" / "templates"  # of the page
 # Of the sources beside the catalogue's.
 BUNDLED_LICENCES = {"digits": "CC BY 4.0", "blobs": "none needed"}
+
+# The parts of methods whose effect is tested, and the parameters of a method without one.
+PARTS: dict[str, dict[str, Any]] = {
+    "re-initialised centers": {"reinit": False},
+    "views": {"views": None, "view_limits": None, "pretraining_views": None},
+    "a warm start": {"warm_start": "none"},
+}
 
 
 class Study:
@@ -179,7 +186,7 @@ class Study:
         """Return the spec of a stage that shows results: what is shown, in which order, under which names."""
         return {
             "datasets": [[key, self.config["datasets"][key].get("title", key)] for key in self.datasets],
-            "methods": [[key, self.config["methods"][key].get("title", key)] for key in self.methods],
+            "methods": [[key, self._title(key)] for key in self.methods],
             "ablations": self.ablations(),
             "n_seeds": sum(map(len, self.stacks.values())),
             "origins": {key: self._origin(key) for key in self.datasets},
@@ -205,13 +212,14 @@ class Study:
         return {**self.report_spec("report"), "colors": self._colors(), "seeds": seeds, "templates": design}
 
     def ablations(self) -> list[list[str]]:
-        """Return pairs of methods, [with, without], that differ in nothing but re-initialisation."""
+        """Return pairs of methods that differ in one part alone, [with, without, part]."""
         identity = {method: self._identity(method) for method in self.methods}
         return [
-            [method, other]
+            [method, other, part]
             for method in self.methods
             for other in self.methods
-            if identity[method].get("reinit") and identity[other] == {**identity[method], "reinit": False}
+            for part, without in PARTS.items()
+            if identity[method] != identity[other] == {**identity[method], **without}
         ]
 
     def _method_digest(self, method: str) -> str:
@@ -221,6 +229,10 @@ class Study:
     def _identity(self, method: str) -> dict[str, Any]:
         estimator = self.config["methods"][method]["estimator"]
         return {"estimator": estimator, **self._parameters(self.datasets[0], method)}
+
+    def _title(self, method: str) -> str:
+        title = self.config["methods"][method].get("title", method)
+        return title + specs.VIEWS_MARK * sees_views(self._parameters(self.datasets[0], method))
 
     def _colors(self) -> dict[str, str]:
         entries = {method: self.config["methods"][method] for method in self.methods}

@@ -7,6 +7,9 @@ import hashlib
 import json
 from typing import Any, NotRequired, TypedDict
 
+# Stands after the title of a method that trains on random views of the images.
+VIEWS_MARK = " ‡"
+
 
 class DownloadSpec(TypedDict):
     """One raw file, and the checksum it must have, ``"sha256:..."``; None where none is known."""

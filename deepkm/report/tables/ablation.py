@@ -1,4 +1,4 @@
-"""Methods with re-initialised centers beside the same without them."""
+"""Methods with a part beside the same without it."""
 
 import numpy as np
 import pandas as pd
@@ -14,8 +14,8 @@ def summarize_ablations(scores, pairwise, ablations, *, datasets):
     ----------
     scores, pairwise : DataFrame
         ``results/scores.csv`` and ``results/statistics/pairwise.csv``.
-    ablations : list of [str, str]
-        Methods with the part, and the same without it.
+    ablations : list of [str, str, str]
+        Methods with a part, the same without it, and the part in words.
     datasets : iterable of str
 
     Returns
@@ -28,8 +28,8 @@ def summarize_ablations(scores, pairwise, ablations, *, datasets):
     rows = []
     for dataset in datasets:
         for metric in METRICS:
-            for pair in ablations:
-                row = {"dataset": dataset, "metric": metric, "method": pair[0], "without": pair[1]}
+            for *pair, part in ablations:
+                row = {"dataset": dataset, "metric": metric, "method": pair[0], "without": pair[1], "part": part}
                 for side, method in zip(("with", "without"), pair, strict=True):
                     found = 100 * values.get((dataset, method), pd.DataFrame(columns=[metric]))[metric].dropna()
                     row |= {f"mean_{side}": found.mean(), f"std_{side}": found.std(ddof=0), f"n_{side}": len(found)}
@@ -50,12 +50,13 @@ def _difference(tested, place, pair):
 
 
 def ablation_table(summary, *, datasets, methods):
-    """Return each method with re-initialised centers, without, and the paired difference."""
+    """Return each method with a part, without, and the paired difference."""
     rows = [
         [
             Cell(datasets[row.dataset]),
             Cell(title_of(row.metric)),
             Cell(methods[row.method], method=row.method),
+            Cell(row.part),
             _side(row.mean_with, row.std_with, row.n_with),
             _side(row.mean_without, row.std_without, row.n_without),
             number_cell(row.difference, "+z.1f"),
@@ -65,14 +66,26 @@ def ablation_table(summary, *, datasets, methods):
         ]
         for row in summary.itertuples()
     ]
-    header = ["Data set", "Metric", "Method", "With, %", "Without, %", "Difference", "95 % interval", "p", "Seeds"]
+    header = [
+        "Data set",
+        "Metric",
+        "Method",
+        "Part",
+        "With, %",
+        "Without, %",
+        "Difference",
+        "95 % interval",
+        "p",
+        "Seeds",
+    ]
     notes = [
-        "Centers re-initialised after each epoch, and not. The difference is a mean over the seeds that have both, in "
-        "points; its interval is a percentile bootstrap over seeds; p is Wilcoxon's signed-rank test, not corrected."
+        "Pairs of methods that differ in one part alone, with it and without. The difference is a mean over the seeds "
+        "that have both, in points; its interval is a percentile bootstrap over seeds; p is Wilcoxon's signed-rank "
+        "test, not corrected."
     ]
     if len(summary) and (summary["n"] < 6).any():
         notes.append("Fewer than 6 seeds can show no difference at 5 %: no interval is given.")
-    return Table("ablation", "Re-initialised centers", header, rows, notes, align="lll")
+    return Table("ablation", "Ablations", header, rows, notes, align="llll")
 
 
 def _side(mean, std, n):

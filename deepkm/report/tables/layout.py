@@ -6,6 +6,8 @@ import jinja2
 import pandas as pd
 from tabulate import tabulate
 
+from deepkm.study.spec import VIEWS_MARK
+
 
 @dataclass(frozen=True)
 class Cell:
@@ -80,6 +82,7 @@ _LATEX = {character: f"\\{character}" for character in "&%$#_{}"} | {
     "λ": r"$\lambda$",
     "–": "--",
     MARK: r"$^\dagger$",
+    VIEWS_MARK.strip(): r"$^\ddagger$",
 }
 _TABULAR = jinja2.Environment(
     block_start_string="<%",

@@ -4,6 +4,7 @@ import pandas as pd
 
 from deepkm.numerics.metrics import title_of
 from deepkm.report.tables.layout import MARK, Cell, Table, spread
+from deepkm.study.spec import VIEWS_MARK
 
 
 def summarize(scores, metric, *, datasets, methods, n_seeds, best=None):
@@ -82,7 +83,10 @@ def score_table(summary, metric, *, datasets, methods, n_seeds):
         for method, title in methods.items()
     ]
     title = f"{title_of(metric)} in %"
-    return Table(metric, title, [title, *datasets.values()], rows, _score_notes(summary, datasets, n_seeds))
+    notes = _score_notes(summary, datasets, n_seeds)
+    if any(title.endswith(VIEWS_MARK) for title in methods.values()):
+        notes.append(f"{VIEWS_MARK.strip()} trains on random views of the images: it is told what keeps a class.")
+    return Table(metric, title, [title, *datasets.values()], rows, notes)
 
 
 def _score_cell(row, counted):

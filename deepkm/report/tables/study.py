@@ -22,7 +22,7 @@ class Results:
         Titles by key, in the order to show.
     n_seeds : int
         Runs that the study asks for.
-    ablations : list of [str, str]
+    ablations : list of [str, str, str]
         Methods with the part, and the same without it.
     origins : dict
         As in `deepkm.report.tables.published.set_beside`.
