@@ -309,8 +309,8 @@ def test_a_method_is_known_by_its_bases(imports, base, write):
 
 def test_bases_come_in_pythons_order(write):
     write({"m.py": "from deepkm import IDEC, DCN\nclass Both(IDEC, DCN): pass"})
-    names = [definition.name for _, definition in lineage("m:Both")][-4:]
-    assert names == ["DeepClustering", "DCN", "IDEC", "Both"]  # as in __mro__, from its end
+    names = [definition.name for _, definition in lineage("m:Both")][-5:]
+    assert names == ["DeepClustering", "Resetting", "DCN", "IDEC", "Both"]  # as in __mro__, from its end
     write({"m.py": "from deepkm import CT\nfrom deepkm.methods.base import *\nclass Both(DeepClustering, CT): pass"})
     with pytest.raises(ValueError, match=r"m:Both.*consistent method resolution"):
         lineage("m:Both")

@@ -9,6 +9,7 @@ import torch
 from test_contract import CONFIG, make_method
 
 from deepkm.files import read_hdf5, write_hdf5
+from deepkm.jobs.inputs import digest_inputs
 from deepkm.stages import autoencoder, cluster
 from deepkm.study.plan import Study
 from deepkm.training import loop as training
@@ -278,6 +279,20 @@ def test_an_autoencoder_without_moments_gets_one_line(jobs):
         jobs.cluster(study_of("moments"), "ct", path)
     assert "\n" not in str(caught.value)
     jobs.cluster(study_of("none"), "ct", path)
+
+
+@pytest.mark.parametrize("how", ["none", "moments"])
+def test_moments_are_an_input_of_those_who_carry_them(how, jobs):
+    """The digest of what a job reads keeps a checkpoint from going on with something else."""
+    study, path = study_of(how), jobs.pretrain(study_of(how))
+    spec = study.cluster_spec("blobs", "ct", "seed7x2")
+    args = Namespace(spec=spec, data=jobs.folder / "x.npz", autoencoder=[path])
+    spec["dataset"] = {**spec["dataset"], "scaling": "none"}
+    before = digest_inputs(args)
+    arrays, attributes = read_hdf5(path)
+    arrays["optimizer/autoencoder.encoder.0.weight/exp_avg"] += 1
+    write_hdf5(path, arrays=arrays, attributes=attributes)
+    assert (digest_inputs(args) != before) == (how == "moments")
 
 
 def test_an_untrained_autoencoder_has_no_moments_to_miss(jobs):

@@ -167,6 +167,21 @@ def test_stacked_runs_equal_single_runs(key, recluster):
     check_stack(make(key, recluster=recluster), blobs())
 
 
+def test_a_reset_passes_over_stopped_runs():
+    class Stopping(DEC):
+        def after_step(self, batch, run):
+            if (run.epoch, batch.step) == (0, 1):
+                run.stop(torch.tensor([True, False]))
+
+    method, seen = Stopping(**OPTIONS), []
+    run = method.start(blobs(), seeds=[4, 5])
+    for _ in train(method, blobs(), run):
+        seen.append({name: tensor.detach().clone() for name, tensor in run.tensors().items()})
+    for name in ("target", "centers", "autoencoder.encoder.0.weight"):
+        assert torch.equal(seen[-1][name][0], seen[1][name][0])
+        assert not torch.equal(seen[-1][name][1], seen[1][name][1])
+
+
 @pytest.mark.parametrize("key", METHODS)
 def test_resumed_equals_uninterrupted(key, tmp_path):
     check_resume(make(key), blobs(), tmp_path / "run")
