@@ -182,3 +182,20 @@ def test_the_same_table_is_read_the_same(case, tmp_path):
     found = read_own(tmp_path / case[0])
     np.testing.assert_array_equal(found.feature, X)
     assert classes_of(found) == NAMES.tolist()
+
+
+@pytest.mark.parametrize("header", [True, False])
+def test_lines_longer_than_the_sample(header, tmp_path, monkeypatch):
+    """As of thousands of genes: all columns are found."""
+    monkeypatch.setattr("deepkm.datasets.text_tables._SAMPLE_BYTES", 50)
+    wide = pd.DataFrame(np.arange(90).reshape(3, 30) * 1000 + 0.5).add_prefix("gene_")
+    wide.assign(kind=["001", "01", "1"]).to_csv(tmp_path / "x.csv", index=False, header=header)
+    found = read_own(tmp_path / "x.csv", header=header, target_column="kind" if header else 31)
+    np.testing.assert_array_equal(found.feature, wide)
+    assert found.class_names == ["001", "01", "1"]
+
+
+def test_a_line_longer_than_a_block_of_a_megabyte(tmp_path):
+    wide = pd.DataFrame(np.arange(90).reshape(3, 30) * 0.5).add_prefix("a_long_name_" * 4000)
+    wide.to_csv(tmp_path / "x.csv", index=False)
+    np.testing.assert_array_equal(read_own(tmp_path / "x.csv").feature, wide)

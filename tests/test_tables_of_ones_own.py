@@ -98,6 +98,11 @@ def test_blanks_after_commas(csv):
     refused(csv("a,target\n1,x\n2, x\n"), "differ by blanks alone")
 
 
+def test_accents_stored_in_two_ways(csv):
+    refused(csv("a,target\n1,caf\u00e9\n2,cafe\u0301\n3,x\n"), "how an accent is stored")
+    assert read_own(csv("a,target\n1,caf\u00e9\n2,cafe\n3,x\n")).class_names == ["cafe", "caf\u00e9", "x"]
+
+
 def test_two_columns_of_labels(csv):
     lines = [f"{a},{name},{name}" for a, name in zip(A, NAMES, strict=True)]
     refused(csv("\n".join(["a,target,target", *lines])), "got 2 columns 'target'")

@@ -1,6 +1,7 @@
 """A user's table, .csv, .tsv or .parquet: its columns are features, but for labels and an index."""
 
 import re
+import unicodedata
 from contextlib import suppress
 
 import numpy as np
@@ -248,9 +249,12 @@ def _labels(column, name, path):
             "a quote that is not closed?"
         )
     text = np.array(column.to_pylist(), str)
-    stripped = np.char.strip(text)
-    if len(np.unique(stripped)) < len(np.unique(text)):
-        raise ValueError(f"{path}: got labels in column {name!r} that differ by blanks alone; make them equal")
+    stripped, different = np.char.strip(text), np.unique(text)
+    if len({unicodedata.normalize("NFC", label.strip()) for label in different}) < len(different):
+        raise ValueError(
+            f"{path}: got labels in column {name!r} that differ by blanks alone, or by how an accent is stored; make "
+            "them equal"
+        )
     return _as_numbers(stripped)
 
 

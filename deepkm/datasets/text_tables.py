@@ -11,6 +11,7 @@ from deepkm.datasets.roles import is_label_like
 from deepkm.datasets.unreadable import printable, reading
 
 _SAMPLE_BYTES = 2**20
+_BLOCK_BYTES = 2**26  # in which a line must fit
 _SAMPLE_LINES = 20
 # Numbers as people write them, and words that stand for one: such a field is a value and no name.
 _VALUE = re.compile(
@@ -32,11 +33,13 @@ def read_text(path, options):
     """
     with reading(path, "the table"), pa.input_stream(str(path)) as file:
         start = file.read(_SAMPLE_BYTES)
+        if len(re.findall(b"[\r\n]", start[:-1])) < 2:  # thousands of long names
+            start += file.read(_BLOCK_BYTES - len(start))
     encoding = "utf-16" if start[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
     lines = start.decode(encoding, errors="replace")
     if "\0" in lines:
         raise ValueError(f"{path}: got no text, expected lines of fields; save the table as .csv in UTF-8")
-    delimiter, width = _delimiter(lines, cut=len(start) == _SAMPLE_BYTES)
+    delimiter, width = _delimiter(lines, cut=len(start) >= _SAMPLE_BYTES)
     columns = _read(path, delimiter, width, encoding.removesuffix("-sig"))
     first = [column[0].as_py().strip() for column in columns]
     _check_separated(columns, path)
@@ -86,7 +89,9 @@ def _read(path, delimiter, width, encoding):
     with reading(path, "the table", "give all lines equally many fields, and save it as UTF-8"):
         table = pa.csv.read_csv(
             str(path),
-            read_options=pa.csv.ReadOptions(autogenerate_column_names=True, use_threads=False, encoding=encoding),
+            read_options=pa.csv.ReadOptions(
+                autogenerate_column_names=True, use_threads=False, encoding=encoding, block_size=_BLOCK_BYTES
+            ),
             parse_options=pa.csv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
             convert_options=pa.csv.ConvertOptions(column_types={f"f{i}": pa.string() for i in range(width)}),
         )
