@@ -9,6 +9,7 @@ from importlib import import_module
 __version__ = "0.1.0"
 
 _METHODS = {
+    "AEC": "aec",
     "CT": "ct",
     "ConvDKM": "conv_dkm",
     "DCN": "dcn",
@@ -24,6 +25,7 @@ _METHODS = {
     "SoftKMeansFree": "soft_kmeans_free",
 }
 __all__ = [
+    "AEC",
     "CT",
     "DCN",
     "DEC",

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from deepkm.methods.balance import imbalance
 from deepkm.methods.resets import Resetting
 from deepkm.methods.values import NonNegative, Positive
 from deepkm.numerics.centers import inverse_power, squared_distances
@@ -29,6 +30,8 @@ class CT(Resetting):
     reinit : bool or "fresh"
         "fresh": each k-means starts anew, by k-means++ and `n_init` restarts, and its clusters are numbered as those
         before. False is the ablation `ct_no_reinit`: the centers are trained by gradient and never re-initialised.
+    balance : float
+        beta: added to the loss is beta times the `imbalance` of the batch's memberships.
 
     `reset_interval`, `reset_keep`, `reset_draw` and `recluster` are those of `Resetting`, other parameters those of
     `DeepClustering`.
@@ -50,6 +53,7 @@ class CT(Resetting):
     clustering_weight: NonNegative = 10.0  # lambda
     over_clusters: Literal["mean", "sum"] = "mean"
     reinit: bool | Literal["fresh"] = True
+    balance: NonNegative = 0.0  # beta
     recordable = True
 
     def init(self, z, run):
@@ -65,7 +69,10 @@ class CT(Resetting):
         weighted = membership * distance
         term = weighted.mean((-2, -1)) if self.over_clusters == "mean" else weighted.sum(-1).mean(-1)
         clustering = batch.log(clustering=term)  # (S,)
-        return batch.reconstruction + self.clustering_weight * clustering
+        value = batch.reconstruction + self.clustering_weight * clustering
+        if self.balance:
+            value = value + self.balance * batch.log(imbalance=imbalance(membership))
+        return value
 
     def membership(self, z, index, run):
         return inverse_power(squared_distances(z, run.centers), self.alpha)

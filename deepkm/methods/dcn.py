@@ -58,7 +58,7 @@ class DCN(Resetting):
         run.state["counts"].fill_(self.initial_count)  # else the new centers would hardly move again
 
     def loss(self, batch, run):
-        center = _pick(run.centers, run.state["assigned"].gather(1, batch.index))  # (S, B, D)
+        center = pick(run.centers, run.state["assigned"].gather(1, batch.index))  # (S, B, D)
         clustering = batch.log(clustering=(batch.z - center).square().sum(-1).mean(-1))  # (S,)
         return batch.reconstruction + self.clustering_weight * clustering
 
@@ -72,6 +72,6 @@ class DCN(Resetting):
         counts += added
 
 
-def _pick(centers, label):
+def pick(centers, label):
     """Return the center of each label, (S, B, D)."""
     return centers[torch.arange(len(centers), device=centers.device).unsqueeze(1), label]

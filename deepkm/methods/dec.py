@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import torch
 
+from deepkm.methods.balance import imbalance
 from deepkm.methods.resets import Resetting
 from deepkm.methods.values import NonNegative, OptimizerName, Positive, PositiveInt
 from deepkm.numerics.centers import log_student_t, nearest, squared_distances, student_t
@@ -30,6 +31,8 @@ class DEC(Resetting):
         Steps between two refreshes of the target.
     tol : float
         A run stops at a refresh that finds less than this fraction of labels changed since the one before. 0: never.
+    balance : float
+        beta: added to the loss is beta times the `imbalance` of the batch's memberships q.
 
     `reset_interval`, `reset_keep`, `reset_draw` and `recluster` are those of `Resetting`, other parameters those of
     `DeepClustering`.
@@ -52,6 +55,7 @@ class DEC(Resetting):
     alpha: Positive = 1.0
     update_interval: PositiveInt = 30
     tol: NonNegative = 0.001
+    balance: NonNegative = 0.0  # beta
     reconstruction = "none"
 
     def init(self, z, run):
@@ -62,7 +66,10 @@ class DEC(Resetting):
         refresh_target(self, z, run)
 
     def loss(self, batch, run):
-        return batch.log(clustering=divergence(batch, run, self.alpha))
+        value = batch.log(clustering=divergence(batch, run, self.alpha))
+        if self.balance:
+            value = value + self.balance * batch.log(imbalance=unevenness(batch, run, self.alpha))
+        return value
 
     def after_step(self, batch, run):
         refresh_now_and_then(self, batch, run)
@@ -89,6 +96,11 @@ def divergence(batch, run, alpha):
     p = run.state["target"][runs, batch.index]  # (S, B, K)
     log_q = log_student_t(squared_distances(batch.z, run.centers), alpha)
     return (torch.xlogy(p, p) - p * log_q).sum(-1).mean(-1)
+
+
+def unevenness(batch, run, alpha):
+    """Return the imbalance of a batch's memberships q, (S,)."""
+    return imbalance(student_t(squared_distances(batch.z, run.centers), alpha))
 
 
 def start_target(method, z, run):

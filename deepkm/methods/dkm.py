@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
+from deepkm.methods.balance import imbalance
 from deepkm.methods.resets import Resetting
 from deepkm.methods.values import NonNegative, Positive, PositiveInt
 from deepkm.numerics.centers import softmin, squared_distances
@@ -32,6 +33,9 @@ class DKM(Resetting):
     reinit : bool or "fresh"
         Replace the centers after each epoch by k-means started from them (the ablation `dkm_reinit` of Roy 2024), or by
         a "fresh" one, whose clusters are numbered as those before. Adam's moments of the centers are kept.
+    balance : float
+        beta: added to the loss is beta times the `imbalance` of the batch's memberships. At alpha 1000 these are
+        one-hot, and it acts on ties alone.
     initial_centers : str
         As in `DeepClustering`; "uniform" for training from scratch.
 
@@ -55,6 +59,7 @@ class DKM(Resetting):
     n_alphas: PositiveInt = 1
     clustering_weight: NonNegative = 1.0  # lambda
     reinit: bool | Literal["fresh"] = False
+    balance: NonNegative = 0.0  # beta
     recordable = True
     centers_stream = "centers"
 
@@ -69,7 +74,10 @@ class DKM(Resetting):
         distance = squared_distances(batch.z, run.centers)  # (S, B, K)
         membership = softmin(distance, self.alpha_at(run.epoch))
         clustering = batch.log(clustering=(membership * distance).sum(-1).mean(-1))  # (S,)
-        return batch.reconstruction + self.clustering_weight * clustering
+        value = batch.reconstruction + self.clustering_weight * clustering
+        if self.balance:
+            value = value + self.balance * batch.log(imbalance=imbalance(membership))
+        return value
 
     def membership(self, z, index, run):
         return softmin(squared_distances(z, run.centers), self.alpha_at(max(0, run.epoch - 1)))

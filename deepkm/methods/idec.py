@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from deepkm.methods.dec import divergence, memberships, refresh_now_and_then, refresh_target, start_target
+from deepkm.methods.dec import divergence, memberships, refresh_now_and_then, refresh_target, start_target, unevenness
 from deepkm.methods.resets import Resetting
 from deepkm.methods.values import NonNegative, Positive, PositiveInt
 
@@ -26,6 +26,8 @@ class IDEC(Resetting):
         rate divided by F. "sum": w = 1.
     alpha, update_interval, tol
         As in `DEC`.
+    balance : float
+        beta: added to the loss is beta w times the `imbalance` of the batch's memberships q.
 
     `reset_interval`, `reset_keep`, `reset_draw` and `recluster` are those of `Resetting`, other parameters those of
     `DeepClustering`.
@@ -44,6 +46,7 @@ class IDEC(Resetting):
     alpha: Positive = 1.0
     update_interval: PositiveInt = 30
     tol: NonNegative = 0.001
+    balance: NonNegative = 0.0  # beta
     clustering_weight: NonNegative = 0.1  # gamma
     loss_scale: Literal["keras", "sum"] = "keras"
 
@@ -57,7 +60,10 @@ class IDEC(Resetting):
     def loss(self, batch, run):
         clustering = batch.log(clustering=divergence(batch, run, self.alpha))  # (S,)
         scale = batch.x.shape[-1] if self.loss_scale == "keras" else 1
-        return batch.reconstruction + self.clustering_weight * scale * clustering
+        value = batch.reconstruction + self.clustering_weight * scale * clustering
+        if self.balance:
+            value = value + self.balance * scale * batch.log(imbalance=unevenness(batch, run, self.alpha))
+        return value
 
     def after_step(self, batch, run):
         refresh_now_and_then(self, batch, run)
