@@ -81,6 +81,8 @@ class DeepClustering:
         10 and 0 where they are left out.
     pretraining_views : dict, optional
         Limits of the same kind: pretraining reconstructs views, each from itself. None: it sees the images as they are.
+    pretraining_denoising : float
+        Share of each sample's numbers that pretraining masks at random before it encodes them.
     precision : {"tf32", "float32", "bfloat16"}
         Of the network's products on a GPU; see `deepkm.networks.products.perceptron`.
     random_state : int, RandomState or None
@@ -111,6 +113,7 @@ class DeepClustering:
     views: Literal["target", "both"] | None = None
     view_limits: Views | None = None
     pretraining_views: Views | None = None
+    pretraining_denoising: Fraction = 0.0
     precision: Literal["tf32", "float32", "bfloat16"] = "tf32"
     random_state: object = None
     device: str | None = None
@@ -238,6 +241,7 @@ class DeepClustering:
             "epochs": self.pretraining_epochs if self.autoencoder else 0,
             "batch_size": self.pretraining_batch_size,
             "learning_rate": self.pretraining_learning_rate,
+            "denoising": self.pretraining_denoising,
             "views": None if self.pretraining_views is None else {**LIMITS, **self.pretraining_views},
         }
 

@@ -36,7 +36,7 @@ def main(args):
     run = Run(spec["seeds"], autoencoder.to(x.device, x.dtype))
     given = {name.removeprefix("pretraining_"): value for name, value in parameters.items() if "pretraining_" in name}
     limits = given.pop("views")
-    options = {"learning_rate": given.pop("learning_rate"), "batch_size": given["batch_size"]}
+    options = {name: given.pop(name) for name in ("learning_rate", "denoising")} | {"batch_size": given["batch_size"]}
     options["epochs"] = whole_epochs(len(x), **given)
     options["views"] = None if limits is None else {**LIMITS, **limits}
     resume(run, args, optimizer_options={"learning_rate": options["learning_rate"]})

@@ -27,6 +27,7 @@ SET_ELSEWHERE = {
     "pretraining_min_steps": "the entry of its autoencoder, as `min_steps`",
     "pretraining_learning_rate": "the entry of its autoencoder, as `learning_rate`",
     "pretraining_views": "the entry of its autoencoder, as `views`",
+    "pretraining_denoising": "the entry of its autoencoder, as `denoising`",
     "n_clusters": "the entry of the data set",
     "random_state": "study.seeds",
     "device": "--resources gpu=...",
@@ -42,6 +43,7 @@ AUTOENCODER_KEYS = {
     "pretraining_batch_size": "batch_size",
     "pretraining_learning_rate": "learning_rate",
     "pretraining_views": "views",
+    "pretraining_denoising": "denoising",
     "precision": "precision",
 }
 

@@ -6,7 +6,7 @@ The caller logs, stores checkpoints, measures time and stops; a method only supp
 import numpy as np
 import torch
 
-from deepkm.numerics.seeding import permutations
+from deepkm.numerics.seeding import keys, permutations
 from deepkm.training.ends import look
 from deepkm.training.optimizers import make_optimizer
 from deepkm.training.steps import RecordedStep, Step, can_record, stopped_held
@@ -20,7 +20,7 @@ def train(method, x, run):
     method : object
         Supplies ``epochs``, ``batch_size``, ``optimizer_options()``, ``order(n_samples, run)`` (the samples of the next
         epoch, (S, M)), ``recordable`` (whether all batches of an epoch take the same operations on the device, so that
-        a GPU may replay them), ``view_options()`` (the `views` of `deepkm.training.steps.Step`), and six hooks, all of
+        a GPU may replay them), ``view_options()`` (what `see_views` takes, or None), and six hooks, all of
         them for S runs at once:
 
         - ``init(z, run)``: set up ``run.centers`` and whatever else the method keeps, from the pretrained code;
@@ -69,11 +69,9 @@ def train(method, x, run):
         with torch.no_grad(), stopped_held(run, run.tensors):
             method.start_epoch(run)
         views = method.view_options()
-        if views:
-            run.draw("views", 4)
         _train_epoch(
             run,
-            Step(x, run, loss=method.loss, after_step=method.after_step, views=views),
+            Step(x, run, loss=method.loss, after_step=method.after_step, see=views and see_views(run, **views)),
             recordable=method.recordable,
             batch_size=method.batch_size,
             optimizer_options=method.optimizer_options(),
@@ -89,20 +87,20 @@ def train(method, x, run):
     run.draws = {}
 
 
-def pretrain(x, run, *, epochs, batch_size, learning_rate, views=None):
+def pretrain(x, run, *, epochs, batch_size, learning_rate, views=None, denoising=0.0):
     """Train the autoencoders of `run` on their reconstruction alone, yielding `run` after each epoch.
 
     See `train` for `x` and `run`; nothing is read out, so the data set is not encoded. `views`: the limits of random
-    views that are reconstructed in place of the images.
+    views that are reconstructed in place of the images. `denoising`: the share of numbers that are masked at random
+    before they are encoded; what is reconstructed is whole.
     """
-    run.x, seen = x, {"form": "target", "limits": views} if views else None
+    run.x = x
     run.epoch = max(run.epoch, 0)
     while run.epoch < epochs:
-        if views:
-            run.draw("views", 4, stream="pretraining views")
+        see = see_views(run, form="target", limits=views, stream="pretraining views") if views else None
         _train_epoch(
             run,
-            Step(x, run, loss=lambda batch, run: batch.reconstruction, views=seen),
+            Step(x, run, loss=lambda batch, run: batch.reconstruction, see=see_masked(run, denoising, see)),
             recordable=True,
             batch_size=batch_size,
             optimizer_options={"learning_rate": learning_rate},
@@ -111,6 +109,35 @@ def pretrain(x, run, *, epochs, batch_size, learning_rate, views=None):
         run.look_for_divergence()
         yield run
     run.x, run.draws = None, {}
+
+
+def see_views(run, *, form, limits, stream="views"):
+    """Draw an epoch's views, and return what a step sees of a batch.
+
+    Parameters
+    ----------
+    run : Run
+    form : {"target", "both"}
+        A batch of views in place of the samples, or after them.
+    limits : dict
+        As for `deepkm.networks.views.augment`.
+    stream : str
+    """
+    run.draw("views", 4, stream=stream)
+
+    def see(batch):
+        views = batch.views(run.draws["views"], limits)
+        return [views] if form == "target" else [batch, views]
+
+    return see
+
+
+def see_masked(run, rate, see=None):
+    """Return what a step sees of a batch when a share of all numbers is masked; without any, as without masks."""
+    if not rate:
+        return see
+    drawn = keys(run.seeds, stream="masks", epoch=run.epoch).to(run.x.device)
+    return lambda batch: [part.masked(drawn, rate) for part in (see(batch) if see else [batch])]
 
 
 @torch.no_grad()

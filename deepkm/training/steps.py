@@ -7,6 +7,7 @@ import torch
 
 from deepkm.networks.autoencoder import reconstruction_error
 from deepkm.networks.views import augment
+from deepkm.numerics.seeding import counted
 
 
 class Batch:
@@ -25,12 +26,14 @@ class Batch:
         Which batch of its epoch: with the epoch, it names the stream of what a loss draws at random.
     clean : Batch
         The same samples as they are, where this is one of views; else itself.
+    seen : Tensor of shape (S, B, F)
+        What is encoded: x, but for numbers masked.
     """
 
     def __init__(self, x, index, autoencoder, step=0):
         self.index = index
         self.step = step
-        self.x = x[index]
+        self.x = self.seen = x[index]
         self._autoencoder = autoencoder
         self._clean = None
         self.logged = {}
@@ -42,15 +45,23 @@ class Batch:
     def views(self, draws, limits):
         """Return a batch of views of the same samples, by numbers in [0, 1) for each of all samples, (S, N, 4)."""
         runs = torch.arange(len(self.index), device=self.index.device).unsqueeze(1)
+        x = augment(self.x, 2 * draws[runs, self.index] - 1, **limits)
+        return self._other(x=x, seen=x, _clean=self)
+
+    def masked(self, keys, rate):
+        """Return the same batch with a share `rate` of what is encoded set to 0, and the rest enlarged."""
+        kept = counted(keys, self.index, self.x.shape[-1]) >= rate
+        return self._other(x=self.x, seen=self.seen * kept / (1 - rate), _clean=self._clean)
+
+    def _other(self, **attributes):
         batch = Batch.__new__(Batch)
         batch.__dict__ = {"index": self.index, "step": self.step, "_autoencoder": self._autoencoder, "logged": {}}
-        batch.x = augment(self.x, 2 * draws[runs, self.index] - 1, **limits)
-        batch._clean = self
+        batch.__dict__ |= attributes
         return batch
 
     @cached_property
     def z(self):
-        return self._autoencoder.encode(self.x)
+        return self._autoencoder.encode(self.seen)
 
     @cached_property
     def x_hat(self):
@@ -74,10 +85,9 @@ class Step:
     x, run
         As in `deepkm.training.loop.train`.
     loss, after_step : callable
-        Hooks of a method; the second gets the batch that was trained on, of views and images the images.
-    views : dict, optional
-        ``form`` "target", a batch of views in place of the images, or "both", the mean of both losses; ``limits`` as
-        for `deepkm.networks.views.augment`. The run's draws "views" say which views.
+        Hooks of a method; the second gets the first of the batches that were trained on.
+    see : callable, optional
+        From a batch to those whose mean loss is trained on: of views of its samples, for example.
 
     Attributes
     ----------
@@ -85,15 +95,16 @@ class Step:
         Sum over samples of each loss term so far, (S,).
     """
 
-    def __init__(self, x, run, *, loss, after_step=None, views=None):
+    def __init__(self, x, run, *, loss, after_step=None, see=None):
         self.x, self.run = x, run
         self.loss, self.after_step = loss, after_step
-        self.views = views
+        self.see = see
         self.totals = {}
 
     def __call__(self, index, number):
         run = self.run
-        batches = self._batches(Batch(self.x, index, run.autoencoder, number))
+        batch = Batch(self.x, index, run.autoencoder, number)
+        batches = self.see(batch) if self.see else [batch]
         for batch in batches:
             batch.log(loss=self.loss(batch, run))  # (S,)
         logged = _mean([batch.logged for batch in batches])
@@ -107,13 +118,6 @@ class Step:
                 self.after_step(batches[0], run)
         for name, term in logged.items():
             self.totals.setdefault(name, torch.zeros_like(term)).add_(term.detach(), alpha=index.shape[1])
-
-    def _batches(self, batch):
-        """Return the batches whose mean loss is trained on."""
-        if self.views is None:
-            return [batch]
-        views = batch.views(self.run.draws["views"], self.views["limits"])
-        return [views] if self.views["form"] == "target" else [batch, views]
 
 
 def _mean(logged):

@@ -12,7 +12,7 @@ from deepkm.methods.dkm import DKM
 from deepkm.networks.views import augment
 from deepkm.study.config import check_config
 from deepkm.study.plan import Study
-from deepkm.training.loop import pretrain
+from deepkm.training.loop import pretrain, see_views
 from deepkm.training.optimizers import make_optimizer
 from deepkm.training.run import Run
 from deepkm.training.steps import Batch, Step
@@ -70,11 +70,11 @@ def test_the_worked_example(form, expected, monkeypatch):
     monkeypatch.setattr("deepkm.training.steps.augment", lambda x, draws: x.new_tensor([[[1.0], [1.5]]]))
     x = torch.tensor([[0.5], [1.8]], dtype=torch.float64)
     run, method = Run([0], Scaled()), DEC(n_clusters=2)
-    run.x, run.draws = x, {"views": torch.zeros(1, 2, 4)}
+    run.x = x
     run.state["centers"] = torch.tensor([[[0.0], [2.0]]], dtype=torch.float64)
     run.state["target"] = torch.tensor([[[0.888250, 0.111750], [0.066068, 0.933932]]], dtype=torch.float64)
     run.optimizer = make_optimizer(run.parameters(), name="sgd", learning_rate=1e-9)
-    step = Step(x, run, loss=method.loss, views=form and {"form": form, "limits": {}})
+    step = Step(x, run, loss=method.loss, see=form and see_views(run, form=form, limits={}))
     step(torch.tensor([[0, 1]]), 0)
     assert abs(step.totals["clustering"].item() / 2 - expected) < 1e-6
     assert step.totals["loss"] == step.totals["clustering"]
