@@ -15,6 +15,7 @@ from deepkm.methods.estimator import as_estimator
 from deepkm.numerics.metrics import scores
 from deepkm.study.plan import Study
 from deepkm.training.checkpoint import restore_run, save_run
+from deepkm.training.ends import keep_ends
 from deepkm.training.loop import pretrain, train
 from deepkm.training.optimizers import make_optimizer
 from deepkm.training.run import Run
@@ -176,9 +177,8 @@ def test_resumed_equals_uninterrupted(key, stop, x, tmp_path):
     expected, found = (run.autoencoder.state_dict() | run.state for run in (whole, resumed))
     for name, tensor in expected.items():  # NaN, which pads some, equals NaN here
         np.testing.assert_array_equal(tensor.numpy(force=True), found[name].numpy(force=True), err_msg=name)
-    for kind in ("history", "ends"):
-        for name, values in getattr(whole, kind).items():
-            np.testing.assert_array_equal(np.stack(values), np.stack(getattr(resumed, kind)[name]))
+    for name, values in whole.history.items():
+        np.testing.assert_array_equal(np.stack(values), np.stack(resumed.history[name]))
 
 
 @pytest.mark.parametrize("key", METHODS)
@@ -243,7 +243,7 @@ def test_both_ends_of_a_run_are_looked_at(key, x):
     """By measures that need no classes: again from the arrays, whatever the method."""
     method = make_method(key)
     run = method.start(x, seeds=[0, 1])
-    for _ in train(method, x, run):
+    for _ in keep_ends(train(method, x, run), method):
         z, labels = run.encode(x), run.history["labels"][-1]
         code = method.embed(z, run).numpy(force=True)
     assert {len(values) for values in run.ends.values()} == {min(2, 1 + method.epochs)}

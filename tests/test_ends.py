@@ -4,14 +4,17 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from conftest import run_stage
+from conftest import assert_same, run_stage
 
 from deepkm.files import write_hdf5
+from deepkm.methods.dec import DEC
 from deepkm.methods.km import KMeans
 from deepkm.report.page.overview import warnings
 from deepkm.report.page.tables import runs_table
 from deepkm.report.statistics.ends import compare_ends
 from deepkm.study.spec import dumps
+from deepkm.training.checkpoint import restore_run, save_run
+from deepkm.training.ends import end_arrays, keep_ends
 from deepkm.training.loop import train
 
 
@@ -47,12 +50,33 @@ def test_the_objective_knows_no_scale_and_one_cluster_explains_nothing():
     for data, clusters in ((x, 4), (1e5 * x + 3, 4), (x, 1), (x[:1].expand(60, -1), 2)):
         method = KMeans(n_clusters=clusters, autoencoder=None)
         run = method.start(data, seeds=[0])
-        for _ in train(method, data, run):
+        for _ in keep_ends(train(method, data, run), method):
             pass
         found.append(run.ends["unexplained"][0][0])
     assert found[0] == pytest.approx(found[1], rel=1e-9)
     assert 0.2 < found[0] < 0.8
     assert found[2:] == [1.0, 1.0]
+
+
+@pytest.mark.parametrize("tol", [0.0, 1.0])  # 1: all runs stop in the first epoch
+@pytest.mark.parametrize("stop", [0, 1, 2])
+def test_a_resumed_run_has_both_ends(stop, tol, tmp_path):
+    x = torch.tensor(np.random.default_rng(0).normal(size=(60, 3)))
+    sizes = {"n_clusters": 3, "hidden_widths": (4,), "batch_size": 20, "update_interval": 1, "n_init": 1}
+    method, kept = DEC(epochs=3, tol=tol, **sizes), []
+    for last in (3, stop):
+        run = method.start(x, seeds=[0, 1])
+        for _ in keep_ends(train(method, x, run), method):
+            if run.epoch == last:
+                save_run(tmp_path / "run.h5", run, spec={})
+                break
+        kept.append(end_arrays(run))
+    run = method.start(x, seeds=[0, 1])
+    assert restore_run(tmp_path / "run.h5", run, spec={}, optimizer_options=method.optimizer_options(), device="cpu")
+    for _ in keep_ends(train(method, x, run), method):
+        pass
+    assert_same(kept[0], end_arrays(run))
+    assert {array.shape for array in kept[0].values()} == {(2, 2)}
 
 
 @pytest.mark.parametrize(("own", "why"), [(True, "reconstruction"), (False, np.nan)])

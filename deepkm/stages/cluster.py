@@ -10,7 +10,7 @@ from deepkm.jobs.provenance import provenance
 from deepkm.jobs.resuming import add_training_arguments, diverged_seeds, follow, resumable, resume
 from deepkm.study.spec import ClusterSpec
 from deepkm.training.checkpoint import history_arrays, load_pretrained
-from deepkm.training.ends import end_arrays
+from deepkm.training.ends import end_arrays, keep_ends
 from deepkm.training.lengths import as_planned
 from deepkm.training.loop import check_enough_samples, final_labels, train
 from deepkm.training.snapshots import keep_snapshots, snapshot_arrays
@@ -42,7 +42,7 @@ def main(args):
     resume(run, args, optimizer_options=method.optimizer_options())
     kept = as_planned(spec["snapshots"], method.epochs)
     runs = keep_snapshots(train(method, x, run), method, epochs=kept)
-    follow(runs, run, args, epochs=method.epochs)
+    follow(keep_ends(runs, method), run, args, epochs=method.epochs)
     result = {"labels": final_labels(run), "centers": run.centers.numpy(force=True)}
     result |= history_arrays(run) | snapshot_arrays(method, run) | end_arrays(run)
     lengths = {name: getattr(method, name) for name in ("epochs", "pretraining_epochs")}

@@ -223,7 +223,7 @@ class Study:
         ]
 
     def _method_digest(self, method: str) -> str:
-        modules = ("deepkm.training.loop", "deepkm.datasets.features", "deepkm.training.snapshots")
+        modules = ("deepkm.datasets.features", *(f"deepkm.training.{part}" for part in ("loop", "snapshots", "ends")))
         return self._source_digest(self.config["methods"][method]["estimator"], *modules)
 
     def _identity(self, method: str) -> dict[str, Any]:

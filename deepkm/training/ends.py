@@ -6,9 +6,8 @@ import torch
 from deepkm.numerics.memory import CHUNK_NUMEL
 
 
-@torch.no_grad()
-def look(method, x, run):
-    """Add to ``run.ends`` what the runs are like now, (S,) of each measure.
+def keep_ends(runs, method):
+    """Pass on what a training generator yields, and note in ``run.ends`` what the runs are like at both ends.
 
     - ``unexplained``: of the code where centers lie, the sum of squared distances to the means of clusters over that to
       the mean of all: k-means' objective, whatever the scale of the code; 1 where all samples are one cluster.
@@ -16,16 +15,28 @@ def look(method, x, run):
 
     Parameters
     ----------
+    runs : iterator of Run
+        From `deepkm.training.loop.train`.
     method : DeepClustering
-    x : Tensor of shape (N, F)
-    run : Run
-        Just read out.
+
+    Yields
+    ------
+    Run
+        With its end already noted, so that a checkpoint holds it.
     """
-    z = run.encode(x) if run.z is None else run.z  # None: restored after all of its runs had stopped
+    for run in runs:
+        if run.epoch in (0, method.epochs):
+            _look(method, run)
+        yield run
+
+
+@torch.no_grad()
+def _look(method, run):
+    z = run.encode(run.x) if run.z is None else run.z  # None: restored after all of its runs had stopped
     labels = torch.from_numpy(run.history["labels"][-1]).to(z.device).long()  # (S, N)
     parts = zip(method.embed(z, run), labels, strict=True)
     measured = {"unexplained": torch.stack([_unexplained(*part) for part in parts])}
-    measured["reconstruction"] = _reconstruction(x, z, run.autoencoder)
+    measured["reconstruction"] = _reconstruction(run.x, z, run.autoencoder)
     for name, values in measured.items():
         run.ends.setdefault(name, []).append(values.numpy(force=True))
 

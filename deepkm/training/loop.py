@@ -7,7 +7,6 @@ import numpy as np
 import torch
 
 from deepkm.numerics.seeding import keys, permutations
-from deepkm.training.ends import look
 from deepkm.training.optimizers import make_optimizer
 from deepkm.training.steps import RecordedStep, Step, can_record, stopped_held
 
@@ -58,7 +57,6 @@ def train(method, x, run):
         if run.optimizer is not None:  # with moments of pretraining
             run.optimizer.parameters = run.parameters()
         _read_out(method, z, run)
-        look(method, x, run)
         yield run
     while run.epoch < method.epochs:
         if len(run.stopped()) == len(run.seeds):
@@ -81,8 +79,6 @@ def train(method, x, run):
         if "stopped" in run.state:
             run.record(stopped=run.state["stopped"].clone())
         yield run
-    if method.epochs:
-        look(method, x, run)
     run.x = run.z = None  # a fitted model does not keep the data
     run.draws = {}
 
