@@ -65,6 +65,15 @@ def test_a_class_may_be_a_link_to_a_folder(tmp_path):
     assert classes_of(read_own(tmp_path / "photos")) == ["cat", "cat", "cat", "dog"]
 
 
+def test_classes_that_look_the_same(tmp_path):
+    for pair in (("cat", "cat "), ("caf\u00e9", "cafe\u0301")):
+        folder = tmp_path / pair[0]
+        for name in pair:
+            put(folder / name / "1.png")
+        if len(list(folder.iterdir())) == 2:  # some file systems take both for one
+            refused(folder, "differ by blanks alone, or by how an accent is stored")
+
+
 def test_links_in_a_circle_and_to_nothing(tmp_path):
     put(tmp_path / "cat" / "1.png")
     (tmp_path / "cat" / "again").symlink_to(tmp_path)

@@ -212,6 +212,9 @@ def test_a_range_beyond_float64_is_refused():
         x = np.array([[-1e308, 0.0], [1e308, 1.0], [0.0, 2.0]])
         with pytest.raises(ValueError, match=r"mine: got numbers from -1e\+308 to 1e\+308, farther apart"):
             Scaler(measure(x, scaling), scaling).checked("mine")
+        if scaling != "none":
+            with pytest.raises(ValueError, match=r"x: got numbers from -1e\+308 to 1e\+308, farther apart"):
+                scale(x, scaling)
 
 
 @pytest.mark.parametrize(

@@ -131,14 +131,19 @@ class Scaler:
         unit = ((_above(self._origin, x) - self._shift) / self._width).astype(kind)
         return 2 * unit - 1 if self._scaling == "symmetric" else unit
 
-    def checked(self, name):
-        """Return itself; raise a ValueError, which begins with `name`, where float32 cannot hold what it gives."""
-        about, kind = self._statistics, self._statistics.low.dtype
+    def within_range(self, name):
+        """Return itself; raise a ValueError, which begins with `name`, where float64 cannot hold their differences."""
+        about = self._statistics
         if not np.isfinite(_above(about.low.min(), about.high.max())):
             raise ValueError(
                 f"{name}: got numbers from {about.low.min():.3g} to {about.high.max():.3g}, farther apart than float64 "
                 "can tell; divide them by what is common to all"
             )
+        return self
+
+    def checked(self, name):
+        """Return itself; raise a ValueError, which begins with `name`, where float32 cannot hold what it gives."""
+        about, kind = self.within_range(name)._statistics, self._statistics.low.dtype
         if self._scaling == "rows" and len(about.low) == 1:
             raise ValueError(f"{name}: got one feature, of which `scaling: rows` leaves the sign; choose another one")
         if self._scaling == "none":
@@ -218,7 +223,8 @@ def scale(x, scaling):
     """
     if scaling == "none":
         return x
-    return _scale(x, Scaler(measure(x, scaling), scaling), x.dtype if x.dtype.kind == "f" else np.float64)
+    scaler = Scaler(measure(x, scaling), scaling).within_range("x")
+    return _scale(x, scaler, x.dtype if x.dtype.kind == "f" else np.float64)
 
 
 def _scale(feature, scaler, kind):

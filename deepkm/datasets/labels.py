@@ -1,5 +1,7 @@
 """Labels of a user's file: one class per sample, or a line that says what else they could be."""
 
+import unicodedata
+
 import numpy as np
 
 # Text that stands for a missing label in what other programs write, whatever the other labels are ...
@@ -35,6 +37,7 @@ def encode_target(target, n_samples, path, drop_labels=None):
     """
     classes, codes, counts = np.unique(_plain(target, n_samples, path), return_inverse=True, return_counts=True)
     names = [str(name) for name in classes]
+    check_alike(names, path)
     dropped = _dropped(names, drop_labels or [], path)
     _check_named(names, counts, dropped, path)
     if drop_labels is None:
@@ -141,6 +144,14 @@ def _is_number(text):
     except ValueError:
         return False
     return True
+
+
+def check_alike(names, path, what="labels"):
+    """Raise a ValueError where different names look the same."""
+    if len({unicodedata.normalize("NFC", name.strip()) for name in names}) < len(names):
+        raise ValueError(
+            f"{path}: got {what} that differ by blanks alone, or by how an accent is stored; make them equal"
+        )
 
 
 def listed(names, most=12):

@@ -1,7 +1,6 @@
 """A user's table, .csv, .tsv or .parquet: its columns are features, but for labels and an index."""
 
 import re
-import unicodedata
 from contextlib import suppress
 
 import numpy as np
@@ -10,7 +9,7 @@ import pyarrow.compute
 import pyarrow.parquet
 
 from deepkm.datasets.arrays import check_rounding
-from deepkm.datasets.labels import listed
+from deepkm.datasets.labels import check_alike, listed
 from deepkm.datasets.roles import UNSAID, is_index_like, is_label_like, starts_like_a_label
 from deepkm.datasets.text_tables import read_text
 from deepkm.datasets.unreadable import as_yaml, reading
@@ -249,13 +248,8 @@ def _labels(column, name, path):
             "a quote that is not closed?"
         )
     text = np.array(column.to_pylist(), str)
-    stripped, different = np.char.strip(text), np.unique(text)
-    if len({unicodedata.normalize("NFC", label.strip()) for label in different}) < len(different):
-        raise ValueError(
-            f"{path}: got labels in column {name!r} that differ by blanks alone, or by how an accent is stored; make "
-            "them equal"
-        )
-    return _as_numbers(stripped)
+    check_alike(np.unique(text), path, f"labels in column {name!r}")
+    return _as_numbers(np.char.strip(text))
 
 
 def _as_numbers(text):
