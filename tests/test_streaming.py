@@ -170,6 +170,9 @@ def test_streamed_features_are_refused_as_others_are(tmp_path):
     for options in ({"columnwise": True}, {"drop_labels": [0]}):
         with pytest.raises(ValueError, match=f"got `{next(iter(options))}` for features that stay in their file"):
             scan(tmp_path / "mine.h5", **options)
+    for options in ({"header": True}, {"ignore_columns": ["a"]}):
+        with pytest.raises(ValueError, match=f"got `{next(iter(options))}`, which says nothing of this kind of data"):
+            scan(tmp_path / "mine.h5", **options)
     write(tmp_path / "mine.h5", np.ones((30, 3, 8, 8)))
     with pytest.raises(ValueError, match=r"x\.transpose\(0, 2, 3, 1\)"):
         scan(tmp_path / "mine.h5")

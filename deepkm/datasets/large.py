@@ -10,7 +10,7 @@ from deepkm.datasets.arrays import check_form
 from deepkm.datasets.features import Rows, extremes, moments, pieces
 from deepkm.datasets.hdf5 import array_at, array_names, labels_at, open_hdf5, stamp_of
 from deepkm.datasets.labels import encode_target
-from deepkm.datasets.roles import Options, pick_arrays
+from deepkm.datasets.roles import Options, check_used, pick_arrays
 from deepkm.datasets.unreadable import reading
 
 # Features that are larger than this as float32 stay in their file.
@@ -82,7 +82,8 @@ def scan(path, **options):
 
 
 def _check_options(options, path):
-    """Raise a ValueError over options that would take other numbers than those in the file."""
+    """Raise a ValueError over options of other files, and those that would take other numbers than the file's."""
+    check_used(options, ".h5", Path(path))
     for name in ("columnwise", "drop_labels"):
         if getattr(options, name):
             raise ValueError(

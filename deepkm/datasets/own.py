@@ -11,13 +11,9 @@ from deepkm.datasets.images import read_folder
 from deepkm.datasets.labels import encode_target
 from deepkm.datasets.matlab import read_own_mat
 from deepkm.datasets.numpy_files import read_npy, read_npz
-from deepkm.datasets.roles import UNSAID, Options, pick_arrays
+from deepkm.datasets.roles import Options, check_used, pick_arrays
 from deepkm.datasets.tables import read_table
 from deepkm.datasets.unreadable import check_regular, reading
-
-TABLES = (".csv", ".tsv", ".parquet")
-# Options that say nothing of another kind of file.
-_OF_TABLES, _OF_ARRAYS = ("ignore_columns", "header"), ("feature_array",)
 
 
 def read_own(path, **options):
@@ -39,7 +35,7 @@ def read_own(path, **options):
     if options.image_size is not None and min(options.image_size) < 1:
         raise ValueError(f"{path}: got image_size {list(options.image_size)}, expected sizes in pixels; correct it")
     kind = path.suffix.lower() if path.suffix.lower() != ".gz" else Path(path.stem).suffix.lower()
-    _check_used(options, kind, path)
+    check_used(options, kind, path)
     if path.is_dir():
         return read_folder(path, options)
     if kind not in _READERS or (path.suffix.lower() == ".gz" and kind not in (".csv", ".tsv")):
@@ -57,17 +53,6 @@ def read_own(path, **options):
     shape = _image_shape(feature, more.get("image_shape"), options.image_size, path)
     feature = _upright(feature, shape, path) if options.columnwise else feature
     return Arrays(feature, codes, _class_names(more, names), shape)
-
-
-def _check_used(options, kind, path):
-    """Raise a ValueError over an option that this kind of file has no use for."""
-    unused = _OF_ARRAYS if path.is_dir() or kind in (*TABLES, ".npy") else ()
-    unused += _OF_TABLES if path.is_dir() or kind not in TABLES else ()
-    for name in unused:
-        if getattr(options, name) is not None:
-            raise ValueError(f"{path}: got `{name}`, which says nothing of this kind of data; remove it")
-    if kind == ".npy" and options.target_column not in (UNSAID, None, "null"):
-        raise ValueError(f"{path}: got `target_column`, but a .npy has no labels; save both with np.savez")
 
 
 def _read_hdf5(path, options):

@@ -16,6 +16,9 @@ _INDEX_WORDS = set(
     "id ids idx uid uuid guid pk index unnamed row rowid rownames rownumber nr no num number serial obs observation"
     " sample record seqn".split()
 )
+_TABLES = (".csv", ".tsv", ".parquet")
+# Options that say nothing of another kind of file.
+_OF_TABLES, _OF_ARRAYS = ("ignore_columns", "header"), ("feature_array",)
 # Which arrays of a file are features and labels where nothing is said: ours, D. Cai's, scikit-learn's and MATLAB's.
 OWN_NAME = "feature"
 _PAIRS = {OWN_NAME: ("target",), "fea": ("gnd",), "X": ("Y", "y")}
@@ -64,6 +67,17 @@ class Options:
             return self.target_column
         name = str(self.target_column)
         return None if name == "null" and "null" not in names else name
+
+
+def check_used(options, kind, path):
+    """Raise a ValueError over an option that this kind of file has no use for."""
+    unused = _OF_ARRAYS if path.is_dir() or kind in (*_TABLES, ".npy") else ()
+    unused += _OF_TABLES if path.is_dir() or kind not in _TABLES else ()
+    for name in unused:
+        if getattr(options, name) is not None:
+            raise ValueError(f"{path}: got `{name}`, which says nothing of this kind of data; remove it")
+    if kind == ".npy" and options.target_column not in (UNSAID, None, "null"):
+        raise ValueError(f"{path}: got `target_column`, but a .npy has no labels; save both with np.savez")
 
 
 def is_label_like(name):
