@@ -117,10 +117,11 @@ def test_longer_training_with_moments_is_one_training(x):
     whole = method.start(x, seeds=[5])
     for _ in pretrain(x, whole, **method.pretraining()):
         pass
-    for _ in range(method.epochs):
-        order = method.order(len(x), Namespace(seeds=[5], epoch=whole.epoch - 2))
-        options = {"loss": lambda batch, run: batch.reconstruction, "optimizer_options": {}, "batch_size": 32}
-        training._train_epoch(x, whole, order=order, **options)
+    step = steps.Step(x, whole, loss=lambda batch, run: batch.reconstruction)
+    for epoch in range(method.epochs):
+        order = method.order(len(x), Namespace(seeds=[5], epoch=epoch))
+        for number, index in enumerate(order.split(32, dim=1)):
+            step(index, number)
     for name, tensor in whole.autoencoder.state_dict().items():
         assert torch.equal(run.autoencoder.state_dict()[name], tensor)
 
