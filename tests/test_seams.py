@@ -174,6 +174,9 @@ class Means:
     def order(self, n_samples, run):
         return torch.tensor([self._orders[run.epoch]])
 
+    def view_options(self):
+        return None
+
     def before_epoch(self, z, run):
         pass
 

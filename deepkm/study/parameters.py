@@ -10,6 +10,7 @@ from dataclasses import MISSING, dataclass
 from functools import cache
 from typing import Any
 
+from deepkm.methods import values
 from deepkm.study.classes import METHOD, definition_of, lineage
 from deepkm.study.modules import dotted
 
@@ -161,10 +162,8 @@ def _named(name: str, module: str, above: ast.stmt | None) -> Any:
     match definition_of(module, name, above):
         case origin, (ast.Assign(value=ast.expr() as value) | ast.AnnAssign(value=ast.expr() as value)) as statement:
             return annotation(value, origin, statement)
-        case origin, ast.ClassDef(bases=[ast.expr() as base]) as definition if dotted(base).endswith("TypedDict"):
-            items = [item for item in definition.body if isinstance(item, ast.AnnAssign)]
-            hints = {dotted(item.target): annotation(item.annotation, origin, definition) for item in items}
-            return typing.TypedDict(definition.name, hints, total=False)  # type: ignore[operator]  # made here
+        case values.__name__, ast.ClassDef(name=kind):  # a TypedDict
+            return getattr(values, kind)
         case "typing", statement:  # under another name
             return _KNOWN.get(getattr(statement, "name", ""), object)
     return object
