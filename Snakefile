@@ -50,7 +50,10 @@ rule all:
 onstart:
     try:
         claim(study.folders.values(), [path for job in workflow.dag.needrun_jobs() for path in job.output])
-    except ValueError as error:
+        for path in {path for job in workflow.dag.needrun_jobs() for path in job.input}:
+            if os.path.exists(path):
+                bring_to_now(path)
+    except (ValueError, OSError) as error:
         raise WorkflowError(str(error)) from None
 
 

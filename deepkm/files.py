@@ -9,6 +9,7 @@ import json
 import os
 import re
 import socket
+import time
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -123,6 +124,18 @@ def read_attributes(path):
     return _read_block(path, whole=False)
 
 
+def digest_at_head(path):
+    """Return a digest of all of a file that `write_hdf5` made, as noted at its start; raises as `read_hdf5`."""
+    try:
+        with open(path, "rb") as file:
+            head = _HEAD.fullmatch(file.read(_HEAD_BYTES))
+    except OSError as error:
+        raise _unreadable(path, error.strerror) from None
+    if not head:
+        raise _unreadable(path, "damaged, not what was written")
+    return head[2].decode()
+
+
 def _read_block(path, *, whole):
     try:
         with open(path, "rb") as file:
@@ -164,6 +177,26 @@ def sole_writer(path):
     finally:
         path.unlink(missing_ok=True)  # while held: whoever waits sees that the file is gone and makes a new one
         lock.release()
+
+
+def bring_to_now(path):
+    """Date a file now that is dated in the future: Snakemake would refuse whatever is made from it until then.
+
+    Raises
+    ------
+    OSError
+        One line, when it cannot be dated otherwise.
+    """
+    for follow in (False, True):  # a link has a date of its own
+        dated = os.stat(path, follow_symlinks=follow).st_mtime
+        try:
+            if dated > time.time():
+                os.utime(path, follow_symlinks=follow)
+        except OSError as error:
+            raise OSError(
+                f"{path}: got a file dated {time.ctime(dated)}, in the future, expected the past; Snakemake would "
+                f"refuse what is made from it: touch it, or correct the clock ({error.strerror})"
+            ) from None
 
 
 def is_held(path):

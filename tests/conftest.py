@@ -1,6 +1,7 @@
 """What tests share: the checkout, its config, and a tiny study in a folder of its own."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -67,6 +68,16 @@ def run_snakemake(folder, *arguments, check=True, extra=(), **options):
     )
     assert not check or done.returncode == 0, done.stdout
     return done
+
+
+def planned(folder, study=TINY_STUDY, *targets):
+    """Return how many jobs of each rule a dry run plans."""
+    output = run_snakemake(folder, *targets, "-n", "--quiet", "host", study=study).stdout
+    if "Nothing to be done" in output:
+        return {}
+    table = re.search(r"Job stats:\njob +count\n[- ]+\n(.*?)\ntotal", output, re.DOTALL)
+    jobs = dict(line.split() for line in table[1].splitlines())
+    return {rule: int(count) for rule, count in jobs.items() if rule != "all"}
 
 
 @contextmanager

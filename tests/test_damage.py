@@ -16,7 +16,7 @@ from deepkm.files import check_hdf5, read_attributes, read_hdf5
 from deepkm.jobs import resuming
 from deepkm.jobs.finishing import checkpoint_path
 from deepkm.stages import autoencoder, cluster, dataset
-from deepkm.study.inventory import check_data
+from deepkm.study.data import check_data
 from deepkm.study.spec import dumps
 
 FLIPS = 125  # of each kind of file

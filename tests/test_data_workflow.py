@@ -159,6 +159,27 @@ def test_a_file_that_cannot_be_had_gets_one_clear_line(checkout, server, tmp_pat
     run_snakemake(checkout, "data", study=one)  # what was put there is taken
 
 
+def test_a_raw_file_replaced_by_an_older_one(checkout):
+    path = checkout / "data" / "raw" / "mnist" / "t10k-labels-idx1-ubyte.gz"
+    content, converted = path.read_bytes(), checkout / "data" / "mnist.npz"
+    path.write_bytes(content[::-1])
+    os.utime(path, (0, 0))
+    done = run_snakemake(checkout, "data", study=STUDY, check=False)
+    assert done.returncode == 1
+    line = f"data/raw/mnist/{path.name}: got other content than data/mnist.npz was converted from; delete it, or"
+    assert done.stdout.count(line) == 1
+    listed = run_stage("audit", "--configfile", "study.yaml", folder=checkout, check=False).stdout
+    assert f"stale       data/mnist.npz  (other data/raw/mnist/{path.name})" in listed
+    assert converted.exists()
+    path.unlink()
+    assert "Nothing to be done" in run_snakemake(checkout, "data", study=STUDY).stdout
+    path.write_bytes(content)
+    os.utime(path, (time.time() + 9e6,) * 2)  # no date of a raw file matters
+    assert "Nothing to be done" in run_snakemake(checkout, "data", study=STUDY).stdout
+    converted.unlink()
+    run_snakemake(checkout, "data", study=STUDY)
+
+
 def test_a_raw_file_downloaded_by_hand(checkout, tmp_path):
     raw = shutil.copytree(checkout / "data" / "raw" / "20news", tmp_path / "raw")
     by_hand = {

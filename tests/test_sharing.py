@@ -10,7 +10,8 @@ from conftest import ROOT, assert_same, changed, run_snakemake, started_snakemak
 
 from deepkm.files import read_hdf5, sole_writer
 from deepkm.stages import autoencoder
-from deepkm.study.inventory import check_shared_data, load_study
+from deepkm.study.data import check_data
+from deepkm.study.inventory import load_study
 from deepkm.study.plan import Study
 
 
@@ -104,7 +105,7 @@ def test_a_shared_folder_never_gives_the_data_of_another_study(tmp_path, monkeyp
 
     def check(study):
         (own / "study.yaml").write_text(yaml.safe_dump(study))
-        check_shared_data(load_study(["study.yaml"]))
+        check_data(load_study(["study.yaml"]))
 
     run_snakemake(own, "data", study=study())
     before = {path: path.read_bytes() for path in shared.iterdir()}
@@ -112,7 +113,7 @@ def test_a_shared_folder_never_gives_the_data_of_another_study(tmp_path, monkeyp
     assert done.returncode == 1
     assert done.stdout.count("converted for another study from other data or options (first); rename the data set") == 1
     assert {path: path.read_bytes() for path in shared.iterdir()} == before
-    for wrong, key in [({"path": str(tmp_path / "b.npz")}, "path"), ({"blobs": {"n_samples": 90}}, "n_samples")]:
+    for wrong, key in [({"path": str(tmp_path / "b.npz")}, "files"), ({"blobs": {"n_samples": 90}}, "n_samples")]:
         with pytest.raises(ValueError, match=rf"\({key}\)"):
             check(study(**wrong))
     check(study(n_clusters=2, title="Mine", scaling="unit"))  # the same numbers

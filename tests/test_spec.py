@@ -126,9 +126,9 @@ def test_a_conversion_depends_on_its_own_source_and_on_a_folders_files(config, t
     study = Study(config)
     before = study.dataset_spec("mine")
     (tmp_path / "a.txt").touch()
-    assert study.dataset_spec("mine") == before
+    assert Study(config).dataset_spec("mine") == before
     (tmp_path / "a.png").touch()
-    assert study.dataset_spec("mine") != before
+    assert Study(config).dataset_spec("mine") != before
 
 
 def test_a_folder_that_cannot_be_written_is_named(config, tmp_path):

@@ -26,7 +26,7 @@ def checkpoint_path(args: Namespace) -> Path:
 
 def finish(args: Namespace, arrays: Mapping[str, np.ndarray], attributes: Mapping[str, object]) -> None:
     """Write a job's result."""
-    attributes = {"spec": args.spec, "inputs": args.inputs, **attributes}
+    attributes = {"spec": args.spec, "inputs": args.inputs, "conversion": args.conversion, **attributes}
     write_hdf5(checkpoint_path(args), arrays=arrays, attributes=attributes)
     _name_too(checkpoint_path(args), args.output)
 

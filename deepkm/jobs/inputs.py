@@ -1,12 +1,14 @@
 """What a training job reads: the scaled features, on its device, and digests of all that it is made of."""
 
 import hashlib
+import json
 import os
 import socket
 from argparse import Namespace
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -17,8 +19,9 @@ from deepkm.files import read_hdf5
 from deepkm.jobs.provenance import describe_device
 from deepkm.networks.images import image_side, sides_of
 from deepkm.study.parameters import flag_of
-from deepkm.study.results import check_autoencoder
+from deepkm.study.results import check_autoencoder, what_is_carried
 from deepkm.study.settings import sees_views
+from deepkm.study.spec import conversion_digest
 
 
 def load_data(args: Namespace) -> Tensor | StreamedFeatures:
@@ -51,13 +54,24 @@ def _check_images(path: str, spec: dict[str, Any]) -> None:
 def digest_inputs(args: Namespace) -> dict[str, str]:
     """Return digests of the numbers that a job reads: what was made of others must not go on as if it were the same."""
     digests = {"data": digest_of(args.data)}
-    carried = args.spec["parameters"].get("warm_start") == "moments"
     for path in getattr(args, "autoencoder", None) or []:
-        weights, attributes = read_hdf5(path, ("autoencoder/", "optimizer/") if carried else "autoencoder/")
+        prefix = {"weights": "autoencoder/", "moments": ("autoencoder/", "optimizer/")}[what_is_carried(args.spec)]
+        arrays, attributes = read_hdf5(path, prefix)
         check_autoencoder(path, attributes, spec=args.spec, inputs=digests)
-        content = hashlib.sha256(b"".join(name.encode() + weights[name].tobytes() for name in sorted(weights)))
-        digests["autoencoder"] = content.hexdigest()
+        digests["autoencoder"] = digest_arrays(arrays)
     return digests
+
+
+def digest_conversion(args: Namespace) -> str:
+    """Return the digest of what a job's data were converted by; empty where they do not say."""
+    found = read_converted(args.data, optional=["spec"])
+    return conversion_digest(json.loads(str(found["spec"]))) if found else ""
+
+
+def digest_arrays(arrays: Mapping[str, np.ndarray]) -> str:
+    """Return the digest of arrays by name."""
+    content = hashlib.sha256(b"".join(name.encode() + arrays[name].tobytes() for name in sorted(arrays)))
+    return content.hexdigest()
 
 
 def _usable(device: str) -> str:

@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from deepkm.files import check_hdf5, read_attributes, sole_writer
 from deepkm.jobs.finishing import checkpoint_path, take_finished
-from deepkm.jobs.inputs import digest_inputs
+from deepkm.jobs.inputs import digest_conversion, digest_inputs
 from deepkm.jobs.interruption import noted_signals
 from deepkm.study.paths import side_file
 from deepkm.training.checkpoint import restore_run, save_run
@@ -39,7 +39,7 @@ def resumable(stage: Callable[[Namespace], None]) -> Callable[[Namespace], None]
     @functools.wraps(stage)
     def main(args: Namespace) -> None:
         with sole_writer(side_file(args.output, args.spec, "lock")) as waited:
-            args.inputs = digest_inputs(args)
+            args.inputs, args.conversion = digest_inputs(args), digest_conversion(args)
             if waited and _is_made(args):
                 print(f"{args.output} was made by the process waited for")
             elif not take_finished(args):

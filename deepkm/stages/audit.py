@@ -2,15 +2,22 @@
 
 from collections import Counter
 
-from deepkm.study.inventory import STATES, data_states, foreign_files, jobs_of, load_study
+from deepkm.study.data import found_data
+from deepkm.study.inventory import STATES, foreign_files, jobs_of, load_study
 from deepkm.study.options import add_study_arguments
+from deepkm.study.paths import SCORES, path_of
+from deepkm.study.scored import scores_state
 
 add_arguments = add_study_arguments
 
 
 def main(args):
     study = load_study(args.configfile, args.config)
-    rows = [*data_states(study), *((*job.state(whole=True), job.path) for job in jobs_of(study))]
+    data = found_data(study)
+    rows = [(one.state, one.remark, one.path) for one in data.values()]
+    rows += [(*job.state(whole=True), job.path) for job in jobs_of(study, data)]
+    if all(state == "done" for state, _, _ in rows) and scores_state(study) == "stale":
+        rows.append(("stale", "other than what the results give", path_of(SCORES, **study.folders)))
     rows += [("foreign", "no job of this study makes it", path) for path in foreign_files(study)]
     for state, remark, path in rows:
         if state != "done":

@@ -1,7 +1,7 @@
 """Pretrain the autoencoders of a stack of seeds; all methods of a study share them."""
 
 from deepkm.jobs.finishing import checkpoint_path, finish
-from deepkm.jobs.inputs import load_data
+from deepkm.jobs.inputs import digest_arrays, load_data
 from deepkm.jobs.provenance import provenance
 from deepkm.jobs.resuming import add_training_arguments, diverged_seeds, follow, resumable, resume
 from deepkm.jobs.sharing import fetch, publish, shared_path
@@ -42,7 +42,9 @@ def main(args):
     resume(run, args, optimizer_options={"learning_rate": options["learning_rate"]})
     follow(pretrain(x, run, **options), run, args, epochs=options["epochs"])
     weights = {f"autoencoder/{name}": tensor.numpy(force=True) for name, tensor in autoencoder.state_dict().items()}
-    result = weights | moment_arrays(run) | history_arrays(run)
+    moments = moment_arrays(run)
     made = {"provenance": provenance(run, args), "diverged": diverged_seeds(run)}
-    finish(args, result, made | {"lengths": {"pretraining_epochs": options["epochs"]}})
+    made["lengths"] = {"pretraining_epochs": options["epochs"]}
+    made["carried"] = {"weights": digest_arrays(weights), "moments": digest_arrays(weights | moments)}
+    finish(args, weights | moments | history_arrays(run), made)
     publish(shared, args)

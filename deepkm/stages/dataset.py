@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 
 from deepkm.datasets.arrays import check_clusters
+from deepkm.datasets.contents import content_digest
 from deepkm.datasets.converted import read_converted, write_converted
 from deepkm.datasets.features import Rows, Scaler, measure, pieces, stored_statistics
-from deepkm.datasets.images import image_files
 from deepkm.datasets.large import scan, stays_in_file
 from deepkm.datasets.sources import load_source, own_options
-from deepkm.files import replacing, sha256_of, sole_writer
+from deepkm.files import replacing, sole_writer
 from deepkm.study.paths import lock_of
 from deepkm.study.spec import DatasetSpec
 
@@ -123,12 +123,4 @@ def _meta(shape, kind, target, digests):
 
 
 def _source_lines(paths):
-    return [f"{_sha256(path)}  {path.name}" for path in paths]
-
-
-def _sha256(path):
-    """Return the checksum of a file, or of all images in a folder with their names."""
-    if path.is_file():
-        return sha256_of(path)
-    lines = [f"{_sha256(image)}  {image.relative_to(path)}\n" for image in image_files(path)]
-    return hashlib.sha256("".join(lines).encode()).hexdigest()
+    return [f"{content_digest(path)}  {path.name}" for path in paths]

@@ -12,6 +12,7 @@ from deepkm.numerics.metrics import scores
 from deepkm.report.statistics.ends import UNKNOWN, compare_ends
 from deepkm.study.inventory import result_files
 from deepkm.study.results import check_place, read_result
+from deepkm.study.scored import note_scores
 from deepkm.study.spec import ScoreSpec, digest
 
 
@@ -25,6 +26,7 @@ def main(args):
     spec: ScoreSpec = args.spec
     clusterings, autoencoders = result_files(args.results, spec)
     write_scores(clusterings, autoencoders, data=args.data, output=args.output, stacks=spec["stacks"])
+    note_scores(spec, output=args.output, results=[*clusterings, *autoencoders], data=args.data)
     confirm([*clusterings, *autoencoders])
 
 

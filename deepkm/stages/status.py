@@ -4,6 +4,7 @@ import sys
 import time
 from collections import Counter
 
+from deepkm.study.data import found_data
 from deepkm.study.inventory import STATES, jobs_of, load_study, progress
 from deepkm.study.options import add_study_arguments
 
@@ -15,9 +16,12 @@ def add_arguments(parser):
 
 def main(args):
     study = load_study(args.configfile, args.config)
-    jobs = list(jobs_of(study))
+    data = found_data(study)
+    jobs = list(jobs_of(study, data))
+    wrong = [f"{one.state:<11} {one.path}  ({one.remark})" for one in data.values() if one.remark]
     while True:
         lines, finished = report(jobs)
+        lines += wrong
         if args.watch and sys.stdout.isatty():
             print("\033[H\033[J", end="")  # to the top of an empty screen
         print("\n".join(lines), flush=True)

@@ -1,6 +1,5 @@
 """What lies in a study's results folder, compared with what its configuration asks for. Needs no `.snakemake`."""
 
-import json
 import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -9,9 +8,8 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from deepkm.datasets.catalogue import load_catalogue
-from deepkm.datasets.converted import read_converted
-from deepkm.files import check_hdf5, is_held, read_attributes, sha256_of
+from deepkm.files import check_hdf5, is_held, read_attributes
+from deepkm.study.data import Data, found_data
 from deepkm.study.options import Files, method_folders, read_config
 from deepkm.study.paths import (
     AUTOENCODER,
@@ -21,12 +19,12 @@ from deepkm.study.paths import (
     TRAINED,
     folder_of,
     log_of,
-    meta_of,
     path_of,
     side_file,
 )
 from deepkm.study.plan import Study
-from deepkm.study.spec import JobsSpec, digest
+from deepkm.study.results import what_is_carried
+from deepkm.study.spec import JobsSpec, conversion_digest, differing, digest
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -49,6 +47,10 @@ class Job:
         A key of `deepkm.study.paths.TRAINED`.
     data : str
         The digest of the data that lie there now; empty where unknown.
+    conversion : str
+        The digest of what the data are converted by.
+    autoencoder : Path or None
+        The pretrained one that it builds on.
     """
 
     path: Path
@@ -56,6 +58,8 @@ class Job:
     log: Path
     stage: str
     data: str = ""
+    conversion: str = ""
+    autoencoder: Path | None = None
 
     @property
     def epochs(self) -> int | str:
@@ -78,10 +82,20 @@ class Job:
             found = (check_hdf5 if whole else read_attributes)(self.path)
         except OSError as error:
             return "unreadable", str(error)
-        others = differing(found.get("spec", {}), self.spec)
-        if self.data and found.get("inputs", {}).get("data", self.data) != self.data:
+        others, inputs = differing(found.get("spec", {}), self.spec), found.get("inputs", {})
+        now = {"data": self.data, "autoencoder": self._carried()}
+        others += [name for name, digest in now.items() if digest and inputs.get(name, digest) != digest]
+        if not self.data and found.get("conversion", self.conversion) != self.conversion:
             others.append("data")
         return ("stale", f"other {', '.join(others)}") if others else ("done", "")
+
+    def _carried(self) -> str:
+        """Return the digest of what it takes from its autoencoder; empty where unknown."""
+        try:
+            found = read_attributes(self.autoencoder) if self.autoencoder else {}
+        except OSError:
+            found = {}
+        return found.get("carried", {}).get(what_is_carried(self.spec), "")
 
 
 def load_study(configfiles: Files = (), settings: Sequence[str] = ()) -> Study:
@@ -98,96 +112,30 @@ def load_study(configfiles: Files = (), settings: Sequence[str] = ()) -> Study:
     return Study(read_config(configfiles, settings))
 
 
-def jobs_of(study: Study) -> Iterator[Job]:
-    """Yield each training job of a study."""
-    for dataset in study.datasets:
-        data = str(_about(study, dataset).get("sha256", ""))
+def jobs_of(study: Study, data: Mapping[str, Data] | None = None) -> Iterator[Job]:
+    """Yield each training job of a study; `data`: from `deepkm.study.data.found_data`, where it was called."""
+    for dataset, one in (found_data(study) if data is None else data).items():
         for stack in study.stacks:
             for key in dict.fromkeys(filter(None, map(study.autoencoder_of, study.methods))):
-                wanted = study.autoencoder_spec(dataset, key, stack)
-                yield _job(study, "autoencoder", wanted, data, autoencoder=key, dataset=dataset, stack=stack)
+                yield _job(study, "autoencoder", one, autoencoder=key, dataset=dataset, stack=stack)
             for method in study.methods:
-                spec = study.cluster_spec(dataset, method, stack)
-                yield _job(study, "cluster", spec, data, method=method, dataset=dataset, stack=stack)
+                yield _job(study, "cluster", one, method=method, dataset=dataset, stack=stack)
 
 
-def data_states(study: Study) -> Iterator[tuple[str, str, Path]]:
-    """Yield [state, remark, path] of each converted data set."""
-    for dataset in study.datasets:
-        path = study.data_file(dataset)
-        yield *(_data_state(study, dataset, path) if path.exists() else ("missing", "")), path
-
-
-def _data_state(study: Study, dataset: str, path: Path) -> tuple[str, str]:
-    try:
-        _check_converted(path)
-    except OSError as error:
-        return "unreadable", str(error)
-    if not meta_of(path).exists():
-        return "missing", f"without {meta_of(path).name}"
-    wanted = study.dataset_spec(dataset)
-    others = differing(_about(study, dataset).get("spec", wanted), wanted)
-    return ("stale", f"other {', '.join(others)}") if others else ("done", "")
-
-
-def check_data(study: Study) -> None:
-    """Raise an OSError where a converted data set, or the description beside it, is not what was written.
-
-    Snakemake would find nothing to be done: to it, the description is the data.
-    """
-    for path in map(study.data_file, study.datasets):
-        if path.exists():
-            _check_converted(path)
-
-
-def _check_converted(path: Path) -> None:
-    found, meta = read_converted(path, optional=["meta"]), meta_of(path)
-    if "meta" in found and meta.exists() and meta.read_bytes() != str(found["meta"]).encode():
-        raise OSError(f"{meta}: is not what was written with {path.name}; delete it and run `snakemake data` again")
-
-
-def check_shared_data(study: Study) -> None:
-    """Raise a ValueError where a data folder outside this one holds a data set of another study under the same name.
-
-    In a folder of its own, Snakemake converts anew what changed; the data of others must not change under their feet.
-    """
-    if Path(study.config["data_dir"]).resolve().is_relative_to(Path.cwd()):
-        return
-    for dataset in study.datasets:
-        found, wanted = _about(study, dataset), study.dataset_spec(dataset)
-        harmless = {"source_digest"} if wanted["source"] == "blobs" else {"source_digest", "n_clusters"}
-        others = [key for key in differing(found.get("spec", wanted), wanted) if key not in harmless]
-        own = study.config["datasets"][dataset].get("path", "")
-        if Path(own).is_file() and "source_sha256" in found and sha256_of(own) not in str(found["source_sha256"]):
-            others.append("path")
-        if others:
-            raise ValueError(
-                f"data_dir: got {study.data_file(dataset)}, converted for another study from other data or options "
-                f"({', '.join(others)}); rename the data set or name another data_dir"
-            )
-
-
-def files_by_hand(study: Study) -> Iterator[str]:
-    """Yield a line for each raw file that the study needs, has not got, and can download from nowhere."""
-    for dataset in study.datasets:
-        if study.data_file(dataset).exists() or study.mirror:
-            continue
-        sources = load_catalogue().get(study.config["datasets"][dataset].get("source"), {"files": {}})["files"]
-        for path in map(Path, study.dataset_files(dataset)):
-            if not path.exists() and sources[path.name]["urls"] == []:
-                yield (
-                    f"datasets.{dataset}: get {path.name} by hand, no public address of it is known; put it into "
-                    f"{path.parent}, or name it as `path:`"
-                )
-
-
-def _about(study: Study, dataset: str) -> dict[str, Any]:
-    """Return what a converted data set says of itself; {} where it is missing, unreadable or not DeepKM's."""
-    try:
-        found = read_converted(study.data_file(dataset), optional=("sha256", "spec", "source_sha256"))
-    except OSError:
-        return {}
-    return found | {"spec": json.loads(str(found["spec"]))} if "spec" in found else {}
+def _job(study: Study, stage: str, data: Data, **wildcards: str) -> Job:
+    pattern = TRAINED[stage]
+    path, log = (path_of(name, **study.folders, **wildcards) for name in (pattern, log_of(stage, pattern)))
+    key = study.autoencoder_of(wildcards["method"]) if stage == "cluster" else None
+    autoencoder = path_of(AUTOENCODER, **study.folders, autoencoder=key, **wildcards) if key else None
+    return Job(
+        path=path,
+        spec=study.spec_of(stage, **wildcards),
+        log=log,
+        stage=stage,
+        data=data.digest,
+        conversion=conversion_digest(study.dataset_spec(wildcards["dataset"])),
+        autoencoder=autoencoder,
+    )
 
 
 def result_files(folder: str | PathLike, jobs: JobsSpec) -> list[list[Path]]:
@@ -232,24 +180,6 @@ def stale_results(study: Study, jobs: "pd.DataFrame") -> list[str]:
     return [str(job.path) for key, job in ours.items() if key in made and made[key] != digest(job.spec)]
 
 
-def differing(first: Mapping[str, Any], second: Mapping[str, Any], prefix: str = "") -> list[str]:
-    """Return the dotted keys in which two specs differ.
-
-    Examples
-    --------
-    >>> differing({"seeds": [0], "parameters": {"alpha": 1.0, "n": 2}}, {"seeds": [0], "parameters": {"alpha": 3.0}})
-    ['parameters.alpha', 'parameters.n']
-    """
-    keys = []
-    for key in sorted(first.keys() | second.keys()):
-        a, b = first.get(key), second.get(key)
-        if isinstance(a, dict) and isinstance(b, dict):
-            keys += differing(a, b, f"{prefix}{key}.")
-        elif a != b:
-            keys.append(f"{prefix}{key}")
-    return keys
-
-
 def progress(log: Path) -> tuple[int, int, str] | None:
     """Return (epoch, epochs, time left) of the last progress bar in a job's log, or None.
 
@@ -265,9 +195,3 @@ def progress(log: Path) -> tuple[int, int, str] | None:
         return None
     bars = re.findall(r"(\d+)/(\d+) \[[\d:]+<([^,]+),", log.read_text(errors="replace"))
     return (int(bars[-1][0]), int(bars[-1][1]), bars[-1][2]) if bars else None
-
-
-def _job(study: Study, stage: str, spec: Mapping[str, Any], data: str, **wildcards: str) -> Job:
-    pattern = TRAINED[stage]
-    files = [path_of(name, **study.folders, **wildcards) for name in (pattern, log_of(stage, pattern))]
-    return Job(path=files[0], spec=spec, log=files[1], stage=stage, data=data)

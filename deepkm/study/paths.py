@@ -23,6 +23,7 @@ TRAINED = {"autoencoder": AUTOENCODER, "cluster": CLUSTERING}  # by the rule tha
 SIDE_FILES = ("checkpoint", "lock")  # of a result, beside it
 LEFT_BY_JOBS = (".h5", ".checkpoint", ".lock", ".tmp")  # suffixes of all files in the folders of results
 
+CONTENTS = "<results>/.contents.h5"  # digests of what data sets are made from
 STUDY = "<results>/study.json"  # the configuration, as the study was asked for
 SCORES = "<results>/scores.csv"  # a row per run
 EPOCHS = "<results>/epochs.csv"  # a row per run and epoch

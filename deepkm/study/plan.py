@@ -3,7 +3,6 @@
 A spec holds every knob that shapes the result, after defaults, in plain types, and a digest of its source.
 """
 
-import hashlib
 import json
 import os
 from collections.abc import Mapping
@@ -12,11 +11,11 @@ from pathlib import Path
 from typing import Any, cast
 
 from deepkm.datasets.catalogue import conversion_of, load_catalogue, raw_file_of
-from deepkm.datasets.images import image_files
 from deepkm.datasets.unreadable import check_regular
 from deepkm.study import paths
 from deepkm.study import spec as specs
 from deepkm.study.config import check_config
+from deepkm.study.contents import Contents
 from deepkm.study.options import check_size
 from deepkm.study.parameters import fields_of
 from deepkm.study.paths import stack_name
@@ -50,6 +49,8 @@ class Study:
     datasets, methods : list of str
     folders : dict of str to str
         ``results`` and ``data``, as `deepkm.study.paths.path_of` takes them.
+    content_of : callable
+        Returns the digest of what a file or folder holds, by its path; read at most once.
     stacks : dict of str to list of int
         Seeds that one job trains, by the stack's name.
 
@@ -61,8 +62,11 @@ class Study:
 
     def __init__(self, config: dict) -> None:
         self.config = paths.with_plain_paths(check_config(check_size(config)))
-        self._source_digest, self._fields_of = cache(source_digest), cache(fields_of)  # read once, not once per job
+        # Read once, not once per job.
+        self._source_digest, self._fields_of = cache(source_digest), cache(fields_of)
+        self._parameters_of = cache(self._read_parameters)
         self.folders = {"results": self.config["results_dir"], "data": self.config["data_dir"]}
+        self.content_of = cache(Contents(paths.path_of(paths.CONTENTS, **self.folders)).digest_of)
         self.datasets = list(self.config["study"]["datasets"])
         self.methods = list(self.config["study"]["methods"])
         seeds, size = list(self.config["study"]["seeds"]), self.config["seeds_per_job"]
@@ -117,10 +121,10 @@ class Study:
         source, path = entry.get("source", "file"), entry.get("path")
         options = {key: value for key, value in entry.items() if key not in ("title", "scaling", "path", "source")}
         modules = ["deepkm.datasets.sources", "deepkm.stages.dataset"]
+        if path:
+            options["files"] = self.content_of(path)
         if path and not (source in load_catalogue() and raw_file_of(source, path)):
             source = "file"
-            if Path(path).is_dir():
-                options["files"] = _folder_digest(Path(path))
         elif source in load_catalogue():
             options["conversion"] = conversion_of(source, checked=not path)
             modules.append(options["conversion"]["converter"].partition(":")[0])
@@ -264,6 +268,9 @@ class Study:
         return autoencoder_parameters(self.config, dataset, autoencoder)
 
     def _parameters(self, dataset: str, method: str) -> dict[str, Any]:
+        return dict(self._parameters_of(dataset, method))
+
+    def _read_parameters(self, dataset: str, method: str) -> dict[str, Any]:
         fields = self._fields_of(self.config["methods"][method]["estimator"])
         return method_parameters(self.config, dataset, method, fields)
 
@@ -280,9 +287,3 @@ class Study:
             )
         if path:
             check_regular(Path(path))
-
-
-def _folder_digest(folder: Path) -> str:
-    """Return a digest of the names and sizes of a folder's images: Snakemake looks at a folder's own time alone."""
-    lines = [f"{path.stat().st_size} {path.relative_to(folder)}" for path in image_files(folder)]
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]

@@ -99,6 +99,11 @@ def check_autoencoder(
         raise OSError(f"{path}: got an autoencoder of other {others} than this job's, expected the same; {_AGAIN}")
 
 
+def what_is_carried(spec: Mapping[str, Any]) -> str:
+    """Return what a clustering job takes from its autoencoder: ``"weights"``, or also the optimizer's ``"moments"``."""
+    return "moments" if spec["parameters"].get("warm_start") == "moments" else "weights"
+
+
 _AGAIN = "delete it and run again"
 
 

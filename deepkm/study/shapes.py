@@ -1,18 +1,15 @@
 """Refuses methods that cannot take a data set, as far as its shape is known before anything runs."""
 
 import json
-import zipfile
 from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from deepkm.datasets.catalogue import load_catalogue, raw_file_of
+from deepkm.datasets.converted import read_converted
 from deepkm.networks.images import Sides, image_side, sides_of
 from deepkm.study.parameters import fields_of, flag_of
-from deepkm.study.paths import meta_of
 from deepkm.study.settings import method_parameters, sees_views
 
 # From a data set's key to its converted file and the spec of that conversion.
@@ -24,8 +21,7 @@ def check_shapes(config: dict, conversion_of: Conversion) -> None:
 
     @cache
     def shape_of(dataset: str) -> list[int] | None:
-        entry = config["datasets"][dataset]
-        return _known_shape(entry) or _converted_shape(Path(entry["path"]), *conversion_of(dataset))
+        return _known_shape(config["datasets"][dataset]) or _converted_shape(*conversion_of(dataset))
 
     for method in config["study"]["methods"]:
         for dataset in config["study"]["datasets"]:
@@ -60,12 +56,10 @@ def _sides(config: dict, dataset: str, method: str) -> Sides | None:
     return sides_of(values["autoencoder"], convolutional=own, views=sees_views(values))
 
 
-def _converted_shape(path: Path, npz: Path, spec: Mapping[str, Any]) -> list[int] | None:
-    """Return the shape in a data set's .meta.json if that was made from the file and the options that are there now."""
+def _converted_shape(npz: Path, spec: Mapping[str, Any]) -> list[int] | None:
+    """Return the shape of a converted data set if that was made from the content and the options that are there now."""
     try:
-        with np.load(npz, allow_pickle=False) as file:
-            current = json.loads(str(file["spec"])) == spec
-        newer = path.stat().st_mtime > npz.stat().st_mtime
-        return json.loads(meta_of(npz).read_text())["shape"][1:] if current and not newer else None
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+        found = read_converted(npz, "spec", "meta")
+    except OSError:  # missing, or damaged: whoever looks at data says so
         return None
+    return json.loads(str(found["meta"]))["shape"][1:] if json.loads(str(found["spec"])) == spec else None

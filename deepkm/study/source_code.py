@@ -27,8 +27,10 @@ NO_RESULTS = (
     "deepkm.methods.values",
     "deepkm.datasets.converted",
     "deepkm.jobs.interruption",
+    "deepkm.study.data",
     "deepkm.study.inventory",
     "deepkm.study.paths",
+    "deepkm.study.scored",
     "deepkm.study.spec",
 )
 INSTALLED = {"site-packages", "dist-packages"}  # folders where modules beside another do not belong to it

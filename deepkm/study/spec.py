@@ -5,6 +5,7 @@ The types say what crosses from the workflow to the stages; `deepkm.study.plan.S
 
 import hashlib
 import json
+from collections.abc import Mapping
 from typing import Any, NotRequired, TypedDict
 
 # Stands after the title of a method that trains on random views of the images.
@@ -38,7 +39,7 @@ class DatasetSpec(TypedDict):
     n_clusters: int
     source_digest: str
     conversion: NotRequired[ConversionSpec]
-    files: NotRequired[str]  # a digest of what a folder holds
+    files: NotRequired[str]  # a digest of what the user's file or folder holds
     # Of blobs
     n_samples: NotRequired[int]
     n_features: NotRequired[int]
@@ -167,3 +168,29 @@ def dumps(spec: object) -> str:
 def digest(spec: object) -> str:
     """Return a short digest of a spec, for file names."""
     return hashlib.sha256(dumps(spec).encode()).hexdigest()[:16]
+
+
+def conversion_digest(spec: Mapping[str, Any]) -> str:
+    """Return a digest of what decides the numbers of a data set: its spec but for the source digest.
+
+    Another source mostly gives the same numbers. Where it does not, that shows once they are there.
+    """
+    return digest({key: value for key, value in spec.items() if key != "source_digest"})
+
+
+def differing(first: Mapping[str, Any], second: Mapping[str, Any], prefix: str = "") -> list[str]:
+    """Return the dotted keys in which two specs differ.
+
+    Examples
+    --------
+    >>> differing({"seeds": [0], "parameters": {"alpha": 1.0, "n": 2}}, {"seeds": [0], "parameters": {"alpha": 3.0}})
+    ['parameters.alpha', 'parameters.n']
+    """
+    keys = []
+    for key in sorted(first.keys() | second.keys()):
+        a, b = first.get(key), second.get(key)
+        if isinstance(a, dict) and isinstance(b, dict):
+            keys += differing(a, b, f"{prefix}{key}.")
+        elif a != b:
+            keys.append(f"{prefix}{key}")
+    return keys

@@ -31,7 +31,7 @@ rule download:
 rule dataset:
     """Check one data set and convert it to .npz."""
     input:
-        raw_files,
+        conversion_inputs,
     output:
         npz=paths.DATASET,
         meta=paths.META,
@@ -43,10 +43,11 @@ rule dataset:
         "../../envs/deepkm.yaml"
     params:
         spec=spec_of("dataset"),
+        files=lambda wildcards, output: study.dataset_files(wildcards.dataset),
         # No part of the spec: it decides what is refused, not what is written.
         scaling=lambda wildcards, output: study.scaling_of(wildcards.dataset),
     shell:
-        "python -m deepkm dataset --spec - <<< {params.spec:q} --input {input:q} --output {output.npz:q}"
+        "python -m deepkm dataset --spec - <<< {params.spec:q} --input {params.files:q} --output {output.npz:q}"
         " --meta {output.meta:q} --scaling {params.scaling} > {log:q} 2>&1"
 
 

@@ -4,8 +4,8 @@ from deepkm.report.tables.study import table_names
 rule score:
     """Compare all results with the true classes: the only rule that reads them."""
     input:
-        **all_data,
-        **all_results,
+        score_inputs,
+        npz=all_data["npz"],
     output:
         report(paths.SCORES, caption="../report/scores.rst", category="Scores"),
         [path for path in paths.WRITES["score"] if path != paths.SCORES],
@@ -66,7 +66,7 @@ rule figures:
     """All drawings of the study, as PNG and SVG, and figures.json that says what each one shows."""
     input:
         **all_data,
-        results=all_results["results"],
+        results=all_results,
         tables=paths.READS["figures"],
     output:
         folder=report(

@@ -3,17 +3,22 @@ import os
 import re
 import signal
 import sys
+import time
+from functools import cache
 
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 
 sys.path.insert(0, str(workflow.basedir))
 
+from deepkm.files import bring_to_now
 from deepkm.jobs.interruption import CalmEnd, claim
 from deepkm.study import paths
-from deepkm.study.inventory import check_data, check_shared_data, files_by_hand
+from deepkm.study.data import check_data, files_by_hand, is_shared
+from deepkm.study.inventory import jobs_of, result_files
 from deepkm.study.options import method_folders, read_configfile, snakemake_options, stage_command, study_options
 from deepkm.study.plan import Study
+from deepkm.study.scored import scores_state
 from deepkm.study.spec import dumps
 
 
@@ -41,8 +46,7 @@ try:
         logger.addFilter(CalmEnd())
         for path in configfiles:
             read_configfile(path)  # of two equal keys, Snakemake's own reader drops the first without a word
-        check_shared_data(study)
-        check_data(study)
+        data_found = check_data(study)
         for line in files_by_hand(study):  # a download that cannot be stops the study, maybe hours later
             print(line, file=sys.stderr)
 except ValueError as error:
@@ -78,27 +82,92 @@ all_data = {
     "meta": collect(paths.META, dataset=study.datasets),
     "npz": ancient(collect(paths.DATASET, dataset=study.datasets)),
 }
-all_results = {
-    "results": collect(paths.CLUSTERING, dataset=study.datasets, method=study.methods, stack=study.stacks),
-    "autoencoders": collect(
-        paths.AUTOENCODER,
-        dataset=study.datasets,
-        autoencoder=sorted(set(filter(None, map(study.autoencoder_of, study.methods)))),
-        stack=study.stacks,
-    ),
-}
+all_results = collect(paths.CLUSTERING, dataset=study.datasets, method=study.methods, stack=study.stacks)
 
 
-def pretrained(wildcards):
-    """Return the autoencoders that a method builds on; none in input space."""
-    key = study.autoencoder_of(wildcards.method)
-    return collect(paths.AUTOENCODER, autoencoder=[key] if key else [], allow_missing=True)
+# Whether a file is what the study asks for is for the file to say: dates are lost in copies, kept by what takes its place,
+# or wrong, and Snakemake's records may be elsewhere. So inputs that are younger than what was made from them are `ancient`
+# where that says so, and what says no has one input more: a younger one. A job on a cluster, sent already, need not know.
 
 
-def raw_files(wildcards):
-    """Return what a data set is converted from; of a folder, the spec knows the files."""
-    files = study.dataset_files(wildcards.dataset)
-    return [ancient(path) if os.path.isdir(path) else path for path in files]
+@cache
+def younger():
+    """Return a file that is younger than all others, and of another content each time."""
+    path = os.path.join(".snakemake", "deepkm_start")
+    with open(path, "w") as file:
+        file.write(str(time.time_ns()))
+    return path
+
+
+def remade(state):
+    """Return what makes Snakemake see that a file is not what the study asks for."""
+    return [younger()] if state in ("stale", "unreadable") else []
+
+
+def file_of(pattern, **wildcards):
+    """Return the name of a file of the study."""
+    return str(paths.path_of(pattern, **study.folders, **wildcards))
+
+
+@cache
+def states():
+    """Return what all results and converted data sets say of themselves, by their names."""
+    if not workflow.is_main_process:
+        return {}
+    data = {str(one.path): one.state for one in data_found.values()}
+    if is_shared(study):  # those of others have been checked, and are never made again
+        data = {path: "done" if state == "stale" else state for path, state in data.items()}
+    return data | {str(job.path): job.state()[0] for job in jobs_of(study, data_found)}
+
+
+def by_content(files, rule, output, **wildcards):
+    """Return the inputs that the output of a job says it was made of, as `ancient` where they are dated after it."""
+    made = [file_of(name, **wildcards) for name in [*output, paths.benchmark_of(rule, output[0])]]
+    age = min(os.lstat(path).st_mtime for path in made if os.path.exists(path))
+    return [ancient(path) if os.path.exists(path) and os.path.getmtime(path) > age else path for path in files]
+
+
+def conversion_inputs(wildcards):
+    """Return the raw files of a data set; a file of one's own is in its spec, by its content."""
+    raw = [] if "path" in study.config["datasets"][wildcards.dataset] else study.dataset_files(wildcards.dataset)
+    return list(map(ancient, raw)) + remade(states().get(file_of(paths.DATASET, **wildcards)))
+
+
+def training_inputs(stage):
+    """Return a function that gives what a training job reads."""
+
+    def inputs(wildcards):
+        place = {"dataset": wildcards.dataset, "stack": wildcards.stack}
+        key = study.autoencoder_of(wildcards.method) if stage == "cluster" else None
+        meta, npz = file_of(paths.META, **place), file_of(paths.DATASET, **place)
+        weights = [file_of(paths.AUTOENCODER, autoencoder=key, **place)] if key else []
+        files = {"meta": [meta], "npz": [ancient(npz)], "autoencoder": weights}
+        result = file_of(paths.TRAINED[stage], **wildcards)
+        state, of_data = states().get(result), states().get(npz)
+        if state == "done" and of_data == "missing":
+            files["meta"] = files["npz"] = []  # others may need them: they are converted from the same again
+        elif state == of_data == "done":
+            files["meta"] = by_content(files["meta"], stage, [paths.TRAINED[stage]], **wildcards)
+        if state == "done" and all(states()[path] == "done" for path in weights):
+            files["autoencoder"] = by_content(weights, stage, [paths.TRAINED[stage]], **wildcards)
+        return {**files, "remade": remade(state)}
+
+    return inputs
+
+
+def score_inputs(wildcards):
+    """Return the descriptions of all data, and all results."""
+    results = sum(result_files(study.folders["results"], study.training_jobs()), [])
+    files = [str(path) for path in [*map(paths.meta_of, map(study.data_file, study.datasets)), *results]]
+    state = scores_state(study) if states() else ""
+    if state == "done" and {"done", "missing"}.issuperset(states().values()):
+        return by_content(files, "score", paths.WRITES["score"])
+    return files + remade(state)
+
+
+def data_file(wildcards, output):
+    """Return the converted data that a training job reads."""
+    return file_of(paths.DATASET, dataset=wildcards.dataset)
 
 
 def alternatives(names):

@@ -5,8 +5,7 @@
 rule autoencoder:
     """Pretrain the autoencoders of a stack of seeds, once for all methods."""
     input:
-        meta=paths.META,
-        npz=ancient(paths.DATASET),
+        unpack(training_inputs("autoencoder")),
     output:
         paths.AUTOENCODER,
     log:
@@ -20,18 +19,17 @@ rule autoencoder:
         gpu=1,
     params:
         spec=spec_of("autoencoder"),
+        data=data_file,
         jobs_per_gpu=jobs_per_gpu,
     shell:
-        "exec python -m deepkm autoencoder --spec - <<< {params.spec:q} --data {input.npz:q} --output {output:q}"
+        "exec python -m deepkm autoencoder --spec - <<< {params.spec:q} --data {params.data:q} --output {output:q}"
         " --gpu {resources.gpu} --jobs-per-gpu {params.jobs_per_gpu} --threads {threads} > {log:q} 2>&1"
 
 
 rule cluster:
     """Cluster one data set by one method, for a stack of seeds."""
     input:
-        meta=paths.META,
-        npz=ancient(paths.DATASET),
-        autoencoder=pretrained,
+        unpack(training_inputs("cluster")),
     output:
         paths.CLUSTERING,
     log:
@@ -45,7 +43,8 @@ rule cluster:
         gpu=1,
     params:
         spec=spec_of("cluster"),
+        data=data_file,
         jobs_per_gpu=jobs_per_gpu,
     shell:
-        "exec python -m deepkm cluster --spec - <<< {params.spec:q} --data {input.npz:q} --autoencoder {input.autoencoder:q}"
+        "exec python -m deepkm cluster --spec - <<< {params.spec:q} --data {params.data:q} --autoencoder {input.autoencoder:q}"
         " --output {output:q} --gpu {resources.gpu} --jobs-per-gpu {params.jobs_per_gpu} --threads {threads} > {log:q} 2>&1"

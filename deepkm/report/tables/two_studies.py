@@ -6,7 +6,7 @@ import pandas as pd
 from deepkm.numerics.metrics import METRICS, title_of
 from deepkm.report.statistics.paired import compare_differences, paired_differences
 from deepkm.report.tables.layout import Cell, Table, interval_cell, number_cell
-from deepkm.study.inventory import differing
+from deepkm.study.spec import differing
 
 # Of each method on a data set that both have, by metric. Differences are second minus first, in points.
 NUMBERS = (
