@@ -1,7 +1,7 @@
 """What a study's scores were made of, noted beside them: results may be replaced by older ones, tables edited."""
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -36,9 +36,7 @@ def scores_state(study: Study) -> str:
     return "done" if noted == found else "stale"
 
 
-def _about(
-    spec: ScoreSpec, files: Iterable[Path], *, results: Iterable[Path], data: Iterable[Path]
-) -> dict[str, Mapping[str, Any] | str]:
+def _about(spec: ScoreSpec, files: Iterable[Path], *, results: Iterable[Path], data: Iterable[Path]) -> dict[str, Any]:
     heads = "\n".join(f"{digest_at_head(path)} {path.parts[-4:]}" for path in results)
     return {
         "spec": digest(spec),
