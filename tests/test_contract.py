@@ -36,6 +36,7 @@ FOR_SCIKIT_LEARN = {
         "learning_rate": 0.05,
     },
     "deepcluster": {"autoencoder": "mlp", "views": None},
+    "dekm": {"autoencoder": "mlp"},
     "dkm_annealed": {"epochs": 6, "learning_rate": 0.03},
 }
 # Rows that train on images: on a convolutional code, or on views.
