@@ -18,11 +18,17 @@ _METHODS = {
     "DKM": "dkm",
     "DeepCluster": "deepcluster",
     "DeepPowerKMeans": "deep_power_kmeans",
+    "GaussianMixture": "gmm",
     "IDEC": "idec",
     "KMeans": "km",
+    "N2D": "n2d",
+    "PCAKMeans": "pca_km",
     "PowerKMeans": "power_kmeans",
+    "RandomLabels": "random_labels",
     "SoftKMeans": "soft_kmeans",
     "SoftKMeansFree": "soft_kmeans_free",
+    "Spectral": "spectral",
+    "Ward": "ward",
 }
 __all__ = [
     "AEC",
@@ -32,13 +38,19 @@ __all__ = [
     "DEKM",
     "DKM",
     "IDEC",
+    "N2D",
     "ConvDKM",
     "DeepCluster",
     "DeepPowerKMeans",
+    "GaussianMixture",
     "KMeans",
+    "PCAKMeans",
     "PowerKMeans",
+    "RandomLabels",
     "SoftKMeans",
     "SoftKMeansFree",
+    "Spectral",
+    "Ward",
 ]
 
 

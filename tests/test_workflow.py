@@ -235,7 +235,7 @@ def edit(path, old, new):
         ("networks/layers.py", "sqrt(6 /", "sqrt(5 /", {"autoencoder": 2, "cluster": 8, **REPORT}),
         ("numerics/metrics.py", "return float(table[", "return 1.0 * float(table[", REPORT),
         ("report/figures/style.py", '"font.size": 8', '"font.size": 9', {"figures": 1, "report": 1}),
-        ("stages/cluster.py", "check_enough_samples(len(x)", "check_enough_samples(int(len(x))", {}),
+        ("stages/cluster.py", "check_samples(len(x)", "check_samples(int(len(x))", {}),
     ],
     ids=["comment", "docstring", "equation", "centers", "training", "autoencoder", "metric", "figure", "plumbing"],
 )

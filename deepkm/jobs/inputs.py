@@ -18,7 +18,7 @@ from deepkm.datasets.streaming import StreamedFeatures, is_streamed
 from deepkm.files import read_hdf5
 from deepkm.jobs.provenance import describe_device
 from deepkm.networks.images import image_side, sides_of
-from deepkm.study.parameters import flag_of
+from deepkm.study.parameters import constant_of
 from deepkm.study.results import check_autoencoder, what_is_carried
 from deepkm.study.settings import sees_views
 from deepkm.study.spec import conversion_digest
@@ -41,7 +41,7 @@ def _check_images(path: str, spec: dict[str, Any]) -> None:
     """Raise a ValueError for images that the network cannot take, though it could their number of pixels."""
     kind, estimator = spec["parameters"].get("autoencoder"), spec.get("estimator")
     views = sees_views(spec["parameters"])
-    own = not kind and estimator is not None and flag_of(estimator, "convolutional")
+    own = bool(not kind and estimator and constant_of(estimator, "convolutional"))
     sides = sides_of(kind, convolutional=own, views=views)
     if not sides:
         return

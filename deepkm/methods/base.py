@@ -18,6 +18,8 @@ from deepkm.methods.values import (  # noqa: F401  methods import them from here
     Positive,
     PositiveInt,
     Views,
+    check_at_most,
+    check_installed,
     expected,
 )
 from deepkm.networks.autoencoder import build_autoencoder
@@ -27,7 +29,7 @@ from deepkm.numerics.centers import nearest
 from deepkm.numerics.kmeans import draw_centers, warm_kmeans
 from deepkm.numerics.seeding import permutations
 from deepkm.training.lengths import whole_epochs
-from deepkm.training.loop import pretrain, train
+from deepkm.training.loop import check_enough_samples, pretrain, train
 from deepkm.training.optimizers import make_optimizer
 from deepkm.training.run import Run
 from deepkm.training.steps import Batch
@@ -126,6 +128,10 @@ class DeepClustering:
     reconstruction = "sum"
     # Limits of views where nobody gives others.
     own_limits: ClassVar[Mapping[str, float]] = LIMITS
+    # Most samples that it takes; None: any number.
+    most_samples: ClassVar[int | None] = None
+    # A package that it needs beside those that all methods do.
+    package: ClassVar[str | None] = None
     # What random centers are drawn from.
     centers_stream = "{kind} centers"
 
@@ -168,7 +174,7 @@ class DeepClustering:
     # What snapshots and estimators read; training does not.
 
     def assign_new(self, z: Tensor, run: Run) -> Tensor:
-        """Return the center of each sample that was not trained on, (S, N)."""
+        """Return the label of each sample that was not trained on, (S, N); None in its place: there is no rule."""
         return self.assign(z, run)
 
     def embed(self, z: Tensor, run: Run) -> Tensor:
@@ -251,8 +257,18 @@ class DeepClustering:
 
     def check_parameters(self) -> None:
         """Raise a ValueError that names the first parameter that is not what its field's annotation asks for."""
+        check_installed(self.package)
+        self._check_values()
+
+    def check_samples(self, n_samples: int) -> None:
+        """Raise a ValueError when there are too few samples for the parameters, or more than the method takes."""
+        check_enough_samples(n_samples, self.n_clusters)
+        self._check_values(n_samples=n_samples)
+        check_at_most(n_samples, self.most_samples)
+
+    def _check_values(self, **known: int) -> None:
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         hints = get_type_hints(type(self), include_extras=True)
         for name, value in values.items():
-            if text := expected(hints[name], value, values):
+            if text := expected(hints[name], value, values | known):
                 raise ValueError(f"{name}={value!r} should be {text}")

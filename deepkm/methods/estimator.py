@@ -9,12 +9,13 @@ import torch
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, ClusterMixin, TransformerMixin
 from sklearn.utils import check_random_state
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import Tensor
 
 from deepkm.datasets.arrays import check_rounding
 from deepkm.datasets.features import check_magnitude
-from deepkm.training.loop import check_enough_samples, final_labels
+from deepkm.training.loop import final_labels
 
 
 @cache
@@ -45,6 +46,13 @@ def as_estimator(method: type) -> type:
     return type(method.__name__, (method, Estimator), names)
 
 
+def _labels_new_samples(estimator: Any) -> bool:
+    if estimator.assign_new is None:
+        name = type(estimator).__name__
+        raise AttributeError(f"{name} has no rule for new samples; fit it on all of them, or take another method")
+    return True
+
+
 class Estimator(TransformerMixin, ClusterMixin, BaseEstimator):
     """The scikit-learn interface of a method.
 
@@ -60,6 +68,8 @@ class Estimator(TransformerMixin, ClusterMixin, BaseEstimator):
         Fine-tuning epochs done, up to the method's stopping rule where it has one.
     n_features_in_ : int
         F.
+    doubts_ : list of str
+        What should be known of the result, such as a mixture that did not converge.
     """
 
     def __reduce__(self) -> tuple:
@@ -87,7 +97,7 @@ class Estimator(TransformerMixin, ClusterMixin, BaseEstimator):
         self.check_parameters()
         _check_kept(X)
         array: np.ndarray = validate_data(self, X, dtype=[np.float64, np.float32], order="C")
-        check_enough_samples(len(array), self.n_clusters)
+        self.check_samples(len(array))
         check_magnitude(np.abs(array).max(), array.shape[1], array.dtype, name="X")
         x = torch.tensor(array, device=self._device())
         if isinstance(self.random_state, Integral):
@@ -104,11 +114,13 @@ class Estimator(TransformerMixin, ClusterMixin, BaseEstimator):
         self.cluster_centers_ = run.centers[0].numpy(force=True)
         self.history_ = {name: np.stack(values)[:, 0] for name, values in run.history.items()}
         stopped = self.history_.get("stopped", np.zeros(1, dtype=bool))
+        self.doubts_ = run.doubts
         self.n_iter_ = int(stopped.argmax()) + 1 if stopped.any() else run.epoch
         return self
 
+    @available_if(_labels_new_samples)
     def predict(self, X: ArrayLike) -> np.ndarray:
-        """Return the label of each sample of `X`, (n_samples,)."""
+        """Return the label of each sample of `X`, (n_samples,); a method without a rule for new samples has it not."""
         z = self._encode(X)
         with torch.no_grad():
             return self.assign_new(z, self._run)[0].numpy(force=True).astype(np.int32)

@@ -3,6 +3,7 @@
 import operator
 import re
 from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, version
 from math import isfinite
 from numbers import Integral, Real
 from types import NoneType, UnionType
@@ -73,6 +74,20 @@ def expected(hint: Any, value: object, others: dict | None = None) -> str:
     """
     texts = [_expected(kind, bounds, value, others or {}) for kind, bounds in alternatives(hint)]
     return "" if "" in texts else " or ".join(dict.fromkeys(texts))
+
+
+def check_installed(package: str | None) -> None:
+    """Raise a ValueError where a package that a method needs is not installed."""
+    try:
+        version(package or "numpy")
+    except PackageNotFoundError:
+        raise ValueError(f"needs {package}, which is not installed; pip install {package}") from None
+
+
+def check_at_most(n_samples: int, most: int | None) -> None:
+    """Raise a ValueError where there are more samples than a method can take; None: it takes any number."""
+    if most and n_samples > most:
+        raise ValueError(f"n_samples={n_samples} should be <= {most}, beyond which time or memory grow too fast")
 
 
 def alternatives(hint: Any, bounds: tuple[str, ...] = ()) -> Iterator[tuple[Any, tuple[str, ...]]]:

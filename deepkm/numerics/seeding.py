@@ -35,6 +35,17 @@ def permutations(seeds, n_samples: int, *, stream: str, epoch: int) -> torch.Ten
     return torch.stack([torch.randperm(n_samples, generator=generator(seed, stream, epoch)) for seed in seeds])
 
 
+def random_state(seed: int, stream: str) -> int:
+    """Return the seed of another library's generator for one purpose of one run: 31 bits.
+
+    Examples
+    --------
+    >>> random_state(0, "mixture") == random_state(0, "mixture") != random_state(1, "mixture")
+    True
+    """
+    return int(torch.randint(2**31 - 1, (), generator=generator(seed, stream)))
+
+
 def uniform(seeds, *size: int, stream: str, epoch: int = 0) -> torch.Tensor:
     """Return numbers uniform in [0, 1), shape (S, *size), float64, on the CPU."""
     return torch.stack([torch.rand(size, dtype=torch.float64, generator=generator(s, stream, epoch)) for s in seeds])

@@ -1,4 +1,4 @@
-"""DeepCluster's closed forms: whitening, k-means without empty clusters, uniform sampling, agreement of labelings."""
+"""Principal components and whitening; DeepCluster's k-means, its sampling and its agreement of labelings."""
 
 import torch
 
@@ -8,11 +8,10 @@ SMALLEST = 1e-5  # added to eigenvalues and norms
 ITERATIONS = 20  # of Lloyd
 
 
-def fit_whitening(z, n_components):
-    """Return the mean (S, 1, D) and the projection (S, D, P) that whiten z (S, N, D).
+def principal_components(z, n_components):
+    """Return the mean (S, 1, D), the first axes (S, D, P), of length 1, and the variances (S, P) of z (S, N, D).
 
-    Component j of the principal components is divided by the root of its variance plus 1e-5; P is `n_components`, D or
-    N - 1, whichever is least.
+    P is `n_components`, D or N - 1, whichever is least. Axes and variances are float64 on the CPU.
     """
     n_components = max(1, min(n_components, z.shape[2], z.shape[1] - 1))
     mean = z.mean(1, keepdim=True)
@@ -21,8 +20,16 @@ def fit_whitening(z, n_components):
     values, vectors = torch.linalg.eigh(covariance.nan_to_num(posinf=0, neginf=0))  # ascending
     values, vectors = values.flip(-1)[:, :n_components], vectors.flip(-1)[..., :n_components]
     largest = vectors.gather(1, vectors.abs().argmax(1, keepdim=True))  # (S, 1, P)
-    projection = vectors * largest.sign() / (values.clamp_min(0) + SMALLEST).sqrt().unsqueeze(1)
-    return mean, projection.to(z)
+    return mean, vectors * largest.sign(), values.clamp_min(0)
+
+
+def fit_whitening(z, n_components):
+    """Return the mean (S, 1, D) and the projection (S, D, P) that whiten z (S, N, D).
+
+    Component j of the `principal_components` is divided by the root of its variance plus 1e-5.
+    """
+    mean, axes, variances = principal_components(z, n_components)
+    return mean, (axes / (variances + SMALLEST).sqrt().unsqueeze(1)).to(z)
 
 
 def whiten(z, mean, projection):

@@ -12,7 +12,7 @@ from deepkm.study.spec import ClusterSpec
 from deepkm.training.checkpoint import history_arrays, load_pretrained
 from deepkm.training.ends import end_arrays, keep_ends
 from deepkm.training.lengths import as_planned
-from deepkm.training.loop import check_enough_samples, final_labels, train
+from deepkm.training.loop import final_labels, train
 from deepkm.training.snapshots import keep_snapshots, snapshot_arrays
 
 
@@ -27,7 +27,7 @@ def main(args):
     method = pkgutil.resolve_name(spec["estimator"])(**spec["parameters"])
     method.check_parameters()
     x = load_data(args)
-    check_enough_samples(len(x), method.n_clusters)
+    method.check_samples(len(x))
     method = method.in_epochs(len(x))
     run = method.start(x[:0], seeds=spec["seeds"])  # a streamed x is no tensor
     if not isinstance(x, torch.Tensor) and not list(run.autoencoder.parameters()):
@@ -46,5 +46,6 @@ def main(args):
     result = {"labels": final_labels(run), "centers": run.centers.numpy(force=True)}
     result |= history_arrays(run) | snapshot_arrays(method, run) | end_arrays(run)
     lengths = {name: getattr(method, name) for name in ("epochs", "pretraining_epochs")}
+    print(*run.doubts, sep="\n", end="\n" * bool(run.doubts))
     made = {"provenance": provenance(run, args), "diverged": diverged_seeds(run), "lengths": lengths}
-    finish(args, result, made)
+    finish(args, result, {**made, "doubts": run.doubts})

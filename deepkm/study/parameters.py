@@ -94,15 +94,21 @@ def parameters_of(estimator: str) -> dict:
     return {name: field.default for name, field in fields_of(estimator).items()}
 
 
-def flag_of(estimator: str, name: str) -> bool:
-    """Return a flag that a method's classes set in their bodies, such as ``recordable``; false where none does."""
-    assigned = [
-        node.value
-        for _, definition in lineage(estimator)
-        for node in definition.body
-        if isinstance(node, ast.Assign) and name in map(dotted, node.targets)
-    ]
-    return isinstance(assigned[-1], ast.Constant) and bool(assigned[-1].value) if assigned else False
+def constant_of(estimator: str, name: str) -> Any:
+    """Return what a method's classes set in their bodies, such as ``recordable``; None where it is not written out.
+
+    Examples
+    --------
+    >>> constant_of("deepkm.methods.ward:Ward", "most_samples")
+    20000
+    """
+    found = None
+    for _, definition in lineage(estimator):
+        for node in definition.body:
+            targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+            if isinstance(node, ast.Assign | ast.AnnAssign) and name in map(dotted, targets):
+                found = node.value.value if isinstance(node.value, ast.Constant) else None
+    return found
 
 
 def docstring_of(estimator: str) -> str:

@@ -1,4 +1,4 @@
-"""Refuses methods that cannot take a data set, as far as its shape is known before anything runs."""
+"""Refuses methods that cannot take a data set or lack a package, as far as that is known before anything runs."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -8,8 +8,9 @@ from typing import Any
 
 from deepkm.datasets.catalogue import load_catalogue, raw_file_of
 from deepkm.datasets.converted import read_converted
+from deepkm.methods.values import check_at_most, check_installed
 from deepkm.networks.images import Sides, image_side, sides_of
-from deepkm.study.parameters import fields_of, flag_of
+from deepkm.study.parameters import constant_of, fields_of
 from deepkm.study.settings import method_parameters, sees_views
 
 # From a data set's key to its converted file and the spec of that conversion.
@@ -17,19 +18,22 @@ Conversion = Callable[[str], tuple[Path, Mapping[str, Any]]]
 
 
 def check_shapes(config: dict, conversion_of: Conversion) -> None:
-    """Raise a ValueError for a method of the study that takes images alone, on a data set that holds others or none."""
+    """Raise a ValueError for a method of the study that lacks a package, or that cannot take one of its data sets."""
 
     @cache
-    def shape_of(dataset: str) -> list[int] | None:
-        return _known_shape(config["datasets"][dataset]) or _converted_shape(*conversion_of(dataset))
+    def shape_of(dataset: str) -> list[int | None]:
+        entry = config["datasets"][dataset]
+        shape = _known_shape(entry) or _converted_shape(*conversion_of(dataset))
+        return [entry.get("first", shape[0]), *shape[1:]]
 
     for method in config["study"]["methods"]:
+        try:
+            check_installed(constant_of(config["methods"][method]["estimator"], "package"))
+        except ValueError as error:
+            raise ValueError(f"methods.{method}: {error}; or leave it out of the study") from None
         for dataset in config["study"]["datasets"]:
-            sides = _sides(config, dataset, method)
-            if not sides or not (shape := shape_of(dataset)):
-                continue
             try:
-                image_side(*shape, sides=sides)
+                _check_shape(config, dataset, method, shape_of)
             except ValueError as error:
                 raise ValueError(
                     f"methods.{method}: got the data set {dataset}, which it cannot take: {error}; leave one of the "
@@ -37,29 +41,44 @@ def check_shapes(config: dict, conversion_of: Conversion) -> None:
                 ) from None
 
 
-def _known_shape(entry: dict) -> list[int] | None:
-    """Return the shape of a data set's samples where its entry or the catalogue tells, else None."""
+def _known_shape(entry: dict) -> list[int | None] | None:
+    """Return the shape of a data set where its entry or the catalogue tells, else None.
+
+    Returns
+    -------
+    list of int or None
+        The number of samples, None where it is not known, and the shape of a sample, nothing where that is not known.
+    """
     source, path = entry.get("source", "file"), entry.get("path")
     if source == "digits":
-        return [8, 8]
+        return [1797, 8, 8]
     if source == "blobs":
-        return [entry["n_features"]]
+        return [entry["n_samples"], entry["n_features"]]
     if source in load_catalogue() and (not path or raw_file_of(source, path)):
-        return load_catalogue()[source]["shape"][1:]
-    return entry["image_size"] if "image_size" in entry and entry.get("grey", True) else None
+        return load_catalogue()[source]["shape"]
+    return [None, *entry["image_size"]] if "image_size" in entry and entry.get("grey", True) else None
+
+
+def _check_shape(config: dict, dataset: str, method: str, shape_of: Callable) -> None:
+    sides = _sides(config, dataset, method)
+    if sides and shape_of(dataset)[1:]:
+        image_side(*shape_of(dataset)[1:], sides=sides)
+    most = constant_of(config["methods"][method]["estimator"], "most_samples")
+    if most and (n_samples := shape_of(dataset)[0]):
+        check_at_most(n_samples, most)
 
 
 def _sides(config: dict, dataset: str, method: str) -> Sides | None:
     estimator = config["methods"][method]["estimator"]
     values = method_parameters(config, dataset, method, fields_of(estimator))
-    own = values["autoencoder"] is None and flag_of(estimator, "convolutional")
+    own = values["autoencoder"] is None and bool(constant_of(estimator, "convolutional"))
     return sides_of(values["autoencoder"], convolutional=own, views=sees_views(values))
 
 
-def _converted_shape(npz: Path, spec: Mapping[str, Any]) -> list[int] | None:
+def _converted_shape(npz: Path, spec: Mapping[str, Any]) -> list[int | None]:
     """Return the shape of a converted data set if that was made from the content and the options that are there now."""
     try:
         found = read_converted(npz, "spec", "meta")
     except OSError:  # missing, or damaged: whoever looks at data says so
-        return None
-    return json.loads(str(found["meta"]))["shape"][1:] if json.loads(str(found["spec"])) == spec else None
+        return [None]
+    return json.loads(str(found["meta"]))["shape"] if json.loads(str(found["spec"])) == spec else [None]

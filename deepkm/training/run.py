@@ -41,6 +41,9 @@ class Run:
         What `deepkm.training.ends` keeps.
     diverged : ndarray of shape (S,), bool
         Which runs hold numbers that are none, as training last looked (`look_for_divergence`).
+    models, doubts : list
+        What other libraries fitted, by run, and lines that people should read of it. No part of a checkpoint: training
+        never reads them.
     seconds, cpu_seconds : float
         Time trained so far, and that of processors, added up by the caller over interruptions.
     """
@@ -57,6 +60,7 @@ class Run:
         self.draws = {}
         self.snapshots = {}
         self.ends = {}
+        self.models, self.doubts = [], []
         self.diverged = np.zeros(len(self.seeds), dtype=bool)
         self.seconds = self.cpu_seconds = 0.0
         self._stopped = None, []  # what `stopped` read, and what it found
