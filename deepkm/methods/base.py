@@ -257,11 +257,11 @@ class DeepClustering:
 
     def check_parameters(self) -> None:
         """Raise a ValueError that names the first parameter that is not what its field's annotation asks for."""
-        check_installed(self.package)
         self._check_values()
 
     def check_samples(self, n_samples: int) -> None:
-        """Raise a ValueError when there are too few samples for the parameters, or more than the method takes."""
+        """Raise a ValueError for too few samples, for more than the method takes, and without its package."""
+        check_installed(self.package)
         check_enough_samples(n_samples, self.n_clusters)
         self._check_values(n_samples=n_samples)
         check_at_most(n_samples, self.most_samples)

@@ -12,7 +12,7 @@ from sklearn.isotonic import isotonic_regression
 
 # Of methods whose entry names none; those of config.yaml are told apart by colour-blind readers (P. Tol's schemes).
 SPARE_COLORS = ("#000000", "#ee3377", "#009988", "#cc3311", "#33bbee")
-# Beside its colour, a method is told by its line and its marker: 17 hues are too many for any eye.
+# Beside its colour, a method is told by its line and its marker: so many hues are too many for any eye.
 DASHES = ("-", (0, (5, 1.5)), (0, (1.2, 1.2)), (0, (5, 1.2, 1.2, 1.2)))
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p", "h")
 CLASS_COLORS = (
