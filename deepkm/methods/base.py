@@ -128,6 +128,8 @@ class DeepClustering:
     reconstruction = "sum"
     # Limits of views where nobody gives others.
     own_limits: ClassVar[Mapping[str, float]] = LIMITS
+    # Whether a rule labels samples that were not trained on; without one its estimator has no `predict`.
+    labels_new_samples = True
     # Most samples that it takes; None: any number.
     most_samples: ClassVar[int | None] = None
     # A package that it needs beside those that all methods do.
@@ -174,7 +176,7 @@ class DeepClustering:
     # What snapshots and estimators read; training does not.
 
     def assign_new(self, z: Tensor, run: Run) -> Tensor:
-        """Return the label of each sample that was not trained on, (S, N); None in its place: there is no rule."""
+        """Return the label of each sample that was not trained on, (S, N)."""
         return self.assign(z, run)
 
     def embed(self, z: Tensor, run: Run) -> Tensor:

@@ -47,7 +47,7 @@ def as_estimator(method: type) -> type:
 
 
 def _labels_new_samples(estimator: Any) -> bool:
-    if estimator.assign_new is None:
+    if not estimator.labels_new_samples:
         name = type(estimator).__name__
         raise AttributeError(f"{name} has no rule for new samples; fit it on all of them, or take another method")
     return True

@@ -18,7 +18,7 @@ class RandomLabels(Control):
     Parameters are those of `deepkm.methods.control.Control`.
     """
 
-    assign_new = None
+    labels_new_samples = False
 
     def cluster(self, z, seed):
         draws = torch.randint(self.n_clusters, (len(z),), generator=generator(seed, "random labels"))

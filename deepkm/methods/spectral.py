@@ -32,7 +32,7 @@ class Spectral(Control):
 
     n_clusters: Annotated[int, "> 0", "< n_samples"] = 8
     n_neighbors: Annotated[int, "> 0", "<= n_samples"] = 10
-    assign_new = None
+    labels_new_samples = False
 
     def cluster(self, z, seed):
         from scipy.sparse.csgraph import connected_components  # noqa: PLC0415

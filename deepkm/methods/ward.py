@@ -21,7 +21,7 @@ class Ward(Control):
 
     most_samples = 20_000
     seeded = False
-    assign_new = None
+    labels_new_samples = False
 
     def cluster(self, z, seed):
         from sklearn.cluster import AgglomerativeClustering  # noqa: PLC0415  no other job should wait for it

@@ -105,9 +105,10 @@ def constant_of(estimator: str, name: str) -> Any:
     found = None
     for _, definition in lineage(estimator):
         for node in definition.body:
-            targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
-            if isinstance(node, ast.Assign | ast.AnnAssign) and name in map(dotted, targets):
-                found = node.value.value if isinstance(node.value, ast.Constant) else None
+            if isinstance(node, ast.Assign | ast.AnnAssign):
+                targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+                if name in map(dotted, targets):
+                    found = node.value.value if isinstance(node.value, ast.Constant) else None
     return found
 
 

@@ -1,5 +1,6 @@
 """Controls: what they must find, what they must not touch, and what they refuse."""
 
+import json
 import re
 import warnings
 from importlib.metadata import PackageNotFoundError
@@ -7,11 +8,12 @@ from importlib.metadata import PackageNotFoundError
 import numpy as np
 import pytest
 import torch
-from conftest import ROOT
+from conftest import ROOT, run_stage
 from problems import check_resume, check_stack, trained
 from sklearn.datasets import load_digits, make_blobs
 
 import deepkm
+from deepkm.files import read_attributes
 from deepkm.methods import values
 from deepkm.methods.control import cluster_means, new_mixture
 from deepkm.numerics.metrics import scores
@@ -195,6 +197,19 @@ def test_doubts_are_told_and_nothing_else(digits):
     assert model.doubts_ == ["seed 0: the graph of neighbours falls into 12 parts, more than K=3; raise n_neighbors"]
     for control in (*CONTROLS.values(), deepkm.KMeans):
         assert fit(control).doubts_ == []
+
+
+def test_a_job_tells_them_too(config, tmp_path):
+    np.savez(tmp_path / "digits.npz", feature=load_digits().images[:300])  # no `target`: none is needed
+    config["methods"]["gmm"]["max_iterations"] = 1
+    config["study"]["methods"] = ["gmm"]
+    spec = json.dumps(Study(config).cluster_spec("digits", "gmm", "seed291"))
+    output = tmp_path / "result.h5"
+    said = run_stage("cluster", "--spec", spec, "--data", tmp_path / "digits.npz", "--output", output).stdout
+    doubt = "seed 291: the mixture did not converge in 1 iterations; raise max_iterations"
+    assert doubt in said.splitlines()
+    assert "Warning" not in said
+    assert read_attributes(output)["doubts"] == [doubt]
 
 
 @pytest.mark.parametrize(
