@@ -14,7 +14,8 @@ class Spectral(Control):
         A_ij = 1 where j is one of the `n_neighbors` nearest of i, i itself included;   W = (A + A^T) / 2
         D^(-1/2) W D^(-1/2) u = mu u,   D = diag of the row sums of W
 
-    There is no `predict`: eigenvectors know no new samples.
+    There is no `predict`: eigenvectors know no new samples. At most 40 000 samples: the factors of the graph's matrix
+    grow with the square of their number, and 20 000 take 1.5 GB.
 
     Parameters
     ----------
@@ -32,6 +33,7 @@ class Spectral(Control):
 
     n_clusters: Annotated[int, "> 0", "< n_samples"] = 8
     n_neighbors: Annotated[int, "> 0", "<= n_samples"] = 10
+    most_samples = 40_000
     labels_new_samples = False
 
     def cluster(self, z, seed):
