@@ -1,7 +1,8 @@
 """DeepKM: a benchmark of deep k-means clustering.
 
 The methods are exported here as scikit-learn estimators. They are made on first use, so that the modules that make
-tables never import PyTorch, and the jobs that train never import scikit-learn.
+tables never import PyTorch, and the jobs that train never import scikit-learn, but for
+the controls that are made of it.
 """
 
 from importlib import import_module
