@@ -94,7 +94,6 @@ def x(blobs):
 @parametrize_with_checks(
     [make_method(key, random_state=0, **FOR_SCIKIT_LEARN.get(key, {})) for key in one_of_each_class()],
     expected_failed_checks=lambda estimator: dict.fromkeys(FINDS_BLOBS * isinstance(estimator, RandomLabels), "blind"),
-    expected_failed_checks=lambda estimator: dict.fromkeys(FINDS_BLOBS * isinstance(estimator, RandomLabels), "blind"),
 )
 def test_scikit_learn(estimator, check):
     check(estimator)
