@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import assert_same
-from test_contract import METHODS, make_method
+from test_contract import METHODS, make_method, make_spec
 
 from deepkm.datasets.large import scan
 from deepkm.datasets.streaming import StreamedFeatures
@@ -15,10 +15,14 @@ from deepkm.training.checkpoint import restore_run, save_run
 from deepkm.training.loop import train
 from deepkm.training.snapshots import draw_sample, keep_snapshots, snapshot_arrays
 
-SOFT = {"dkm", "dkm_reinit", "dkm_annealed", "ct", "ct_no_reinit", "dec", "idec", "deep_power_kmeans"}
-SOFT |= {"soft_kmeans", "soft_kmeans_free", "dkm_fresh", "ct_fresh", "ct_sum"}
-SOFT |= {"dec_brb", "idec_brb", "dkm_brb", "ct_brb"}
+SOFT = {"CT", "DEC", "DKM", "DeepPowerKMeans", "IDEC", "SoftKMeans", "SoftKMeansFree"}
+# Their labels are not those of the nearest centers.
+OWN_LABELS = {"soft_kmeans_free", "aegmm", "aeward", "aespectral", "n2d", "aeumap_km"}
 SEEDS = [5, 6]
+
+
+def is_soft(key):
+    return make_spec(key)["estimator"].partition(":")[2] in SOFT
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +45,7 @@ def trained(method, x, epochs, seeds=SEEDS):
 def test_without_epochs_there_is_the_snapshot_of_the_start(key, x):
     _, arrays = trained(make_method(key, epochs=0), x, [0])
     assert arrays["snapshots/epoch"].tolist() == [0]
-    assert ("snapshots/membership" in arrays) == (key in SOFT)
+    assert ("snapshots/membership" in arrays) == is_soft(key)
 
 
 @pytest.mark.parametrize("key", METHODS)
@@ -60,12 +64,12 @@ def test_snapshots_are_what_training_went_through(key, x):
         with torch.no_grad():
             z = method.embed(run.encode(x), run)
         torch.testing.assert_close(codes[:, -1], z[:, sample], rtol=0, atol=0)
-    if key != "soft_kmeans_free" and "snapshots/codes" in arrays:  # whose labels are its weights
+    if key not in OWN_LABELS and "snapshots/codes" in arrays:
         for i, epoch in enumerate(epochs):
             nearest = torch.cdist(codes[:, i], torch.from_numpy(arrays["snapshots/centers"][:, i])).argmin(-1)
             np.testing.assert_array_equal(nearest, run.history["labels"][epoch][:, sample])
-    assert ("snapshots/membership" in arrays) == (key in SOFT)
-    if key in SOFT:
+    assert ("snapshots/membership" in arrays) == is_soft(key)
+    if is_soft(key):
         highest = arrays["snapshots/membership"]
         assert highest.shape == (2, n_epochs, 100)
         assert (highest >= 1 / 3 - 1e-6).all()

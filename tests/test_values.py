@@ -12,6 +12,7 @@ from test_settings import parameters
 from deepkm.study.config import SCHEMA, check_config
 from deepkm.study.parameters import fields_of
 from deepkm.study.plan import Study
+from deepkm.study.settings import AUTOENCODER_KEYS
 
 NAN = float("nan")
 
@@ -195,14 +196,10 @@ def test_the_schema_describes_each_key_and_its_default():
     base = fields_of("deepkm.methods.base:DeepClustering")
     for key, value in config["training"].items():
         assert training[key]["default"] == value == base[key].default
+    parameters = {key: name for name, key in AUTOENCODER_KEYS.items()}
     for key, about in schema["$defs"]["autoencoder"]["properties"].items():
-        name = {
-            "kind": "autoencoder",
-            "batch_size": "pretraining_batch_size",
-            "learning_rate": "pretraining_learning_rate",
-        }
         if key != "per_dataset":
-            default = base[name.get(key, key)].default
+            default = base[parameters[key]].default
             assert about["default"] == (list(default) if isinstance(default, tuple) else default), key
 
 

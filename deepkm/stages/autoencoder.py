@@ -35,8 +35,9 @@ def main(args):
     )
     run = Run(spec["seeds"], autoencoder.to(x.device, x.dtype))
     given = {name.removeprefix("pretraining_"): value for name, value in parameters.items() if "pretraining_" in name}
-    limits = given.pop("views")
-    options = {name: given.pop(name) for name in ("learning_rate", "denoising")} | {"batch_size": given["batch_size"]}
+    limits = given.pop("views", None)
+    options = {"learning_rate": given.pop("learning_rate"), "denoising": given.pop("denoising", 0.0)}
+    options["batch_size"] = given["batch_size"]
     options["epochs"] = whole_epochs(len(x), **given)
     options["views"] = None if limits is None else {**LIMITS, **limits}
     resume(run, args, optimizer_options={"learning_rate": options["learning_rate"]})
