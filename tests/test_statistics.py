@@ -295,3 +295,17 @@ def test_no_labels_anywhere():
     assert set(friedman["verdict"]) == {"cannot conclude"}
     assert len(friedman) == 9
     assert nemenyi.empty
+
+
+def test_copies_of_one_run_prove_nothing():
+    """Two methods that do not depend on their seeds, and one that does, over ten of them."""
+    noise = np.random.default_rng(0).normal(0, 1, 10)
+    frame = pd.DataFrame({"ward": np.full(10, 70.0), "spectral": np.full(10, 80.0), "km": 60 + noise})
+    pairs = compare_pairs(frame, stream="x").set_index(["method", "other"])
+    row = pairs.loc["ward", "spectral"]
+    assert (row["verdict"], row["mean_difference"], row["effect"]) == ("cannot conclude", -10, -1)
+    assert row["reason"] == "one difference in 10 seeds: neither depends on its seed"
+    assert np.isnan(row["p"])
+    assert pairs.loc[("ward", "km"), "verdict"] == pairs.loc[("spectral", "km"), "verdict"] == "better"
+    best = pd.DataFrame(compare_with_best(frame, pairs.reset_index())).set_index("method")
+    assert best["verdict"].tolist() == ["cannot conclude", "best", "worse"]

@@ -131,7 +131,8 @@ def compare_with_best(values, pairs):
             yield place | {"n": int(values[method].count()), "verdict": verdict, "reason": reason}
             continue
         corrected = min(1.0, row.p * count)
-        verdict, reason = _cannot_conclude(row.n, len(values), count) or ("not significantly worse", "")
+        doubt = _copies(row) or _cannot_conclude(row.n, len(values), count)
+        verdict, reason = doubt or ("not significantly worse", "")
         leads = (row.effect > 0) == (row.method == method)
         if verdict != "cannot conclude" and corrected < LEVEL and not leads:
             verdict = "worse"
@@ -162,6 +163,8 @@ def describe_differences(differences):
     row["mean_difference"] = differences.mean()
     if not differences.any():
         return row | {"effect": 0.0, "statistic": 0.0, "p": 1.0}
+    if len(differences) > 1 and not np.ptp(differences):  # copies of one: no test
+        return row | {"effect": rank_biserial(differences)}
     statistic, p = signed_rank_test(differences)
     return row | {"effect": rank_biserial(differences), "statistic": statistic, "p": p}
 
@@ -227,10 +230,16 @@ def _judge(row, n_seeds, n_comparisons):
     """Return a verdict on one sample of differences, and its reason."""
     if row.n and row.effect == 0 and row.statistic == 0:
         return "no difference found", f"equal in {_seeds(row.n)}"
-    if doubt := _cannot_conclude(row.n, n_seeds, n_comparisons):
+    if doubt := _copies(row) or _cannot_conclude(row.n, n_seeds, n_comparisons):
         return doubt
     verdict = "no difference found" if row.p_holm >= LEVEL else "better" if row.effect > 0 else "worse"
     return verdict, _share(row.n, n_seeds)
+
+
+def _copies(row):
+    """Return a verdict and its reason where all differences are one, else None."""
+    copied = row.n > 1 and np.isnan(row.p)
+    return ("cannot conclude", f"one difference in {_seeds(row.n)}: neither depends on its seed") if copied else None
 
 
 def _cannot_conclude(n, n_seeds, n_comparisons):
