@@ -28,6 +28,7 @@ _METHODS = {
     "RandomLabels": "random_labels",
     "SoftKMeans": "soft_kmeans",
     "SoftKMeansFree": "soft_kmeans_free",
+    "VaDE": "vade",
     "Spectral": "spectral",
     "Ward": "ward",
 }
@@ -51,6 +52,7 @@ __all__ = [
     "SoftKMeans",
     "SoftKMeansFree",
     "Spectral",
+    "VaDE",
     "Ward",
 ]
 

@@ -157,6 +157,8 @@ def test_a_run_has_no_gradient_on_another(key, x):
     if not trained:
         assert method.epochs == 0  # k-means in input space trains nothing
         return
+    with torch.no_grad():
+        method.start_epoch(run)
     loss = method.loss(Batch(x, torch.arange(20).expand(3, -1), run.autoencoder), run)
     assert loss.shape == (3,)
     for gradient in torch.autograd.grad(loss[1], trained, allow_unused=True):

@@ -15,9 +15,9 @@ from deepkm.training.checkpoint import restore_run, save_run
 from deepkm.training.loop import train
 from deepkm.training.snapshots import draw_sample, keep_snapshots, snapshot_arrays
 
-SOFT = {"CT", "DEC", "DKM", "DeepPowerKMeans", "IDEC", "SoftKMeans", "SoftKMeansFree"}
+SOFT = {"CT", "DEC", "DKM", "DeepPowerKMeans", "IDEC", "SoftKMeans", "SoftKMeansFree", "VaDE"}
 # Their labels are not those of the nearest centers.
-OWN_LABELS = {"soft_kmeans_free", "aegmm", "aeward", "aespectral", "n2d", "aeumap_km"}
+OWN_LABELS = {"soft_kmeans_free", "aegmm", "aeward", "aespectral", "n2d", "aeumap_km", "vade"}
 SEEDS = [5, 6]
 
 

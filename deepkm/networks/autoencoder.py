@@ -42,6 +42,14 @@ class MLPAutoencoder(nn.Module):
         """Return the code, (S, B, D), of x, (S, B, F)."""
         return _pass(self.encoder, x, self.precision)
 
+    def hidden(self, x):
+        """Return the encoder's last hidden layer, (S, B, H), of x, (S, B, F)."""
+        return _pass(self.encoder[:-1], x, self.precision).relu()
+
+    def to_code(self, hidden):
+        """Return the code, (S, B, D), of the encoder's last hidden layer."""
+        return _pass(self.encoder[-1:], hidden, self.precision)
+
     def decode(self, z):
         """Return the reconstruction, (S, B, F), of z, (S, B, D)."""
         return _pass(self.decoder, z, self.precision)

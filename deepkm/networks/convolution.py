@@ -78,10 +78,19 @@ class ConvAutoencoder(nn.Module):
         bounded = kind == "conv_sigmoid"
         self.encoder = nn.Sequential(RowsToMaps(first.side), *encoder, *([nn.ReLU()] if bounded else []))
         self.decoder = nn.Sequential(*decoder, *([nn.Sigmoid()] if bounded else []))
+        self.n_hidden = len(encoder)  # layers before that to the code, with `RowsToMaps`
 
     def encode(self, x):
         """Return the code, (S, B, D), of x, (S, B, F)."""
         return self.encoder(x)
+
+    def hidden(self, x):
+        """Return the encoder's last maps as rows, (S, B, H), of x, (S, B, F)."""
+        return self.encoder[: self.n_hidden](x)
+
+    def to_code(self, hidden):
+        """Return the code, (S, B, D), of these rows."""
+        return self.encoder[self.n_hidden :](hidden)
 
     def decode(self, z):
         """Return the reconstruction, (S, B, F), of z, (S, B, D)."""
