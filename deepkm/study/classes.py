@@ -24,8 +24,8 @@ def lineage(estimator: str) -> list[tuple[str, ast.ClassDef]]:
 
     Examples
     --------
-    >>> [f"{module}:{definition.name}" for module, definition in lineage("deepkm.methods.dkm:DKM")[-2:]]
-    ['deepkm.methods.base:DeepClustering', 'deepkm.methods.dkm:DKM']
+    >>> [f"{module}:{definition.name}" for module, definition in lineage("deepkm.methods.km:KMeans")[-2:]]
+    ['deepkm.methods.base:DeepClustering', 'deepkm.methods.km:KMeans']
     """
     module, _, name = estimator.partition(":")
     try:
