@@ -13,8 +13,9 @@ from sklearn.isotonic import isotonic_regression
 # Of methods whose entry names none; those of config.yaml are told apart by colour-blind readers (P. Tol's schemes).
 SPARE_COLORS = ("#000000", "#ee3377", "#009988", "#cc3311", "#33bbee")
 # Beside its colour, a method is told by its line and its marker: so many hues are too many for any eye.
-DASHES = ("-", (0, (5, 1.5)), (0, (1.2, 1.2)), (0, (5, 1.2, 1.2, 1.2)))
-MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p", "h")
+# Without a common factor, so that each of 5 x 13 methods has a pair of its own.
+DASHES = ("-", (0, (5, 1.5)), (0, (1.2, 1.2)), (0, (5, 1.2, 1.2, 1.2)), (0, (9, 1.5)))
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p", "h", "*", "d")
 CLASS_COLORS = (
     "#332288 #88ccee #44aa99 #117733 #999933 #ddcc77 #cc6677 #882255 #aa4499 #222222".split()  # P. Tol's muted ones
 )
