@@ -9,8 +9,9 @@ from deepkm.numerics.memory import CHUNK_NUMEL
 def keep_ends(runs, method):
     """Pass on what a training generator yields, and note in ``run.ends`` what the runs are like at both ends.
 
-    - ``unexplained``: of the code where centers lie, the sum of squared distances to the means of clusters over that to
-      the mean of all: k-means' objective, whatever the scale of the code; 1 where all samples are one cluster.
+    - ``unexplained``: of the code, the sum of squared distances to the means of clusters over that to the mean of all:
+      k-means' objective, whatever the scale of the code; 1 where all samples are one cluster. NaN where centers lie
+      elsewhere: whitened features have one variance, before training and after it.
     - ``reconstruction``: squared error summed over features, mean over all samples; NaN without a decoder.
 
     Parameters
@@ -34,8 +35,8 @@ def keep_ends(runs, method):
 def _look(method, run):
     z = run.encode(run.x) if run.z is None else run.z  # None: restored after all of its runs had stopped
     labels = torch.from_numpy(run.history["labels"][-1]).to(z.device).long()  # (S, N)
-    parts = zip(method.embed(z, run), labels, strict=True)
-    measured = {"unexplained": torch.stack([_unexplained(*part) for part in parts])}
+    shares = torch.stack([_unexplained(*part) for part in zip(z, labels, strict=True)])
+    measured = {"unexplained": shares if method.embed(z, run) is z else torch.full_like(shares, torch.nan)}
     measured["reconstruction"] = _reconstruction(run.x, z, run.autoencoder)
     for name, values in measured.items():
         run.ends.setdefault(name, []).append(values.numpy(force=True))
