@@ -3,16 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from deepkm.methods.base import DeepClustering
-from deepkm.methods.values import (
-    AutoencoderKind,
-    Fraction,
-    NonNegative,
-    NonNegativeInt,
-    OptimizerName,
-    Positive,
-    PositiveInt,
-)
+from deepkm.methods.base import AutoencoderKind, DeepClustering
+from deepkm.methods.values import Fraction, NonNegative, NonNegativeInt, OptimizerName, Positive, PositiveInt
 from deepkm.networks.convnet import build_convnet, dropout_mask, head_loss, new_head, step_head
 from deepkm.numerics.kmeans import kmeans
 from deepkm.numerics.seeding import generator
@@ -38,10 +30,8 @@ class DeepCluster(DeepClustering):
         Principal components kept.
     dropout : float
         In [0, 1), before the last layer of f.
-    views : {"target", None}
-        t. None: the images as they are.
-    view_limits : dict, optional
-        As in `DeepClustering`, where they are left out 0.07, 10 and 0.1.
+    views, view_limits : {"target", None}, dict
+        t, by default within 0.07, 10 and 0.1. None: the images as they are.
     weight_decay : float
         Of SGD, for W too; W has no momentum.
     autoencoder : {None, "conv", "mlp"}

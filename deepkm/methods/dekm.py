@@ -6,7 +6,7 @@ from typing import Literal
 import torch
 
 from deepkm.methods.base import DeepClustering
-from deepkm.methods.dec import is_due
+from deepkm.methods.self_training import is_due
 from deepkm.methods.values import NonNegative, PositiveInt
 from deepkm.numerics.alignment import fresh_kmeans
 from deepkm.numerics.centers import nearest

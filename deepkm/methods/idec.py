@@ -3,8 +3,15 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from deepkm.methods.dec import divergence, memberships, refresh_now_and_then, refresh_target, start_target, unevenness
 from deepkm.methods.resets import Resetting
+from deepkm.methods.self_training import (
+    divergence,
+    memberships,
+    refresh_now_and_then,
+    refresh_target,
+    start_target,
+    unevenness,
+)
 from deepkm.methods.values import NonNegative, Positive, PositiveInt
 
 

@@ -8,7 +8,8 @@ import pytest
 import torch
 from problems import SMALL, blobs, check_resume, first_batch, initialized, move_weights, trained
 
-from deepkm.methods.dec import DEC, memberships, target_distribution
+from deepkm.methods.dec import DEC
+from deepkm.methods.self_training import memberships, target_distribution
 from deepkm.numerics.centers import nearest
 from deepkm.training.loop import train
 

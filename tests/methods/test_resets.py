@@ -10,9 +10,10 @@ from problems import SMALL, blobs, check_resume, check_stack, initialized, train
 from deepkm.methods import resets
 from deepkm.methods.ct import CT
 from deepkm.methods.dcn import DCN
-from deepkm.methods.dec import DEC, memberships, target_distribution
+from deepkm.methods.dec import DEC
 from deepkm.methods.dkm import DKM
 from deepkm.methods.idec import IDEC
+from deepkm.methods.self_training import memberships, target_distribution
 from deepkm.networks.autoencoder import build_autoencoder
 from deepkm.networks.layers import StackedLinear
 from deepkm.numerics.alignment import align
