@@ -43,7 +43,8 @@ def test_no_files_import_each_other():
 
 
 STAGES = (
-    "download dataset describe score statistics compare tables figures report partial audit status clean_checkpoints"
+    "download dataset describe score statistics compare tables figures report partial publish verify audit status "
+    "clean_checkpoints"
 )
 LIGHT = [
     "files",

@@ -5,6 +5,7 @@ import resource
 import subprocess
 import sys
 from argparse import Namespace
+from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from deepkm.training.run import Run
 
 
 def provenance(run: Run, args: Namespace) -> dict[str, object]:
-    """Return what made a result: versions, device, time and peak memory.
+    """Return what made a result: versions, device, day, time and peak memory.
 
     ``cpu_seconds`` are those of all of the job's threads: unlike ``seconds``, they hardly grow while others use
     the machine.
@@ -34,6 +35,7 @@ def provenance(run: Run, args: Namespace) -> dict[str, object]:
         "device": describe_device(args.device),
         "processor": processor(),
         "threads": args.threads,
+        "finished": datetime.now(UTC).date().isoformat(),
         **({"jobs_per_gpu": args.jobs_per_gpu} if args.device == "cuda" else {}),
         "seconds": run.seconds,
         "cpu_seconds": run.cpu_seconds,

@@ -4,8 +4,8 @@ import pandas as pd
 
 # Columns of names. A data set may be called NA, 1987 or 1e5, and a digest of a spec may look like a number.
 NAMES = (
-    "dataset method other best stage key stack seeds spec source_digest device processor estimator scaling source "
-    "table metric"
+    "dataset method other best stage key stack seeds spec settings source_digest data device processor estimator "
+    "scaling source table metric"
 ).split()
 
 

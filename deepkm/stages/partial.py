@@ -19,18 +19,11 @@ def add_arguments(parser):
 
 def main(args):
     study = load_study(args.configfile, args.config)
-    jobs = list(jobs_of(study))
-    done = {rule: [job.path for job in jobs if job.stage == rule and job.state()[0] == "done"] for rule in TRAINED}
-    print(f"{len(done['cluster'])} of {sum(job.stage == 'cluster' for job in jobs)} clustering jobs are done")
-    if not done["cluster"]:
-        return
     folder = args.output or path_of(PARTIAL, **study.folders)
-    data = [path for path in map(study.data_file, study.datasets) if path.exists()]
+    if not score_done(study, folder):
+        return
     record = path_of(STUDY, results=folder)
-    record.parent.mkdir(parents=True, exist_ok=True)
     record.write_text(study.record, encoding="utf-8")
-    output = [path_of(pattern, results=folder) for pattern in WRITES["score"]]
-    write_scores(done["cluster"], done["autoencoder"], data=data, output=output, stacks=study.stacks)
     make("statistics", study, folder)
     make("tables", study, folder, writes=table_files(table_names()))
     called = {"configfile": args.configfile, "config": args.config}
@@ -38,6 +31,18 @@ def main(args):
     for metric in METRICS:
         print(path_of(TABLE, results=folder, table=metric, kind="md").read_text(encoding="utf-8"))
     print(f"All on one page: {path_of(PAGE, results=folder)}")
+
+
+def score_done(study, folder):
+    """Write the tables of scores of all jobs that are done, to a folder like that of all results; return how many."""
+    jobs = list(jobs_of(study))
+    done = {rule: [job.path for job in jobs if job.stage == rule and job.state()[0] == "done"] for rule in TRAINED}
+    print(f"{len(done['cluster'])} of {sum(job.stage == 'cluster' for job in jobs)} clustering jobs are done")
+    if done["cluster"]:
+        data = [path for path in map(study.data_file, study.datasets) if path.exists()]
+        output = [path_of(pattern, results=folder) for pattern in WRITES["score"]]
+        write_scores(done["cluster"], done["autoencoder"], data=data, output=output, stacks=study.stacks)
+    return len(done["cluster"])
 
 
 def make(rule, study, folder, /, *, writes=None, **options):

@@ -124,10 +124,12 @@ def _job(path, attributes, *, epochs):
         **made.get("versions", {}),
         "source_digest": spec.get("source_digest"),
         "spec": digest(spec),
+        "settings": digest({name: value for name, value in spec.items() if name not in ("seeds", "source_digest")}),
+        "data": attributes.get("inputs", {}).get("data"),
     }
 
 
-_KNOWN = "seconds cpu_seconds device processor threads jobs_per_gpu peak_memory_bytes".split()
+_KNOWN = "seconds cpu_seconds device processor threads jobs_per_gpu peak_memory_bytes finished".split()
 
 
 def _device_seconds(made):
