@@ -40,9 +40,10 @@ def plain_layers(x, weights, biases, *, precision):
 
 
 def layer_by_layer(a, b, bias=None, *, relu=False):
-    """Return oneDNN's products of all runs, stacked after each layer."""
+    """Return the products of all runs, stacked after each layer."""
+    multiply = products._by_onednn if products.takes_onednn(a) else products._by_mkl
     biases = [None] * len(a) if bias is None else bias
-    return torch.stack([products._by_onednn(*run, relu=relu) for run in zip(a, b, biases, strict=True)])
+    return torch.stack([multiply(*run, relu=relu) for run in zip(a, b, biases, strict=True)])
 
 
 STEP = {  # an epoch's optimisations, and what undoes each

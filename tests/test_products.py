@@ -43,12 +43,50 @@ def test_equals_plain_layers(dtype):
         torch.testing.assert_close(found, tensor)
 
 
-def test_float32_on_the_cpu_takes_onednn():
+@pytest.fixture
+def on(monkeypatch, tmp_path):
+    """Let this machine's processor be of a maker; a choice of the environment's counts more."""
+
+    def change(maker, choice=""):
+        about = tmp_path / "cpuinfo"
+        about.write_text(f"processor\t: 0\nvendor_id\t: {maker}\n")
+        monkeypatch.setattr(products, "Path", lambda _: about)
+        monkeypatch.setenv(products.CHOICE, choice)
+        products.products_on_cpu.cache_clear()
+
+    yield change
+    monkeypatch.undo()
+    products.products_on_cpu.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("maker", "choice", "expected"),
+    [
+        ("AuthenticAMD", "", "_by_onednn"),
+        ("GenuineIntel", "", "_by_mkl"),
+        ("GenuineIntel", "onednn", "_by_onednn"),
+        ("AuthenticAMD", "mkl", "_by_mkl"),
+    ],
+)
+def test_the_maker_or_the_environment_chooses_the_product(maker, choice, expected, on):
     if not torch.backends.mkldnn.is_available():
         pytest.skip("this PyTorch was built without oneDNN")
+    on(maker, choice)
     x = torch.zeros(1, 2, 3)
-    assert products._products_for(x, "tf32") is products._by_onednn
-    assert products._products_for(x.double(), "tf32") is products._by_torch
+    assert products._products_for(x, "tf32") is getattr(products, expected)
+    assert products._products_for(x.double(), "tf32") is products._by_mkl
+    for found, tensor in zip(
+        output_and_gradients(perceptron, *network(torch.float32)),
+        output_and_gradients(plain, *network(torch.float32)),
+        strict=True,
+    ):
+        torch.testing.assert_close(found, tensor)
+
+
+def test_another_word_for_the_product_is_refused(on):
+    on("GenuineIntel", "openblas")
+    with pytest.raises(ValueError, match="DEEPKM_PRODUCTS: got 'openblas', expected mkl or onednn; unset it"):
+        products.products_on_cpu()
 
 
 def test_only_the_asked_gradients_are_taken():

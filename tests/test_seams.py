@@ -239,7 +239,7 @@ def test_precision_reaches_both_stages(jobs, monkeypatch):
         ("cuda", torch.float64, "tf32", products._by_torch),
         ("cuda", torch.float64, "bfloat16", products._by_torch),
         ("mps", torch.float32, "tf32", products._by_torch),
-        ("cpu", torch.float64, "bfloat16", products._by_torch),
+        ("cpu", torch.float64, "bfloat16", products._by_mkl),
     ],
 )
 def test_which_products_a_precision_takes(device, dtype, precision, expected, monkeypatch):

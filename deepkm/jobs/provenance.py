@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 import deepkm
+from deepkm.networks.products import products_on_cpu
 from deepkm.training.run import Run
 
 
@@ -34,6 +35,7 @@ def provenance(run: Run, args: Namespace) -> dict[str, object]:
         },
         "device": describe_device(args.device),
         "processor": processor(),
+        "products": products_on_cpu(),
         "threads": args.threads,
         "finished": datetime.now(UTC).date().isoformat(),
         **({"jobs_per_gpu": args.jobs_per_gpu} if args.device == "cuda" else {}),

@@ -1,12 +1,20 @@
 """Multilayer perceptrons of S runs with their gradients, by the fastest products that this machine has.
 
-PyTorch multiplies float32 matrices on the CPU by MKL, which uses half the width of some makers' processors. oneDNN,
-which PyTorch brings along for convolutions, uses all of it, and takes bias and ReLU in the same pass. On a GPU the
+PyTorch multiplies float32 matrices on the CPU by MKL, which uses half the width of processors that are not Intel's.
+oneDNN, which PyTorch brings along for convolutions, uses all of it, and takes bias and ReLU in the same pass; on
+Intel's it is slower. The processor's maker decides, never a clock: the same machine gives the same digits. On a GPU the
 products take TF32 or bfloat16, here and nowhere else: k-means and all distances stay in full float32. The backward pass
 is written out, so that a network is one node of the graph and not three per layer.
 """
 
+import os
+import platform
+from functools import cache
+from pathlib import Path
+
 import torch
+
+CHOICE = "DEEPKM_PRODUCTS"  # a variable of the environment: "mkl" or "onednn", whoever made the processor
 
 
 def perceptron(x, weights, biases, *, precision="tf32"):
@@ -27,14 +35,38 @@ def perceptron(x, weights, biases, *, precision="tf32"):
     return _Perceptron.apply(_products_for(x, precision), x, *weights, *biases)
 
 
-def has_onednn(x):
+def takes_onednn(x):
     """Tell whether oneDNN multiplies tensors such as `x`."""
     return (
         x.device.type == "cpu"
         and x.dtype == torch.float32
+        and products_on_cpu() == "onednn"
         and torch.backends.mkldnn.is_available()
         and hasattr(torch.ops.mkldnn, "_linear_pointwise")
     )
+
+
+@cache
+def products_on_cpu():
+    """Return by what this machine's processor multiplies float32 matrices: "mkl" is PyTorch's own way.
+
+    Raises
+    ------
+    ValueError
+        When the environment asks for something else.
+    """
+    chosen = os.environ.get(CHOICE) or ("mkl" if _is_of_intel() else "onednn")
+    if chosen not in ("mkl", "onednn"):
+        raise ValueError(f"{CHOICE}: got {chosen!r}, expected mkl or onednn; unset it for the faster one")
+    return chosen
+
+
+def _is_of_intel():
+    try:
+        about = Path("/proc/cpuinfo").read_text(errors="replace")
+    except OSError:  # no Linux
+        about = platform.processor()
+    return "GenuineIntel" in about
 
 
 class _Perceptron(torch.autograd.Function):
@@ -85,12 +117,12 @@ def _backward(gradient, inputs, weights, multiply, *, of_x):
     return [multiply(gradient, weights[0].mT) if of_x else None, *of_weights[::-1], *of_biases[::-1]]
 
 
-# Products (M, K) @ (K, N), plus bias (1, N), through ReLU; all but oneDNN's take stacks of S.
+# Products (M, K) @ (K, N), plus bias (1, N), through ReLU; those of a CPU take one run, the others stacks of S.
 
 
 def _products_for(x, precision):
-    if has_onednn(x):
-        return _by_onednn
+    if x.device.type == "cpu":
+        return _by_onednn if takes_onednn(x) else _by_mkl
     if x.device.type == "cuda" and x.dtype == torch.float32 and precision != "float32":
         return _by_tf32 if precision == "tf32" else _by_bfloat16
     return _by_torch
@@ -98,7 +130,7 @@ def _products_for(x, precision):
 
 def _parts(stack, multiply):
     """Return what `multiply` takes of a stack (S, ...): each run alone, or all as they are."""
-    return stack.unbind() if multiply is _by_onednn else [stack]
+    return stack.unbind() if multiply in _OF_ONE_RUN else [stack]
 
 
 def _whole(parts):
@@ -116,6 +148,14 @@ def _by_torch(a, b, bias=None, *, relu=False):
 def _by_onednn(a, b, bias=None, *, relu=False):
     run = torch.ops.mkldnn._linear_pointwise  # a @ b.mT, so that it wants b transposed
     return run(a, b.mT, None if bias is None else bias[0], "relu" if relu else "none", [], "")
+
+
+def _by_mkl(a, b, bias=None, *, relu=False):
+    out = torch.mm(a, b) if bias is None else torch.addmm(bias, a, b)
+    return out.relu_() if relu else out
+
+
+_OF_ONE_RUN = (_by_onednn, _by_mkl)
 
 
 def _by_tf32(a, b, bias=None, *, relu=False):

@@ -129,7 +129,7 @@ def _job(path, attributes, *, epochs):
     }
 
 
-_KNOWN = "seconds cpu_seconds device processor threads jobs_per_gpu peak_memory_bytes finished".split()
+_KNOWN = "seconds cpu_seconds device processor products threads jobs_per_gpu peak_memory_bytes finished".split()
 
 
 def _device_seconds(made):
