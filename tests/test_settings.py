@@ -168,6 +168,18 @@ def test_lengths_in_steps(config):
             check_config({**config, "methods": wrong})
 
 
+def test_variants_have_the_values_of_their_models_on_each_data_set(config):
+    """What a variant changes it changes on all data: resets and lengths, or views."""
+    pairs = {f"{key}_brb": key for key in ("dcn", "dec", "idec", "dkm", "ct")}
+    pairs |= {"dec_da": "dec", "idec_da": "idec", "dcn_da": "dcn", "dkm_views": "dkm", "ct_views": "ct"}
+    for variant, model in pairs.items():
+        for dataset in config["datasets"]:
+            found, expected = (parameters(config, key, dataset) for key in (variant, model))
+            differing = {name for name in found if found[name] != expected[name]}
+            allowed = {"reset_interval", "epochs", "tol"} if variant.endswith("_brb") else {"views", "view_limits"}
+            assert differing <= allowed | {"pretraining_views"}, (variant, dataset)
+
+
 def test_data_sets_without_published_values_have_those_of_their_like(config):
     """All that is set for a data set is set for the others of its kind, but for the images' own lengths."""
     alike = [("fashion_mnist", "mnist"), ("coil20", "coil100"), ("20news", "rcv1"), ("reuters10k", "rcv1")]

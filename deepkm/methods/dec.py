@@ -9,6 +9,7 @@ from deepkm.methods.self_training import (
     refresh_now_and_then,
     refresh_target,
     start_target,
+    take_relative_steps,
     unevenness,
 )
 from deepkm.methods.values import NonNegative, OptimizerName, Positive, PositiveInt
@@ -19,16 +20,19 @@ class DEC(Resetting):
     """Deep embedded clustering: the encoder and the centers learn from their own confident memberships.
 
         L = mean_i sum_k p_ik log(p_ik / q_ik),
-        q_ik = (1 + d_ik/alpha)^(-(alpha+1)/2) / sum_j (...),   d_ik = ||z_i - r_k||^2,
+        q_ik = (1 + d_ik/alpha)^(-(alpha+1)/2) / sum_j (...),   d_ik = ||z_i - r_k||^2 / v,
         p_ik = (q_ik^2 / f_k) / sum_j (q_ij^2 / f_j),   f_k = sum_i q_ik over the whole data set
 
-    The target p is constant between refreshes, every `update_interval` steps. The decoder is not used. Labels are the
-    largest q, which is the nearest center.
+    with v the mean of x^2 over all samples and features. The target p is constant between refreshes, every
+    `update_interval` steps. The decoder is not used. Labels are the largest q, which is the nearest center.
 
     Parameters
     ----------
     alpha : float
         Degrees of freedom of Student's t.
+    relative_weights : bool
+        Whether alpha, and the steps of SGD, count relative to the data's scale, so that they mean on any data what they
+        mean on the published ones, whose v is about 1. False: v = 1, whatever the data.
     update_interval : int
         Steps between two refreshes of the target.
     tol : float
@@ -55,6 +59,7 @@ class DEC(Resetting):
     momentum: NonNegative = 0.9
     n_init: PositiveInt = 20
     alpha: Positive = 1.0
+    relative_weights: bool = True
     update_interval: PositiveInt = 30
     tol: NonNegative = 0.001
     balance: NonNegative = 0.0  # beta
@@ -67,14 +72,18 @@ class DEC(Resetting):
     def follow_centers(self, z, run):
         refresh_target(self, z, run)
 
+    def start_epoch(self, run):
+        super().start_epoch(run)
+        take_relative_steps(self, run)
+
     def loss(self, batch, run):
-        value = batch.log(clustering=divergence(batch, run, self.alpha))
+        value = batch.log(clustering=divergence(self, batch, run))
         if self.balance:
-            value = value + self.balance * batch.log(imbalance=unevenness(batch, run, self.alpha))
+            value = value + self.balance * batch.log(imbalance=unevenness(self, batch, run))
         return value
 
     def after_step(self, batch, run):
         refresh_now_and_then(self, batch, run)
 
     def membership(self, z, index, run):
-        return memberships(z, run.centers, self.alpha)
+        return memberships(self, z, run)

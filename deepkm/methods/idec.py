@@ -10,6 +10,7 @@ from deepkm.methods.self_training import (
     refresh_now_and_then,
     refresh_target,
     start_target,
+    take_relative_steps,
     unevenness,
 )
 from deepkm.methods.values import NonNegative, Positive, PositiveInt
@@ -19,9 +20,9 @@ from deepkm.methods.values import NonNegative, Positive, PositiveInt
 class IDEC(Resetting):
     """Improved deep embedded clustering: `DEC` with the reconstruction kept, so that the code keeps its structure.
 
-        L = mean_i ||x_hat_i - x_i||^2 + gamma w mean_i sum_k p_ik log(p_ik / q_ik)
+        L = mean_i ||x_hat_i - x_i||^2 + gamma w v mean_i sum_k p_ik log(p_ik / q_ik)
 
-    with p and q of `DEC`, and w = F (the number of features) or 1.
+    with p, q and v of `DEC`, and w = F (the number of features) or 1.
 
     Parameters
     ----------
@@ -29,12 +30,16 @@ class IDEC(Resetting):
         gamma.
     loss_scale : {"keras", "sum"}
         "keras": gamma belongs to a squared error averaged over the F features, as published; here it is summed, so that
-        w = F. All of L is then F times the published loss: the same for Adam, while SGD needs the published learning
-        rate divided by F. "sum": w = 1.
+        w = F. "sum": w = 1.
+    relative_weights : bool
+        Whether gamma and alpha count relative to the data's scale, so that they mean on any data what they mean on the
+        published ones, whose v is about 1. SGD then follows L / (w v), which takes the published learning rate. False:
+        v = 1, whatever the data, and SGD follows L, for which with "keras" the published learning rate must be divided
+        by F. Adam is the same either way.
     alpha, update_interval, tol
         As in `DEC`.
     balance : float
-        beta: added to the loss is beta w times the `imbalance` of the batch's memberships q.
+        beta: added to the loss is beta w v times the `imbalance` of the batch's memberships q.
 
     `reset_interval`, `reset_keep`, `reset_draw` and `recluster` are those of `Resetting`, other parameters those of
     `DeepClustering`.
@@ -51,6 +56,7 @@ class IDEC(Resetting):
 
     n_init: PositiveInt = 20
     alpha: Positive = 1.0
+    relative_weights: bool = True
     update_interval: PositiveInt = 30
     tol: NonNegative = 0.001
     balance: NonNegative = 0.0  # beta
@@ -64,16 +70,23 @@ class IDEC(Resetting):
     def follow_centers(self, z, run):
         refresh_target(self, z, run)
 
+    def start_epoch(self, run):
+        super().start_epoch(run)
+        take_relative_steps(self, run)
+
     def loss(self, batch, run):
-        clustering = batch.log(clustering=divergence(batch, run, self.alpha))  # (S,)
-        scale = batch.x.shape[-1] if self.loss_scale == "keras" else 1
-        value = batch.reconstruction + self.clustering_weight * scale * clustering
+        weight = batch.x.shape[-1] if self.loss_scale == "keras" else 1
+        if self.relative_weights:
+            weight = weight * run.state["mean_square"]
+        clustering = batch.log(clustering=divergence(self, batch, run))  # (S,)
+        value = batch.reconstruction + self.clustering_weight * weight * clustering
         if self.balance:
-            value = value + self.balance * scale * batch.log(imbalance=unevenness(batch, run, self.alpha))
-        return value
+            value = value + self.balance * weight * batch.log(imbalance=unevenness(self, batch, run))
+        # Not for Adam, which ignores a loss's scale: the moments that it may start with are those of the summed error.
+        return value / weight if self.relative_weights and self.optimizer == "sgd" else value
 
     def after_step(self, batch, run):
         refresh_now_and_then(self, batch, run)
 
     def membership(self, z, index, run):
-        return memberships(z, run.centers, self.alpha)
+        return memberships(self, z, run)

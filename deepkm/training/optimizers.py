@@ -24,6 +24,8 @@ class Optimizer:
     ----------
     moments : dict of str to dict of str to Tensor
         Of each tensor that was trained so far.
+    factors : dict of str to Tensor
+        Of gradients, by name, for SGD: Adam's steps do not hang on them. No part of a checkpoint.
     rate : float
         Of the next step.
     """
@@ -32,7 +34,7 @@ class Optimizer:
         self.parameters = parameters
         self.learning_rate = self.rate = learning_rate
         self.warm_up = warm_up
-        self.moments = {}
+        self.moments, self.factors = {}, {}
 
     def set_rate(self, number):
         """Take the rate of a step, counted from 0 over all epochs."""
@@ -95,6 +97,14 @@ class SGD(Optimizer):
     def __init__(self, parameters, *, momentum=0.0, weight_decay=0.0, **rates):
         super().__init__(parameters, **rates)
         self.momentum, self.weight_decay = momentum, weight_decay
+
+    @torch.no_grad()
+    def step(self):
+        """Take one step against the gradients, each times its factor."""
+        for name, factor in self.factors.items():
+            if (gradient := self.parameters[name].grad) is not None:
+                gradient.mul_(factor)
+        super().step()
 
     def _first_moments(self, tensor):
         return {"momentum_buffer": torch.zeros_like(tensor)} if self.momentum else {}

@@ -13,7 +13,7 @@ from deepkm.methods.self_training import memberships, target_distribution
 from deepkm.numerics.centers import nearest
 from deepkm.training.loop import train
 
-METHOD = DEC(**SMALL, alpha=1.5, update_interval=3, tol=0.0)
+METHOD = DEC(**SMALL, alpha=1.5, relative_weights=False, update_interval=3, tol=0.0)
 
 
 def q_by_loops(z, centers, alpha):
@@ -73,7 +73,7 @@ def test_loss_and_gradient_equal_loops():
 @pytest.mark.parametrize("alpha", [0.5, 1.0, 3.0])
 def test_gradient_identity(alpha):
     x = blobs()
-    method = DEC(**SMALL, alpha=alpha)
+    method = DEC(**SMALL, alpha=alpha, relative_weights=False)
     run = initialized(method, x, [0])
     batch = first_batch(run, x)
     by_z, by_centers = torch.autograd.grad(method.loss(batch, run).sum(), [batch.z, run.centers])
@@ -109,7 +109,7 @@ def test_target_is_refreshed_on_its_step_only(epoch, step):
             METHOD.after_step(SimpleNamespace(step=number), run)
             assert run.state["target"] is first
         METHOD.after_step(SimpleNamespace(step=step), run)
-        expected = target_distribution(memberships(run.encode(x), run.centers, 1.5))
+        expected = target_distribution(memberships(METHOD, run.encode(x), run))
     assert torch.equal(run.state["target"], expected)
     assert not torch.allclose(expected, first)
 

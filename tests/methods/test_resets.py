@@ -153,7 +153,7 @@ def test_dec_has_its_target_and_dcn_its_counts_anew():
         method, run = before_a_reset(key)
         reset(method, run)
         z = run.encode(run.x)
-        torch.testing.assert_close(run.state["target"], target_distribution(memberships(z, run.centers.detach(), 1.0)))
+        torch.testing.assert_close(run.state["target"], target_distribution(memberships(method, z, run)).detach())
         assert torch.equal(run.state["assigned"], nearest(z, run.centers.detach()))
     method, run = before_a_reset("dcn")
     assert run.state["counts"].min() > 100

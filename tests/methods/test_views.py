@@ -69,7 +69,7 @@ def test_the_worked_example(form, expected, monkeypatch):
     """Clean codes 0.5 and 1.8, those of their views 1.0 and 1.5, centers 0 and 2: DEC's divergence."""
     monkeypatch.setattr("deepkm.training.steps.augment", lambda x, draws: x.new_tensor([[[1.0], [1.5]]]))
     x = torch.tensor([[0.5], [1.8]], dtype=torch.float64)
-    run, method = Run([0], Scaled()), DEC(n_clusters=2)
+    run, method = Run([0], Scaled()), DEC(n_clusters=2, relative_weights=False)
     run.x = x
     run.state["centers"] = torch.tensor([[[0.0], [2.0]]], dtype=torch.float64)
     run.state["target"] = torch.tensor([[[0.888250, 0.111750], [0.066068, 0.933932]]], dtype=torch.float64)
