@@ -9,7 +9,7 @@ import pytest
 import torch
 from conftest import run_stage
 
-from deepkm import DKM
+from deepkm import DKM, IDEC
 from deepkm.datasets.features import SCALINGS, load_features
 from deepkm.datasets.large import scan, stays_in_file
 from deepkm.datasets.streaming import StreamedFeatures, is_streamed
@@ -66,12 +66,13 @@ def test_batches_and_pieces_are_those_in_memory(feature, options, tmp_path, monk
         assert streamed[:0].shape == x[:0].shape
 
 
-def test_the_same_data_in_and_out_of_memory_train_alike(tmp_path):
+@pytest.mark.parametrize("cls", [DKM, IDEC])
+def test_the_same_data_in_and_out_of_memory_train_alike(cls, tmp_path):
     centers = np.random.default_rng(0).normal(0, 10, (3, 5))
     feature = centers[np.arange(150) % 3] + np.random.default_rng(1).normal(size=(150, 5))
     np.savez(tmp_path / "streamed.npz", **scan(write(tmp_path / "mine.h5", feature))[0])
     np.savez(tmp_path / "whole.npz", feature=feature)
-    method = DKM(n_clusters=3, hidden_widths=(8,), epochs=3, batch_size=32)
+    method = cls(n_clusters=3, hidden_widths=(8,), epochs=3, batch_size=32)
     runs = []
     for x in (
         StreamedFeatures(tmp_path / "streamed.npz", "standard"),
