@@ -8,9 +8,6 @@ from snakemake.utils import min_version
 min_version("9.27")
 
 
-configfile: os.path.join(workflow.basedir, "config.yaml")
-
-
 include: "workflow/rules/study.smk"
 
 

@@ -112,6 +112,8 @@ def test_one_entry_can_be_changed_although_it_shares_an_anchor(tmp_path):
         ("a: \x07\n", "study.yaml, line 1: got a character that YAML forbids"),
         ("- 1\n", "study.yaml: got list, expected keys"),
         ("", "study.yaml: got NoneType, expected keys"),
+        ('{"study": {"seeds": [0], "seeds": [1]}}', "study.yaml: got no valid YAML (the key 'seeds' a second time)"),
+        ("__use_yte__: true\nsnapshots: ?1 + 1\n", "study.yaml: got `__use_yte__`, expected values as they are"),
         (b"title: \xff\xfe", "study.yaml: got bytes that are not UTF-8"),
         (None, "No such file or directory: 'study.yaml'"),
     ],
@@ -130,6 +132,11 @@ def test_a_file_that_is_no_configuration(tmp_path, monkeypatch, capsys, content,
 def test_a_setting_that_is_none(setting, capsys):
     assert main(["status", f"--config={setting}"]) == 2
     assert f"--config: got {setting!r}, expected KEY=VALUE" in capsys.readouterr().err
+
+
+def test_a_setting_in_which_a_key_occurs_twice(capsys):
+    assert main(["status", "--config", "study={seeds: [0], seeds: [1]}"]) == 2
+    assert "--config: got the key 'seeds' a second time in '{seeds" in capsys.readouterr().err
 
 
 def test_config_is_no_abbreviation(tmp_path):

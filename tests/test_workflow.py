@@ -406,6 +406,17 @@ def test_a_key_that_occurs_twice_is_seen(tmp_path):
     assert "Traceback" not in done.stdout + done.stderr
 
 
+def test_the_file_and_line_of_a_mistake_in_config_yaml(checkout):
+    """Snakemake by itself says that there is one."""
+    text = (checkout / "config.yaml").read_text()
+    (checkout / "config.yaml").write_text(f"{text}\n\tpanels: [km]\n")
+    done = shell(checkout, "snakemake -n")
+    assert done.returncode == 1
+    line = f"config.yaml, line {text.count(chr(10)) + 2}: found character '\\t'"
+    assert line in done.stdout
+    assert "Traceback" not in done.stdout + done.stderr
+
+
 def test_a_configuration_of_which_the_stages_know_nothing_is_refused(tmp_path):
     (tmp_path / "whole.yaml").write_text("study: {seeds: [0]}\n")
     command = f"snakemake -s {ROOT}/Snakefile -n --configfile whole.yaml --replace-workflow-config"

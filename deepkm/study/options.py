@@ -6,7 +6,6 @@ import re
 import shlex
 from argparse import ArgumentParser
 from collections.abc import Sequence
-from functools import partial
 from importlib import metadata
 from os import PathLike
 from pathlib import Path
@@ -118,7 +117,7 @@ def read_configfile(path: str | PathLike) -> dict:
     try:
         text = Path(path).read_text(encoding="utf-8")
         try:
-            config = json.loads(text)
+            config = json.loads(text, object_pairs_hook=_unique)
         except json.JSONDecodeError:
             config = yaml.load(text, Loader=_Loader)
     except UnicodeDecodeError as error:
@@ -133,6 +132,8 @@ def read_configfile(path: str | PathLike) -> dict:
         raise ValueError(f"{path}: got no valid YAML ({error}); correct it") from None
     if not isinstance(config, dict):
         raise ValueError(f"{path}: got {type(config).__name__}, expected keys such as `study:` at its top level")
+    if "__use_yte__" in config:  # Snakemake would run what is in it; stages read the file, too, and run nothing
+        raise ValueError(f"{path}: got `__use_yte__`, expected values as they are; write out what the template gives")
     return check_size(config, path)
 
 
@@ -151,7 +152,7 @@ def check_size(config: dict, path: str | PathLike = "configuration") -> dict:
     return config
 
 
-class _Loader(yaml.SafeLoader):
+class _Unique(yaml.constructor.BaseConstructor):
     """YAML in which a key that occurs twice is an error: the first one would be lost."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
@@ -165,6 +166,22 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
+class _Loader(_Unique, yaml.SafeLoader):
+    """Of a file."""
+
+
+class _TextLoader(_Unique, yaml.BaseLoader):
+    """Of a value of `--config`."""
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict:
+    """Return an object of JSON, in which a key that occurs twice is an error as well."""
+    names = [name for name, _ in pairs]
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise ValueError(f"the key {twice[0]!r} a second time")
+    return dict(pairs)
+
+
 def _read_setting(text: str) -> dict:
     key, equals, value = text.partition("=")
     if not equals or not re.fullmatch(r"[a-zA-Z_][\w-]*\w", key):
@@ -176,9 +193,14 @@ def _read_value(text: str) -> object:
     """Read a value of `--config` as Snakemake does: nested ones keep numbers as text, which `check_config` reads."""
     if not text:
         return None
-    for read in (int, float, {"True": True, "False": False}.__getitem__, partial(yaml.load, Loader=yaml.BaseLoader)):
+    for read in (int, float, {"True": True, "False": False}.__getitem__):
         try:
             return read(text)
-        except (ValueError, KeyError, yaml.YAMLError):
+        except (ValueError, KeyError):
             continue
-    return text
+    try:
+        return yaml.load(text, _TextLoader)
+    except yaml.constructor.ConstructorError as error:
+        raise ValueError(f"--config: {error.problem} in {text!r}; correct it") from None
+    except yaml.YAMLError:
+        return text

@@ -16,7 +16,7 @@ from deepkm.jobs.interruption import CalmEnd, claim
 from deepkm.study import paths
 from deepkm.study.data import check_data, files_by_hand, is_shared
 from deepkm.study.inventory import jobs_of, result_files
-from deepkm.study.options import method_folders, read_configfile, snakemake_options, stage_command, study_options
+from deepkm.study.options import method_folders, read_config, snakemake_options, stage_command, study_options
 from deepkm.study.plan import Study
 from deepkm.study.scored import scores_state
 from deepkm.study.spec import dumps
@@ -40,12 +40,20 @@ for name, first in (("PATH", os.path.dirname(sys.executable)), ("PYTHONPATH", py
 # SLURM warns a whole job; only training listens: deepkm.jobs.interruption.
 signal.signal(signal.SIGUSR1, signal.SIG_IGN)
 try:
-    paths.plain_path("the folder of the Snakefile", str(workflow.basedir))
+    paths.plain_path("config: the folder of the Snakefile", str(workflow.basedir))
+    if workflow.is_main_process:
+        read_config(configfiles, settings)  # Snakemake names no line, and drops the first of two equal keys
+except (ValueError, OSError) as error:
+    raise WorkflowError(str(error)) from None
+
+
+configfile: os.path.join(workflow.basedir, "config.yaml")
+
+
+try:
     study = Study(config)
     if workflow.is_main_process:
         logger.addFilter(CalmEnd())
-        for path in configfiles:
-            read_configfile(path)  # of two equal keys, Snakemake's own reader drops the first without a word
         data_found = check_data(study)
         for line in files_by_hand(study):  # a download that cannot be stops the study, maybe hours later
             print(line, file=sys.stderr)
