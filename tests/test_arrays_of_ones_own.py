@@ -167,6 +167,16 @@ def test_images_keep_their_shape(tmp_path):
         (["1", "2", "NA"], "NA"),
         (["1", "2", "None"], "None"),
         (["a", "b", ""], ""),
+        (["a", "b", "Unknown"], "Unknown"),
+        (["a", "b", "unlabelled"], "unlabelled"),
+        (["a", "b", "999"], "999"),
+        (["a", "b", "-1"], "-1"),
+        (["a", "b", "-"], "-"),
+        (["0", "1", "noise"], "noise"),
+        (["0", "1", "inf"], "inf"),
+        ([0, 1, 2, 999], "999"),
+        ([1, 2, 3, 99], "99"),
+        ([*range(6), 255], "255"),
     ],
 )
 def test_a_label_that_may_be_none_is_decided_by_the_entry(labels, dropped, tmp_path):
@@ -190,7 +200,12 @@ def test_several_labels_below_zero(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "labels", [[-1, 1], [-2, -1], [0, 255], [0, 1], [3, 7], ["NA", "null", "None", "x"], ["-1", "a"], [False, True]]
+    "labels",
+    [
+        *([-1, 1], [-2, -1], [0, 255], [0, 1], [3, 7], ["NA", "null", "None", "x"], ["-1", "a"], [False, True]),
+        *([0, 1, 2, 9], [1, 2, 3, 4, 5, 7], [0, 10, 1000], [2019, 2020, 2021], [0, 999]),
+        *(["+", "-"], ["1", "2", "10+"], ["0", "1", "a", "b"], ["cat", "noise", "other"], ["none", "rust"]),
+    ],
 )
 def test_labels_that_are_classes_in_silence(labels, tmp_path, capsys):
     path = save(tmp_path / "my.npz", feature=X, target=np.resize(labels, 24))

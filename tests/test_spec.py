@@ -1,5 +1,6 @@
 import json
 import re
+import tomllib
 from copy import deepcopy
 
 import jsonschema
@@ -312,3 +313,6 @@ def test_both_environments_pin_the_same():
     for line in conda:
         name, version = line.split("==")
         assert pins[name] == version
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    wanted = [*project["dependencies"], *project["optional-dependencies"]["umap"]]
+    assert {line.split("==")[0].lower() for line in conda} == {line.split(">=")[0].lower() for line in wanted}

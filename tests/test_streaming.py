@@ -168,12 +168,11 @@ def test_the_entry_names_the_arrays(tmp_path):
 
 def test_streamed_features_are_refused_as_others_are(tmp_path):
     write(tmp_path / "mine.h5", np.ones((30, 4)))
-    for options in ({"columnwise": True}, {"drop_labels": [0]}):
-        with pytest.raises(ValueError, match=f"got `{next(iter(options))}` for features that stay in their file"):
+    for options in ({"columnwise": True}, {"drop_labels": [0]}, {"ignore_columns": [1]}, {"target_column": 1}):
+        with pytest.raises(ValueError, match=f"got `{next(iter(options))}.*` for features that stay in their file"):
             scan(tmp_path / "mine.h5", **options)
-    for options in ({"header": True}, {"ignore_columns": ["a"]}):
-        with pytest.raises(ValueError, match=f"got `{next(iter(options))}`, which says nothing of this kind of data"):
-            scan(tmp_path / "mine.h5", **options)
+    with pytest.raises(ValueError, match="got `header`, which says nothing of this kind of data"):
+        scan(tmp_path / "mine.h5", header=True)
     write(tmp_path / "mine.h5", np.ones((30, 3, 8, 8)))
     with pytest.raises(ValueError, match=r"x\.transpose\(0, 2, 3, 1\)"):
         scan(tmp_path / "mine.h5")

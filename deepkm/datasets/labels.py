@@ -1,13 +1,17 @@
 """Labels of a user's file: one class per sample, or a line that says what else they could be."""
 
+import math
 import unicodedata
 
 import numpy as np
 
-# Text that stands for a missing label in what other programs write, whatever the other labels are ...
-_MISSING = {"nan", "<na>", "nat", "?"}
+# Text that stands for a missing label in what people and programs write, whatever the other labels are ...
+_MISSING = {"nan", "<na>", "nat", "?", "n/a", "#n/a", "missing", "unknown", "undefined"}
+_MISSING |= {"unlabeled", "unlabelled", "unassigned", "unclassified"}
 # ... or where all other labels are numbers: `NA` is a country, too.
-_MISSING_AMONG_NUMBERS = {"na", "n/a", "null", "none", "-", "missing", "unknown"}
+_MISSING_AMONG_NUMBERS = {"na", "null", "none"}
+# So many times farther than the others are spread lies a number that is a code and no class: 999 beside 0, 1 and 2.
+_FAR = 10
 # Fewer samples than this say nothing about how many classes there can be.
 _ENOUGH = 20
 
@@ -106,8 +110,8 @@ def _check_named(names, counts, dropped, path):
 
 
 def _check_clear(classes, names, counts, path):
-    """Raise a ValueError where a label may mean that there is none: -1, nan."""
-    doubtful = {name for name in names if name.lower() in _MISSING} | _codes(classes, names)
+    """Raise a ValueError where a label may mean that there is none: -1, 999, nan, unknown, noise among numbers."""
+    doubtful = {name for name in names if name.lower() in _MISSING} | _codes(classes, names) | _odd_one_out(names)
     others = [name for name in names if name.lower() not in _MISSING | _MISSING_AMONG_NUMBERS]
     if others and all(map(_is_number, others)):
         doubtful |= {name for name in names if name.lower() in _MISSING_AMONG_NUMBERS}
@@ -120,13 +124,33 @@ def _check_clear(classes, names, counts, path):
 
 
 def _codes(classes, names):
-    """Return the numbers that may stand for no label: those below zero beside others, and -1 stored without a sign."""
+    """Return the numbers that may stand for no label: those below zero beside others, one far above, an unsigned -1."""
     if classes.dtype.kind == "u" and len(classes) > 1 and classes[-1] == np.iinfo(classes.dtype).max > len(classes):
         return {names[-1]}
     numbers = [float(name) for name in names if _is_number(name)]
     if len(numbers) < len(names) or max(numbers) < 0 or sorted(numbers) == [-1, 1]:
         return set()
-    return {name for name, number in zip(names, numbers, strict=True) if number < 0}
+    *others, last = sorted(numbers)
+    spread = others[-1] - others[0] if others else 0
+    is_far = 0 < spread == len(others) - 1 and last - others[-1] > _FAR * spread
+    return {name for name, number in zip(names, numbers, strict=True) if number < 0 or (is_far and number == last)}
+
+
+def _odd_one_out(names):
+    """Return the only word among numbers, the only number among words, or the only mark, such as -, among either."""
+    kinds = {"number": set(), "word": set(), "mark": set(), "other": set()}
+    for name in names:
+        kinds[_kind_of(name)].add(name)
+    found = sorted(filter(None, kinds.values()), key=len)
+    return found[0] if len(found) == 2 and len(found[0]) == 1 < len(found[1]) and not kinds["other"] else set()
+
+
+def _kind_of(name):
+    if _is_number(name):
+        return "number"
+    if name[:1].isdigit():
+        return "other"  # 10+, 3a
+    return "word" if any(map(str.isalnum, name)) else "mark"
 
 
 def _check_few(classes, n_samples, path):
@@ -140,10 +164,9 @@ def _check_few(classes, n_samples, path):
 
 def _is_number(text):
     try:
-        float(text)
+        return math.isfinite(float(text))
     except ValueError:
         return False
-    return True
 
 
 def check_alike(names, path, what="labels"):

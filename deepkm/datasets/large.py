@@ -10,7 +10,7 @@ from deepkm.datasets.arrays import check_form
 from deepkm.datasets.features import Rows, extremes, moments, pieces
 from deepkm.datasets.hdf5 import array_at, array_names, labels_at, open_hdf5, stamp_of
 from deepkm.datasets.labels import encode_target
-from deepkm.datasets.roles import Options, check_used, pick_arrays
+from deepkm.datasets.roles import UNSAID, Options, check_used, pick_arrays
 from deepkm.datasets.unreadable import reading
 
 # Features that are larger than this as float32 stay in their file.
@@ -61,6 +61,7 @@ def scan(path, **options):
     _check_options(options, path)
     with open_hdf5(path) as file:
         name, labels = pick_arrays(array_names(file, path), options, path)
+        _check_labels(labels, options, path)
         feature = array_at(file, name, path)
         check_form(feature.shape, feature.dtype, path)
         about = {
@@ -84,11 +85,19 @@ def scan(path, **options):
 def _check_options(options, path):
     """Raise a ValueError over options of other files, and those that would take other numbers than the file's."""
     check_used(options, ".h5", Path(path))
-    for name in ("columnwise", "drop_labels"):
+    for name in ("columnwise", "drop_labels", "ignore_columns"):
         if getattr(options, name):
             raise ValueError(
                 f"{path}: got `{name}` for features that stay in their file; change the file, or set `stream: false`"
             )
+
+
+def _check_labels(labels, options, path):
+    if labels is None and options.target_among(()) not in (None, UNSAID):
+        raise ValueError(
+            f"{path}: got `target_column: {options.target_column}` for features that stay in their file, expected the "
+            "name of another array; save the labels there, or set `stream: false`"
+        )
 
 
 def _scan_pieces(feature, path):

@@ -6,12 +6,13 @@ from pathlib import Path
 import numpy as np
 
 from deepkm.datasets.arrays import Arrays, check_feature, check_form, check_rounding
+from deepkm.datasets.columns import split_array
 from deepkm.datasets.hdf5 import array_at, array_names, labels_at, open_hdf5
 from deepkm.datasets.images import read_folder
 from deepkm.datasets.labels import encode_target
 from deepkm.datasets.matlab import read_own_mat
 from deepkm.datasets.numpy_files import read_npy, read_npz
-from deepkm.datasets.roles import Options, check_used, pick_arrays
+from deepkm.datasets.roles import TABLES, Options, check_used, pick_arrays
 from deepkm.datasets.tables import read_table
 from deepkm.datasets.unreadable import check_regular, reading
 
@@ -46,6 +47,8 @@ def read_own(path, **options):
     feature, target, more = _READERS[kind](path, options)
     check_feature(feature, path)
     feature = _plain(feature, path)
+    if kind not in TABLES:
+        feature, target = split_array(feature, target, options, path)
     codes, names = None, []
     if target is not None:
         codes, names = encode_target(target, len(feature), path, options.drop_labels)

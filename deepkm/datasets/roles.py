@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 
+from deepkm.datasets.labels import listed
 from deepkm.datasets.unreadable import printable
 
 UNSAID = "\0"  # of a name that an entry does not give; None is said: there is none
@@ -13,12 +14,17 @@ _LABEL_WORDS = set(
 )
 _LABEL_FILLERS = set("id ids idx index true ground code codes encoded no nr num number int name variable".split())
 _INDEX_WORDS = set(
-    "id ids idx uid uuid guid pk index unnamed row rowid rownames rownumber nr no num number serial obs observation"
-    " sample record seqn".split()
+    "id ids idx uid pid sid cid uuid guid pk index unnamed row rowid rownames rownumber nr no num number serial obs"
+    " observation sample record seqn patient subject participant respondent".split()
 )
-_TABLES = (".csv", ".tsv", ".parquet")
+# The last word of a name that is most likely a name itself where all rows have another number.
+_KEY_WORDS = set(
+    "key code name case ref reference order file filename image barcode sku ean isbn zip postcode account customer"
+    " client user person student employee member ticket invoice transaction cell well specimen accession phone".split()
+)
+TABLES = (".csv", ".tsv", ".parquet")
 # Options that say nothing of another kind of file.
-_OF_TABLES, _OF_ARRAYS = ("ignore_columns", "header"), ("feature_array",)
+_OF_TEXT, _OF_ROWS, _OF_ARRAYS = ("header",), ("ignore_columns",), ("feature_array",)
 # Which arrays of a file are features and labels where nothing is said: ours, D. Cai's, scikit-learn's and MATLAB's.
 OWN_NAME = "feature"
 _PAIRS = {OWN_NAME: ("target",), "fea": ("gnd",), "X": ("Y", "y")}
@@ -31,10 +37,11 @@ class Options:
     Attributes
     ----------
     target_column : str, int or None
-        The column of a table, or the array of a file, that holds the labels. None: there are no labels.
+        The column of a table, or the array of a file, that holds the labels; a number, counted from 1, that of an
+        array. None: there are no labels.
     ignore_columns : list of str or int, optional
-        The columns of a table that are neither features nor labels. A list, if only an empty one, says that all others
-        are features.
+        The columns of a table, or by their numbers of an array, that are neither features nor labels. A list, if only
+        an empty one, says that all others are features.
     header : bool, optional
         Whether a text table starts with a line of names; without one, columns are called 1, 2, ...
     feature_array : str, optional
@@ -68,16 +75,33 @@ class Options:
         name = str(self.target_column)
         return None if name == "null" and "null" not in names else name
 
+    def target_is_counted(self):
+        """Tell whether `target_column` may be the number of an array's column."""
+        return str(self.target_column).isdecimal()
+
+    def ignored_among(self, names, path):
+        """Return the names in `ignore_columns`, or raise a ValueError where one is none of a file's."""
+        ignored = [str(name) for name in self.ignore_columns or []]
+        if unknown := [name for name in ignored if name not in names]:
+            raise ValueError(
+                f"{path}: got no column {unknown[0]!r} (`ignore_columns`), expected one of {listed(names)}"
+            )
+        return ignored
+
 
 def check_used(options, kind, path):
     """Raise a ValueError over an option that this kind of file has no use for."""
-    unused = _OF_ARRAYS if path.is_dir() or kind in (*_TABLES, ".npy") else ()
-    unused += _OF_TABLES if path.is_dir() or kind not in _TABLES else ()
+    unused = _OF_ARRAYS if path.is_dir() or kind in (*TABLES, ".npy") else ()
+    unused += _OF_TEXT if path.is_dir() or kind not in TABLES else ()
+    unused += _OF_ROWS if path.is_dir() else ()
     for name in unused:
         if getattr(options, name) is not None:
             raise ValueError(f"{path}: got `{name}`, which says nothing of this kind of data; remove it")
-    if kind == ".npy" and options.target_column not in (UNSAID, None, "null"):
-        raise ValueError(f"{path}: got `target_column`, but a .npy has no labels; save both with np.savez")
+    if kind == ".npy" and options.target_column not in (UNSAID, None, "null") and not options.target_is_counted():
+        raise ValueError(
+            f"{path}: got `target_column: {options.target_column}`, but the columns of a .npy are 1, 2, ...; name one, "
+            "or save labels apart with np.savez"
+        )
 
 
 def is_label_like(name):
@@ -109,6 +133,17 @@ def is_index_like(name):
         return True
     words = [word for word in _words(name) if not word.isdigit()]
     return (bool(words) and _INDEX_WORDS.issuperset(words)) or words[-1:] in (["id"], ["idx"], ["uid"])
+
+
+def is_key_like(name):
+    """Tell whether a column of this name is a name of each row if no two rows share a number.
+
+    Examples
+    --------
+    >>> [name for name in "code CustomerKey file_name zip price coded".split() if is_key_like(name)]
+    ['code', 'CustomerKey', 'file_name', 'zip']
+    """
+    return bool(_KEY_WORDS.intersection([word for word in _words(name) if not word.isdigit()][-1:]))
 
 
 def starts_like_a_label(name):
@@ -149,6 +184,8 @@ def pick_arrays(names, options, path):
                 "them in `target_column:`, or set it to null where there are none"
             )
         target = usual[0] if usual else None
+    elif target is not None and target not in names and options.target_is_counted():
+        target = None  # a column of `feature`
     elif target is not None and target not in names:
         raise ValueError(f"{path}: got the arrays {found}, expected one named {target!r} (`target_column`); correct it")
     return feature, target

@@ -9,8 +9,9 @@ import pyarrow.compute
 import pyarrow.parquet
 
 from deepkm.datasets.arrays import check_rounding
+from deepkm.datasets.columns import check_columns, is_distinct, is_whole
 from deepkm.datasets.labels import check_alike, listed
-from deepkm.datasets.roles import UNSAID, is_index_like, is_label_like, starts_like_a_label
+from deepkm.datasets.roles import UNSAID, is_label_like
 from deepkm.datasets.text_tables import read_text
 from deepkm.datasets.unreadable import as_yaml, reading
 
@@ -18,10 +19,6 @@ _PANDAS_INDEX = "__index_level_"  # an index without a name, in Parquet; in .csv
 # Whole numbers and others as labels, in the one way of writing them that loses no digit.
 _USUAL = {r"-?(?!0\d)\d{1,15}": np.int64, r"-?(?!0\d)(\d{1,15}\.?|\d{0,15}\.\d{1,15})([eE][-+]?\d{1,2})?": np.float64}
 _MOST_LETTERS = 200  # of a label: each takes as much memory as the longest
-# A column that counts this many rows is hardly a measurement ...
-_ENOUGH = 10
-# ... though two rows in three are left, as of a split for training.
-_FEW_GAPS = 1.5
 
 
 def read_table(path, options):
@@ -49,10 +46,7 @@ def read_table(path, options):
     for i in [i for i in values if not names[i] or names[i].startswith(_PANDAS_INDEX)]:
         _check_nameless(i, names[i], values.pop(i), path)
     found, said = [(names[i], column) for i, column in values.items()], options.target_among(names)
-    if target is None and said is UNSAID and options.n_clusters:
-        _check_no_classes(found, options.n_clusters, path)
-    if options.ignore_columns is None:
-        _check_features(found, labels, said is not None, path)
+    check_columns(found, labels, said, options, path)
     return _stacked(found, path) if found else np.zeros((len(columns[0]), 0)), labels
 
 
@@ -84,9 +78,7 @@ def _assign(names, options, path):
             )
     if len(places) > 1:
         raise ValueError(f"{path}: got {len(places)} columns {names[places[0]]!r}, expected one of labels; rename one")
-    ignored = [str(name) for name in options.ignore_columns or []]
-    if unknown := [name for name in ignored if name not in names]:
-        raise ValueError(f"{path}: got no column {unknown[0]!r} (`ignore_columns`), expected one of {listed(names)}")
+    ignored = options.ignored_among(names, path)
     features = [i for i, name in enumerate(names) if i not in places and name not in ignored]
     doubtful = [names[i] for i in features if is_label_like(names[i])]
     if target is UNSAID and not places and doubtful:
@@ -99,82 +91,13 @@ def _assign(names, options, path):
 
 def _check_nameless(place, name, values, path):
     """Raise a ValueError unless a column without a name is an index that pandas wrote."""
-    if (name or place == 0) and _is_whole(values) and len(np.unique(values)) == len(values):
+    if (name or place == 0) and is_whole(values) and is_distinct(values):
         print(f"{path}: column {place + 1} has no name and numbers the rows: left out")
         return
     raise ValueError(
         f"{path}: got no name for column {place + 1}, expected one; write one into the file, or leave the column out "
         f"with `ignore_columns: {as_yaml([name])}`"
     )
-
-
-def _check_no_classes(columns, n_clusters, path):
-    """Raise a ValueError where a column could hold classes as numbers, whatever it is called."""
-    whole = [(name, values) for name, values in columns if _is_whole(values)]
-    for name, values in whole if len(whole) == 1 else [columns[0], columns[-1]]:
-        others = [other for label, other in columns if other is not values]
-        alike = [other for other in others if _is_whole(values) and _same_numbers(values, other)]
-        if _is_grouping(values, n_clusters) and 2 * len(alike) < len(others):
-            raise ValueError(
-                f"{path}: got no column 'target', but {name!r} with {n_clusters} whole numbers, as many as n_clusters: "
-                f"labels? `target_column: {as_yaml([name])[1:-1]}` says so, `target_column: null` that it is a feature"
-            )
-
-
-def _is_grouping(values, n_clusters):
-    """Tell whether a column splits the rows into as many groups as there should be clusters."""
-    return len(values) >= 3 * n_clusters > 3 and _is_whole(values) and len(np.unique(values)) == n_clusters
-
-
-def _same_numbers(values, others):
-    """Tell whether two columns hold the same set of numbers, as those of zeros and ones do."""
-    ends = (values.min(), values.max()) == (others.min(), others.max())
-    return ends and np.array_equal(np.unique(values), np.unique(others))
-
-
-def _check_features(columns, labels, labelled, path):
-    """Raise a ValueError where columns may be no features, and the entry does not say so."""
-    reasons = [(name, _doubt(name, values, labels, labelled)) for name, values in columns]
-    if doubtful := [(name, reason) for name, reason in reasons if reason][:12]:
-        raise ValueError(
-            f"{path}: got columns that may be no features: {'; '.join(f'{name!r} {why}' for name, why in doubtful)}. "
-            f"Leave them out with `ignore_columns: {as_yaml([name for name, _ in doubtful])}`, or keep all columns as "
-            "features with `ignore_columns: []`"
-        )
-
-
-def _doubt(name, values, labels, labelled):
-    """Return why a column may be no feature, or None. Where there are no labels, one called `label` is a feature."""
-    if labelled and (is_label_like(name) or (starts_like_a_label(name) and np.isin(values, (0, 1)).all())):
-        return "could hold labels"
-    if is_index_like(name) and not is_label_like(name) and _is_whole(values):
-        return "could number the rows"
-    if len(values) >= _ENOUGH and _counts(values):
-        return "counts the rows"
-    if labels is not None and len(values) >= _ENOUGH and _tells(values, labels):
-        return "tells the class of each sample"
-    return None
-
-
-def _is_whole(values):
-    return values.dtype.kind in "biu" or bool(np.isfinite(values).all() and (values == np.floor(values)).all())
-
-
-def _counts(values):
-    """Tell whether a column holds N whole numbers, each once, with few gaps: a part of the rows, say, for training."""
-    if not _is_whole(values) or int(values.max()) - int(values.min()) >= _FEW_GAPS * len(values):
-        return False
-    return len(np.unique(values)) == len(values)
-
-
-def _tells(values, labels):
-    """Tell whether there is one number per class."""
-    for part in (slice(256), slice(None)):  # most columns are told apart by their first numbers
-        numbers, codes = np.unique(values[part], return_inverse=True)
-        classes, target = np.unique(labels[part], return_inverse=True)
-        if len(numbers) != len(classes) or len(np.unique(codes * len(classes) + target)) != len(classes):
-            return False
-    return 1 < len(numbers) <= len(values) / 2
 
 
 def _stacked(columns, path):
