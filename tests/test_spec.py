@@ -258,9 +258,9 @@ def test_ablations_are_found_by_their_parameters(config):
     assert Study(config).ablations() == [["dkm_reinit", "dkm", part]]
     config["study"]["methods"] = ["dkm", "dkm_fresh", "dkm_reinit"]
     assert Study(config).ablations() == [["dkm_fresh", "dkm", part], ["dkm_reinit", "dkm", part]]
-    config["study"]["methods"] = ["aekm", "dec", "dec_da", "dkm", "dkm_views", "warm"]
-    config["methods"]["warm"] = {**config["methods"]["dkm"], "warm_start": "moments"}
-    pairs = [["dec_da", "dec", "views"], ["dkm_views", "dkm", "views"], ["warm", "dkm", "a warm start"]]
+    config["study"]["methods"] = ["aekm", "dec", "dec_da", "dkm", "dkm_views", "cold"]
+    config["methods"]["cold"] = {**config["methods"]["dkm"], "warm_start": "none"}
+    pairs = [["dec_da", "dec", "views"], ["dkm", "cold", "a warm start"], ["dkm_views", "dkm", "views"]]
     assert Study(config).ablations() == pairs
 
 

@@ -70,11 +70,11 @@ class DeepClustering:
         Reconstruction alone by Adam, before clustering.
     pretraining_steps, pretraining_min_steps : int
         As `steps` and `min_steps`.
-    warm_start : {"none", "moments", "steps", False}
+    warm_start : {"steps", "moments", "none", False}
         How fine-tuning starts after pretraining, which a new Adam can undo: its first steps move each weight by about
-        the learning rate. "moments": Adam starts with those that pretraining ended with; SGD has no use for them.
-        "steps": the learning rate rises linearly over the first `WARM_UP_STEPS` steps. Without pretraining, as "none".
-        So is False, scikit-learn's word: no fit goes on from the last one.
+        the learning rate. "steps": that rate rises linearly over the first `WARM_UP_STEPS` steps. "moments": Adam
+        starts with those that pretraining ended with; SGD has no use for them. Without pretraining, as "none". So is
+        False, scikit-learn's word: no fit goes on from the last one.
     views : {None, "target", "both"}
         Fine-tuning on random views of square grey images, new ones in each epoch: centers, targets and labels come from
         the images as they are, and the loss is that of the view ("target"), or the mean of both losses ("both").
@@ -111,7 +111,7 @@ class DeepClustering:
     pretraining_min_steps: NonNegativeInt = 0
     pretraining_batch_size: PositiveInt = 256
     pretraining_learning_rate: Positive = 1e-3
-    warm_start: Literal["none", "moments", "steps", False] = "none"
+    warm_start: Literal["none", "moments", "steps", False] = "steps"
     views: Literal["target", "both"] | None = None
     view_limits: Views | None = None
     pretraining_views: Views | None = None

@@ -34,7 +34,7 @@ class Noisy(DKM):
         return super().loss(batch, run)
 
 
-METHOD = Noisy(**SMALL)
+METHOD = Noisy(**SMALL, warm_start="none")
 
 
 def test_it_is_called_before_each_epoch_that_is_trained_and_after_its_labels():
