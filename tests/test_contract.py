@@ -2,6 +2,7 @@
 
 import pkgutil
 from functools import cache
+from typing import get_type_hints
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from deepkm.methods.estimator import as_estimator
 from deepkm.methods.random_labels import RandomLabels
+from deepkm.methods.values import expected
 from deepkm.numerics.metrics import scores
 from deepkm.study.plan import Study
 from deepkm.training.checkpoint import restore_run, save_run
@@ -113,7 +115,14 @@ def on_views():
     yield from ((key, seen) for key in one_of_each_class() if make_method(key).autoencoder)
 
 
-CHANGED = [*((key, {}) for key in METHODS), *on_other_autoencoders(), *on_views()]
+def from_manifolds():
+    """Yield each method that starts from centers, as it starts from those of spectral clustering."""
+    for key in one_of_each_class():
+        if not expected(get_type_hints(type(make_method(key)))["initial_centers"], "spectral"):
+            yield key, {"initial_centers": "spectral"}
+
+
+CHANGED = [*((key, {}) for key in METHODS), *on_other_autoencoders(), *on_views(), *from_manifolds()]
 
 
 @pytest.mark.parametrize(("key", "changes"), CHANGED)

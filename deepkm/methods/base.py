@@ -1,5 +1,6 @@
 """The base of every method: hooks, and fields that are the method's whole configuration."""
 
+import pkgutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, ClassVar, Literal, Self, get_type_hints
@@ -7,6 +8,7 @@ from typing import Any, ClassVar, Literal, Self, get_type_hints
 from torch import Tensor
 
 from deepkm.methods.values import (  # noqa: F401  methods import them from here
+    STARTS,
     AtLeastOne,
     AutoencoderKind,
     Fraction,
@@ -27,6 +29,7 @@ from deepkm.networks.views import LIMITS
 from deepkm.numerics.alignment import fresh_kmeans
 from deepkm.numerics.centers import nearest
 from deepkm.numerics.kmeans import draw_centers, warm_kmeans
+from deepkm.numerics.manifold import manifold_centers
 from deepkm.numerics.seeding import permutations
 from deepkm.training.lengths import whole_epochs
 from deepkm.training.loop import check_enough_samples, pretrain, train
@@ -56,10 +59,11 @@ class DeepClustering:
         Of fine-tuning.
     momentum : float
         Of SGD.
-    initial_centers : {"kmeans", "kmeans++", "data", "uniform", "unit", "normal"}
-        Where the centers start: see `deepkm.numerics.kmeans.draw_centers`.
+    initial_centers : {"kmeans", "kmeans++", "data", "uniform", "unit", "normal", "spectral", "umap"}
+        Where the centers start: see `deepkm.numerics.kmeans.draw_centers`. "spectral" and "umap": at the means of the
+        clusters that the control `Spectral`, or `N2D` with ``clustering="kmeans"``, finds in the code.
     n_init : int
-        k-means restarts where the method starts from k-means centers.
+        k-means restarts where the method starts from k-means centers, or from those of a control.
     autoencoder : {"mlp", "conv", "conv_sigmoid", "conv_dcec", None}
         As in `deepkm.networks.autoencoder.build_autoencoder`; None clusters in input space.
     hidden_widths : sequence of int
@@ -141,8 +145,12 @@ class DeepClustering:
 
     def init(self, z: Tensor, run: Run) -> None:
         """Start from the centers that `initial_centers` names."""
-        how = {"seeds": run.seeds, "n_init": self.n_init, "stream": self.centers_stream}
-        run.centers = draw_centers(self.initial_centers, z, self.n_clusters, **how)
+        how = {"seeds": run.seeds, "n_init": self.n_init}
+        if self.initial_centers in STARTS:
+            run.centers, run.doubts = manifold_centers(self.initial_centers, z, self.n_clusters, **how)
+        else:
+            how["stream"] = self.centers_stream
+            run.centers = draw_centers(self.initial_centers, z, self.n_clusters, **how)
 
     def before_epoch(self, z: Tensor, run: Run) -> None:
         """Nothing."""
@@ -267,6 +275,11 @@ class DeepClustering:
         check_enough_samples(n_samples, self.n_clusters)
         self._check_values(n_samples=n_samples)
         check_at_most(n_samples, self.most_samples)
+        if control := STARTS.get(self.initial_centers):
+            try:
+                pkgutil.resolve_name(control)(n_clusters=self.n_clusters).check_samples(n_samples)
+            except ValueError as error:
+                raise ValueError(f"initial_centers={self.initial_centers!r}: {error}") from None
 
     def _check_values(self, **known: int) -> None:
         values = {field.name: getattr(self, field.name) for field in fields(self)}

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from deepkm.methods.control import Control, Found, fit_mixture, new_mixture
+from deepkm.methods.control import Control, fit_mixture, new_mixture
 from deepkm.methods.values import NonNegative, PositiveInt
-from deepkm.numerics.seeding import random_state
+from deepkm.numerics.manifold import UMAP_NEIGHBORS, new_umap, umap_kmeans
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -41,22 +41,18 @@ class N2D(Control):
     """
 
     clustering: Literal["mixture", "kmeans"] = "mixture"
-    n_neighbors: Annotated[int, "> 1", "< n_samples"] = 20
+    n_neighbors: Annotated[int, "> 1", "< n_samples"] = UMAP_NEIGHBORS
     min_dist: NonNegative = 0.0
     n_components: PositiveInt | None = None
     max_iterations: PositiveInt = 100
     package = "umap-learn"
 
     def cluster(self, z, seed):
-        from sklearn.cluster import KMeans  # noqa: PLC0415  no other job should wait for these
-        from sklearn.pipeline import make_pipeline  # noqa: PLC0415
-        from umap import UMAP  # noqa: PLC0415  it takes seconds, and compiles for more
+        options = {"n_neighbors": self.n_neighbors, "min_dist": self.min_dist}
+        options["n_components"] = self.n_components or self.n_clusters
+        if self.clustering == "kmeans":
+            return umap_kmeans(z, seed, n_clusters=self.n_clusters, n_init=self.n_init, **options)
+        from sklearn.pipeline import make_pipeline  # noqa: PLC0415  no other job should wait for it
 
-        sizes = {"n_neighbors": self.n_neighbors, "n_components": self.n_components or self.n_clusters}
-        umap = UMAP(**sizes, min_dist=self.min_dist, random_state=random_state(seed, "umap"), n_jobs=1)
-        if self.clustering == "mixture":
-            last = new_mixture(self.n_clusters, seed, covariance="full", max_iterations=self.max_iterations)
-            return fit_mixture(make_pipeline(umap, last), z)
-        last = KMeans(self.n_clusters, n_init=self.n_init, random_state=random_state(seed, "kmeans++"))
-        model = make_pipeline(umap, last)
-        return Found(model.fit_predict(z), model)
+        mixture = new_mixture(self.n_clusters, seed, covariance="full", max_iterations=self.max_iterations)
+        return fit_mixture(make_pipeline(new_umap(seed, **options), mixture), z)

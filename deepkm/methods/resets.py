@@ -21,9 +21,9 @@ class Resetting(DeepClustering):
 
         theta <- a theta + (1 - a) phi,   phi a fresh draw
 
-    Then k-means on the new code gives the centers, numbered so that labels agree best with those before, and the
-    optimizer forgets the centers' moments. Decoder and embedding layer stay. Labels, snapshots and history of epoch e
-    precede all this.
+    Then k-means on the new code, whatever `initial_centers` says, gives the centers, numbered so that labels agree best
+    with those before, and the optimizer forgets the centers' moments. Decoder and embedding layer stay. Labels,
+    snapshots and history of epoch e precede all this.
 
     Parameters
     ----------

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Annotated
 
-from deepkm.methods.control import Control, Found
-from deepkm.numerics.seeding import random_state
+from deepkm.methods.control import Control
+from deepkm.numerics.manifold import SPECTRAL_NEIGHBORS, spectral
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -32,17 +32,11 @@ class Spectral(Control):
     """
 
     n_clusters: Annotated[int, "> 0", "< n_samples"] = 8
-    n_neighbors: Annotated[int, "> 0", "<= n_samples"] = 10
+    n_neighbors: Annotated[int, "> 0", "<= n_samples"] = SPECTRAL_NEIGHBORS
     most_samples = 40_000
     labels_new_samples = False
 
     def cluster(self, z, seed):
-        from scipy.sparse.csgraph import connected_components  # noqa: PLC0415
-        from sklearn.cluster import SpectralClustering  # noqa: PLC0415  no other job should wait for it
-
-        graph = {"affinity": "nearest_neighbors", "n_neighbors": self.n_neighbors, "eigen_solver": "arpack"}
-        state = random_state(seed, "spectral")
-        model = SpectralClustering(self.n_clusters, **graph, n_init=self.n_init, random_state=state).fit(z)
-        parts, _ = connected_components(model.affinity_matrix_, directed=False)
-        doubt = f"the graph of neighbours falls into {parts} parts, more than K={self.n_clusters}; raise n_neighbors"
-        return Found(model.labels_, doubt=doubt if parts > self.n_clusters else "")
+        options = {"n_clusters": self.n_clusters, "n_init": self.n_init, "n_neighbors": self.n_neighbors}
+        found = spectral(z, seed, **options)
+        return found._replace(doubt=f"{found.doubt}; raise n_neighbors" if found.doubt else "")

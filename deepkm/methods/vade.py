@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 
@@ -48,6 +49,7 @@ class VaDE(DeepClustering):
 
     epochs: NonNegativeInt = 150
     learning_rate: Positive = 1e-4
+    initial_centers: Literal["kmeans"] = "kmeans"
     mixture_n_init: PositiveInt = 10
     autoencoder: AutoencoderKind = "mlp"
     recordable = True

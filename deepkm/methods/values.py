@@ -22,7 +22,9 @@ NonNegativeInt = Annotated[int, ">= 0"]
 
 OptimizerName = Literal["adam", "sgd"]
 AutoencoderKind = Literal["mlp", "conv", "conv_sigmoid", "conv_dcec"]
-InitialCenters = Literal["kmeans", "kmeans++", "data", "uniform", "unit", "normal"]
+InitialCenters = Literal["kmeans", "kmeans++", "data", "uniform", "unit", "normal", "spectral", "umap"]
+# The controls whose clusters a method may start from, by that choice: their limits and packages hold for it too.
+STARTS = {"spectral": "deepkm.methods.spectral:Spectral", "umap": "deepkm.methods.n2d:N2D"}
 
 
 class Views(TypedDict, total=False):

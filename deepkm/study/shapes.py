@@ -3,12 +3,13 @@
 import json
 from collections.abc import Callable, Mapping
 from functools import cache
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 from deepkm.datasets.catalogue import load_catalogue, raw_file_of
 from deepkm.datasets.converted import read_converted
-from deepkm.methods.values import check_at_most, check_installed
+from deepkm.methods.values import STARTS, check_at_most, check_installed
 from deepkm.networks.images import Sides, image_side, sides_of
 from deepkm.study.parameters import constant_of, fields_of
 from deepkm.study.settings import method_parameters, sees_views
@@ -26,19 +27,27 @@ def check_shapes(config: dict, conversion_of: Conversion) -> None:
         shape = _known_shape(entry) or _converted_shape(*conversion_of(dataset))
         return [entry.get("first", shape[0]), *shape[1:]]
 
-    for method in config["study"]["methods"]:
-        try:
-            check_installed(constant_of(config["methods"][method]["estimator"], "package"))
-        except ValueError as error:
-            raise ValueError(f"methods.{method}: {error}; or leave it out of the study") from None
-        for dataset in config["study"]["datasets"]:
+    for method, dataset in product(config["study"]["methods"], config["study"]["datasets"]):
+        for name, estimator in _classes(config, dataset, method).items():
+            try:
+                check_installed(constant_of(estimator, "package"))
+            except ValueError as error:
+                raise ValueError(f"methods.{method}: {name}{error}; or leave it out of the study") from None
             try:
                 _check_shape(config, dataset, method, shape_of)
+                _check_size(estimator, dataset, shape_of)
             except ValueError as error:
                 raise ValueError(
-                    f"methods.{method}: got the data set {dataset}, which it cannot take: {error}; leave one of the "
-                    "two out of the study"
+                    f"methods.{method}: got the data set {dataset}, which it cannot take: {name}{error}; leave one of "
+                    "the two out of the study"
                 ) from None
+
+
+def _classes(config: dict, dataset: str, method: str) -> dict[str, str]:
+    """Return whose limits a method keeps, and what names them: its class's, and those of the control it starts from."""
+    estimator = config["methods"][method]["estimator"]
+    start = method_parameters(config, dataset, method, fields_of(estimator))["initial_centers"]
+    return {"": estimator} | ({f"initial_centers={start!r}: ": STARTS[start]} if start in STARTS else {})
 
 
 def _known_shape(entry: dict) -> list[int | None] | None:
@@ -63,7 +72,10 @@ def _check_shape(config: dict, dataset: str, method: str, shape_of: Callable) ->
     sides = _sides(config, dataset, method)
     if sides and shape_of(dataset)[1:]:
         image_side(*shape_of(dataset)[1:], sides=sides)
-    most = constant_of(config["methods"][method]["estimator"], "most_samples")
+
+
+def _check_size(estimator: str, dataset: str, shape_of: Callable) -> None:
+    most = constant_of(estimator, "most_samples")
     if most and (n_samples := shape_of(dataset)[0]):
         check_at_most(n_samples, most)
 

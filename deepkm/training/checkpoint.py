@@ -20,7 +20,7 @@ def save_run(path, run, *, spec, reason="its time"):
         arrays |= {f"{kind}/{name}": np.stack(values) for name, values in getattr(run, kind).items()}
     trained = [name for name, tensor in run.state.items() if tensor.requires_grad]
     attributes = {"spec": spec, "epoch": run.epoch, "seconds": run.seconds, "trained": trained, "reason": reason}
-    attributes |= {"cpu_seconds": run.cpu_seconds, "diverged": run.diverged.tolist()}
+    attributes |= {"cpu_seconds": run.cpu_seconds, "diverged": run.diverged.tolist(), "doubts": run.doubts}
     write_hdf5(path, arrays=arrays, attributes=attributes)
 
 
@@ -44,7 +44,7 @@ def restore_run(path, run, *, spec, optimizer_options, device):
         run.state[name].requires_grad_()
     for kind in KEPT:
         setattr(run, kind, {name: list(values) for name, values in group.get(kind, {}).items()})
-    for name in ("epoch", "seconds", "cpu_seconds"):
+    for name in ("epoch", "seconds", "cpu_seconds", "doubts"):
         setattr(run, name, attributes[name])
     run.diverged = np.array(attributes["diverged"])
     if "optimizer" in group:

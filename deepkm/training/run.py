@@ -42,8 +42,8 @@ class Run:
     diverged : ndarray of shape (S,), bool
         Which runs hold numbers that are none, as training last looked (`look_for_divergence`).
     models, doubts : list
-        What other libraries fitted, by run, and lines that people should read of it. No part of a checkpoint: training
-        never reads them.
+        What other libraries fitted, by run, which is no part of a checkpoint, and lines that people should read of it.
+        Training never reads them.
     seconds, cpu_seconds : float
         Time trained so far, and that of processors, added up by the caller over interruptions.
     """
