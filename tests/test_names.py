@@ -118,6 +118,15 @@ def test_what_others_take_for_more_than_a_name_is_refused(config, key, name):
         Study({**config, key: name})
 
 
+@pytest.mark.parametrize("title", ["", " ", "a\0b", "\x1b[31mred", "\ud800"])
+def test_titles_can_be_seen(config, title):
+    for kind in ("datasets", "methods"):
+        key = next(iter(config[kind]))
+        entries = {**config[kind], key: {**config[kind][key], "title": title}}
+        with pytest.raises(ValueError, match=f"^{kind}.{key}.title: got .* expected text that can be seen"):
+            Study({**config, kind: entries})
+
+
 @pytest.mark.parametrize("key", ["mine\n", "x" * 81, "a-b", "", "ä"])
 def test_keys_are_parts_of_file_names(config, key):
     for kind in ("datasets", "methods"):

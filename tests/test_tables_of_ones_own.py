@@ -100,6 +100,8 @@ def test_blanks_after_commas(csv):
 
 def test_accents_stored_in_two_ways(csv):
     refused(csv("a,target\n1,caf\u00e9\n2,cafe\u0301\n3,x\n"), "how an accent is stored")
+    for name in ("polar  bear", "polar\u00a0bear", "polar bear\u200b", "\uff50olar bear"):
+        refused(csv(f"a,target\n1,polar bear\n2,{name}\n3,x\n"), "by what is hardly seen")
     assert read_own(csv("a,target\n1,caf\u00e9\n2,cafe\n3,x\n")).class_names == ["cafe", "caf\u00e9", "x"]
 
 

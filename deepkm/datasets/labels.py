@@ -171,10 +171,17 @@ def _is_number(text):
 
 def check_alike(names, path, what="labels"):
     """Raise a ValueError where different names look the same."""
-    if len({unicodedata.normalize("NFC", name.strip()) for name in names}) < len(names):
+    if len(set(map(_looks, names))) < len(names):
         raise ValueError(
-            f"{path}: got {what} that differ by blanks alone, or by how an accent is stored; make them equal"
+            f"{path}: got {what} that differ by blanks alone, or by how an accent is stored, or by what is hardly "
+            "seen; make them equal"
         )
+
+
+def _looks(name):
+    """Return what is seen of a name: its letters in one way of storing them, single blanks, nothing invisible."""
+    seen = [letter for letter in unicodedata.normalize("NFKC", name) if unicodedata.category(letter) != "Cf"]
+    return " ".join("".join(seen).split())
 
 
 def listed(names, most=12):

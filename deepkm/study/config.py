@@ -5,6 +5,7 @@ from functools import reduce
 from operator import or_
 from pathlib import Path
 from typing import Annotated, Any
+from unicodedata import category
 
 import yaml
 
@@ -53,11 +54,21 @@ def check_config(config: dict, schema: Path = SCHEMA) -> dict:
     for key in config["autoencoders"]:
         if key.lower() == "null":
             raise ValueError(f"autoencoders: got the key {key!r}, which means none; choose another one")
+    for kind in ("datasets", "methods"):
+        for key, entry in config[kind].items():
+            _check_title(f"{kind}.{key}.title", entry.get("title", key))
     for kind in ("autoencoders", "methods"):
         for key, entry in config[kind].items():
             for dataset in entry.get("per_dataset", {}):
                 check_known(f"{kind}.{key}.per_dataset", dataset, config["datasets"], what="data set")
     return read_settings(config)
+
+
+def _check_title(path: str, title: str) -> None:
+    """Raise a ValueError over a title that tables and figures cannot show, or that a terminal would obey."""
+    controls = [letter for letter in title if category(letter) in ("Cc", "Cs") and not letter.isspace()]
+    if controls or not title.strip():
+        raise ValueError(f"{path}: got {shown(title)}, expected text that can be seen; correct it")
 
 
 def _check_dataset(key: str, entry: dict) -> None:
