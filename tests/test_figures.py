@@ -17,6 +17,7 @@ from deepkm.report.figures.gallery import chosen_methods, draw_study
 from deepkm.report.figures.inputs import ClusteringRun, Dataset, Numbers
 from deepkm.report.figures.members import draw_members
 from deepkm.report.figures.memberships import draw_memberships
+from deepkm.report.figures.profiles import draw_profiles
 from deepkm.report.figures.ranks import draw_critical_difference, draw_ranks
 from deepkm.report.figures.samples import shown_samples
 from deepkm.report.figures.sensitivity import draw_sensitivity, find_grids
@@ -166,6 +167,18 @@ def test_ranks_by_hand(scores):
     assert draw_ranks(scores.assign(acc=np.nan, nmi=np.nan, ari=np.nan), METHODS, {"a": "A"}) is None
 
 
+def test_profiles_count_the_runs_that_reach_a_score(scores):
+    rows = [("a", "dkm", seed, nmi) for seed, nmi in enumerate((0.1, 0.8, 0.8, 0.9))]
+    rows += [("b", "dkm", 0, 0.2), ("a", "km", 0, 0.5), ("b", "km", 0, 0.6), ("c", "km", 0, 0.9)]
+    scores = pd.DataFrame(rows, columns=["dataset", "method", "seed", "nmi"])
+    drawing = draw_profiles(scores, METHODS, {"a": "A", "b": "B", "c": "C"})  # c lacks DKM
+    shares = {title: dict(np.round(line.get_xydata(), 6)) for title, line in curves_of(drawing.figure.axes[0]).items()}
+    reached = {level: [shares[title][level] for title in ("DKM", "k-means")] for level in (10, 50, 60, 90)}
+    assert reached == {10: [100, 100], 50: [37.5, 100], 60: [37.5, 50], 90: [12.5, 0]}
+    assert drawing.alt.endswith("k-means 60.0 %, DKM 20.0 %.")
+    assert draw_profiles(scores[scores["seed"] < 2], METHODS, {"a": "A"}) is None
+
+
 def test_cost_adds_the_share_of_pretraining(scores):
     scores = scores[scores["dataset"] == "a"].assign(device_seconds=10.0)
     jobs = pd.DataFrame({"stage": ["autoencoder", "cluster"], "key": ["mlp", "dkm"], "seeds": ["0 1", "0 1"]})
@@ -185,7 +198,7 @@ def test_critical_differences_are_those_of_the_statistics():
         for method, place in (("km", 0.2), ("dkm", 0.5), ("dkm_reinit", 0.8))
     ]
     scores = pd.DataFrame(rows).assign(nmi=0.5, ari=0.5)
-    tables = compare_over_datasets(scores, datasets=[f"d{i}" for i in range(8)], methods=list(METHODS))
+    tables = compare_over_datasets(scores, datasets=[f"d{i}" for i in range(8)], methods=list(METHODS), nemenyi=True)
     drawing = draw_critical_difference(*tables, METHODS, metric="acc")
     assert drawing.methods == ("dkm_reinit", "dkm", "km")
     texts = [text.get_text() for text in drawing.figure.axes[0].texts]
@@ -213,7 +226,8 @@ def test_critical_differences_do_not_depend_on_the_hash_seed(tmp_path):
         for dataset in keys["datasets"]
         for method in keys["methods"]
     ]
-    for name, table in zip("ab", compare_over_datasets(pd.DataFrame(rows).assign(nmi=0, ari=0), **keys), strict=True):
+    tables = compare_over_datasets(pd.DataFrame(rows).assign(nmi=0, ari=0), **keys, nemenyi=True)
+    for name, table in zip("ab", tables, strict=True):
         table.to_csv(tmp_path / f"{name}.csv", index=False)
     for seed in "12":
         command = [sys.executable, "-c", DRAW, *(tmp_path / name for name in ("a.csv", "b.csv", seed))]

@@ -15,8 +15,8 @@ from deepkm.report.figures.style import save
 from deepkm.report.page.content import StudyResults, page_content
 from deepkm.report.page.overview import few_steps, not_ahead, warnings
 from deepkm.report.page.render import embed, render
-from deepkm.report.statistics.paired import compare_over_seeds
-from deepkm.report.statistics.ranks import compare_over_datasets
+from deepkm.report.statistics.over_seeds import compare_over_seeds
+from deepkm.report.statistics.study import make_statistics
 from deepkm.report.tables.layout import Cell
 from deepkm.report.tables.study import make_tables
 
@@ -57,8 +57,9 @@ def make_results(folder, n_datasets=3, n_methods=8):
     jobs = jobs.assign(n_diverged=0, cpu_seconds=1.5, jobs_per_gpu=np.nan)
     parameters = scores[["dataset", "method"]].drop_duplicates()
     parameters = parameters.assign(estimator="mine:<b>", scaling="unit", alpha=1000.0, epochs=7, weight="<b>1</b>")
-    keys = {"datasets": list(datasets), "methods": list(methods)}
-    pairwise, best = compare_over_seeds(scores, **keys)
+    asked = {"datasets": list(datasets), "methods": list(methods), "seeds": list(SEEDS), "nemenyi": False}
+    statistics = make_statistics(scores, asked | {"contrasts": [["method0", "method1"], ["method2", "method1"]]})
+    del statistics["nemenyi"]
     spec = {
         "datasets": datasets.items(),
         "methods": methods.items(),
@@ -67,7 +68,7 @@ def make_results(folder, n_datasets=3, n_methods=8):
         "origins": {key: {"source": "file", "departs": ""} for key in datasets},
     }
     frames = {"scores": scores, "jobs": jobs, "parameters": parameters}
-    made = make_tables(spec, **frames, pairwise=pairwise, best=best)
+    made = make_tables(spec, **frames, **statistics)
     figures = []
     for i, about in enumerate([list(methods), ["method1"]]):
         drawing = Figure(figsize=(3, 2))
@@ -84,8 +85,7 @@ def make_results(folder, n_datasets=3, n_methods=8):
         methods=methods,
         seeds=list(SEEDS),
         **frames,
-        pairwise=pairwise,
-        friedman=compare_over_datasets(scores, **keys)[0],
+        pairwise=statistics["pairwise"],
         tables={name: table for name, (_, table) in made.items()},
         figures=figures,
         docstrings=dict.fromkeys(methods, docstring),
@@ -185,7 +185,7 @@ def test_cells_hold_the_means_of_the_scores(opened, study):
     scores = study.scores[study.scores["dataset"] == "data1"]
     for method, cell in zip(study.methods, cells, strict=True):
         values = 100 * scores.loc[scores["method"] == method, "nmi"].to_numpy()
-        expected = f"{values.sum() / 10:.1f} ± {((values - values.mean()) ** 2).mean() ** 0.5:.1f} (10/10)"
+        expected = f"{values.sum() / 10:.1f} ± {(((values - values.mean()) ** 2).sum() / 9) ** 0.5:.1f} (10/10)"
         assert cell.strip().removesuffix("†").strip() == expected
 
 
@@ -350,7 +350,8 @@ def test_k_means_on_the_data_ahead_of_all(first, second, n_seeds, said):
     scores = pd.DataFrame(rows, columns=["dataset", "method", "seed", "acc"])
     scores = scores.assign(nmi=scores["acc"], ari=scores["acc"], diverged=False)
     for order in (["aekm", "km", "ct"], ["km", "ct", "aekm"], ["aekm", "ct", "km"]):
-        pairwise, _ = compare_over_seeds(scores, datasets=["a"], methods=order)
+        asked = {"datasets": ["a"], "methods": order, "seeds": list(range(n_seeds)), "contrasts": []}
+        _, pairwise, _ = compare_over_seeds(scores, **asked)
         assert not_ahead(pairwise, parameters, datasets={"a": "A"}) == said
         assert not_ahead(pairwise, parameters[parameters["method"] != "km"], datasets={"a": "A"}) == []
 

@@ -438,12 +438,16 @@ def test_figures_of_runs_name_the_seed_that_they_draw(result):
     assert drawings["mine_contingency"].figure.axes[0].get_title() == "M, ACC 100.0 %"
 
 
-def test_the_band_of_curves_is_the_deviation_of_the_seeds_themselves():
-    """Losses 1 and 3: their standard deviation is 1; that of the population they may stand for would be 1.41."""
+@pytest.mark.parametrize(
+    ("losses", "low", "high"), [((1, 3), 1, 3), ((1, 2, 3, 4, 5), 3 - np.sqrt(2.5), 3 + np.sqrt(2.5))]
+)
+def test_the_band_of_curves_is_the_deviation_of_five_seeds_and_the_range_of_fewer(losses, low, high):
     rows = [
-        {"method": "m", "seed": seed, "epoch": e, "clustering": loss} for seed, loss in ((0, 1), (1, 3)) for e in (1, 2)
+        {"method": "m", "seed": seed, "epoch": e, "clustering": loss}
+        for seed, loss in enumerate(losses)
+        for e in (1, 2)
     ]
     [axis] = draw_losses(pd.DataFrame(rows), methods_of({"m": "M"}, {}), dataset=("a", "A")).figure.axes
     [band] = axis.collections
     heights = band.get_paths()[0].vertices[:, 1]
-    assert (heights.min(), heights.max()) == (1, 3)
+    assert (heights.min(), heights.max()) == pytest.approx((low, high))

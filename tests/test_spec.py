@@ -264,6 +264,41 @@ def test_ablations_are_found_by_their_parameters(config):
     assert Study(config).ablations() == pairs
 
 
+def test_contrasts_are_the_usual_ones_unless_they_are_named(config):
+    config["study"]["methods"] = ["km", "ward", "aekm", "aekm_long", "dkm", "ct", "ct_no_reinit"]
+    usual = [["dkm", "aekm_long"], ["ct", "aekm_long"], ["ct_no_reinit", "aekm_long"], ["ct", "dkm"]]
+    assert Study(config).contrasts() == [*usual, ["ct", "ct_no_reinit"]]
+    for methods, expected in (
+        (["km", "aekm", "aekm_longest", "dkm"], [["aekm_longest", "aekm"], ["dkm", "aekm"]]),
+        (["dkm_reinit", "km", "dkm"], [["dkm_reinit", "km"], ["dkm", "km"], ["dkm_reinit", "dkm"]]),
+        (["ward", "dkm"], []),
+    ):
+        config["study"]["methods"] = methods
+        assert Study(config).contrasts() == expected
+    config["contrasts"] = [["ward", "dkm"]]
+    assert Study(config).contrasts() == Study(config).statistics_spec()["contrasts"] == [["ward", "dkm"]]
+    config["contrasts"] = []
+    assert Study(config).contrasts() == []
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("contrasts", [["ct", "km"], ["ct", "ward"]], "contrasts.1: got 'ward', expected methods of the study; add it"),
+        ("contrasts", [["ct", "km"], ["km", "ct"]], "contrasts.1: got km, ct once more, expected each pair once"),
+        ("contrasts", [["ct", "ct"]], "contrasts.0: got ['ct', 'ct'], expected no repeated items"),
+        ("contrasts", [["ct"]], "contrasts.0: got ['ct'], expected at least 2 items"),
+        ("contrasts", "ct", "contrasts: got 'ct', expected a list or null"),
+        ("nemenyi", True, "nemenyi: got true for 1 data sets, expected at least 8; leave it out"),
+        ("nemenyi", "maybe", "nemenyi: got 'maybe', expected true or false"),
+    ],
+)
+def test_contrasts_that_cannot_be_meant(config, key, value, message):
+    config["study"] = {"datasets": ["digits"], "methods": ["km", "ct"], "seeds": [0]}
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}"):
+        Study(config | {key: value})
+
+
 def test_titles_say_which_methods_see_views(config):
     config["study"]["methods"] = ["km", "dec", "dec_da", "deepcluster"]
     titles = dict(Study(config).report_spec("tables")["methods"])

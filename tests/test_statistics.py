@@ -8,18 +8,21 @@ import pytest
 import scikit_posthocs
 from scipy import stats
 
+from deepkm.report.statistics.best import BEST, compare_with_best
+from deepkm.report.statistics.equivalence import posterior_of
+from deepkm.report.statistics.over_seeds import CONTRASTS, compare_over_seeds
 from deepkm.report.statistics.paired import (
-    BEST,
     PAIRWISE,
     bootstrap_intervals,
-    compare_over_seeds,
     compare_pairs,
-    compare_with_best,
     rank_biserial,
     signed_rank_test,
     smallest_p,
 )
-from deepkm.report.statistics.ranks import FRIEDMAN, NEMENYI, compare_over_datasets, critical_difference
+from deepkm.report.statistics.pooled import IMPROVEMENT, OVERALL, pool_runs
+from deepkm.report.statistics.published import compare_with_published, margin_of
+from deepkm.report.statistics.ranks import FRIEDMAN, NEMENYI, compare_over_datasets, critical_difference, iman_davenport
+from deepkm.report.statistics.spread import describe_runs
 
 
 def values(n_seeds=8, **shift):
@@ -210,18 +213,66 @@ def test_the_best_by_its_mean_alone_makes_nobody_worse():
     assert rows["steady"]["verdict"] == "not significantly worse"
 
 
+def test_the_best_has_all_seeds():
+    table = values(10, km=0, dkm=5.0, lucky=0)
+    table.loc[1:, "lucky"] = np.nan
+    table.loc[0, "lucky"] = 99.0
+    rows = {row["method"]: row for row in compare_with_best(table, compare_pairs(table, stream=""))}
+    assert {key: row["verdict"] for key, row in rows.items()} == {
+        "km": "worse",
+        "dkm": "best",
+        "lucky": "cannot conclude",
+    }
+    assert {row["best"] for row in rows.values()} == {"dkm"}
+    table.loc[3] = np.nan
+    rows = list(compare_with_best(table, compare_pairs(table, stream="")))
+    assert {(row["verdict"], row["reason"]) for row in rows} == {("cannot conclude", "no method has all 10 seeds")}
+
+
+def study_of(scores, *, seeds, contrasts=(), **order):
+    return compare_over_seeds(scores, seeds=list(range(seeds)), contrasts=list(contrasts), **order)
+
+
 def test_tables_over_all_data_sets_and_metrics():
     scores = scores_of({"a": values(8, km=0, dkm=5), "b": values(8, km=1, dkm=0)})
-    pairwise, best = compare_over_seeds(scores, datasets=["b", "a", "absent"], methods=["dkm", "km"])
+    order = {"datasets": ["b", "a", "absent"], "methods": ["dkm", "km"]}
+    contrasts, pairwise, best = study_of(scores, seeds=8, contrasts=[["km", "dkm"]], **order)
     assert list(pairwise.columns) == PAIRWISE
+    assert list(contrasts.columns) == CONTRASTS
+    assert contrasts["dataset"].tolist() == 3 * ["b"] + 3 * ["a"]
+    np.testing.assert_allclose(contrasts["mean_difference"], -pairwise["mean_difference"])
     assert list(best.columns) == BEST
     assert pairwise["dataset"].tolist() == 3 * ["b"] + 3 * ["a"]
     assert pairwise["metric"].tolist() == 2 * ["acc", "nmi", "ari"]
     assert (pairwise["method"] == "dkm").all()
     assert len(best) == 12
-    for columns, table in ((PAIRWISE, compare_over_seeds(scores, datasets=["a"], methods=["km"])[0]),):
+    alone = study_of(scores, seeds=8, datasets=["a"], methods=["km"])
+    for columns, table in zip((CONTRASTS, PAIRWISE, BEST), alone, strict=True):
         assert table.empty
         assert list(table.columns) == columns
+
+
+def test_ten_seeds_decide_what_was_planned_and_not_all_pairs():
+    table = values(10, **{f"m{i}": 2.0 * i for i in range(8)})
+    planned = [[f"m{i}", "m0"] for i in range(1, 8)] + [["m7", "m6"]]
+    order = {"datasets": ["a"], "methods": list(table)}
+    contrasts, pairwise, _ = study_of(scores_of({"a": table}), seeds=10, contrasts=planned, **order)
+    assert set(pairwise["verdict"]) == {"cannot conclude"}  # 28 of them: the least p is 28 * 2 / 1024
+    found = contrasts[contrasts["metric"] == "acc"]
+    assert found[["method", "other"]].to_numpy().tolist() == planned
+    p = np.array([stats.wilcoxon(table[method], table[other]).pvalue for method, other in planned])
+    assert found["p_holm"].tolist() == pytest.approx(holm(p).tolist())
+    assert set(found["verdict"]) == {"better"}
+    most = [["m1", "m0"]] * 25  # ten seeds decide so many, and not one more
+    assert smallest_p(10, len(most)) < 0.05 <= smallest_p(10, len(most) + 1)
+
+
+def test_seeds_that_no_method_has_are_missing():
+    scores = scores_of({"a": values(8, km=0, dkm=5)})
+    order = {"datasets": ["a"], "methods": ["km", "dkm"]}
+    contrasts, pairwise, best = study_of(scores, seeds=10, contrasts=[["km", "dkm"]], **order)
+    assert set(contrasts["reason"]) == set(pairwise["reason"]) == {"8 of 10 seeds have both"}
+    assert set(best["reason"]) == {"no method has all 10 seeds"}
 
 
 def many_datasets(n, **shift):
@@ -231,13 +282,15 @@ def many_datasets(n, **shift):
 def test_friedman_and_nemenyi_are_what_the_libraries_say():
     tables = many_datasets(6, km=0, dkm=3, ct=6, dec=6.2)
     means = pd.DataFrame({name: table.mean() for name, table in tables.items()}).T
-    friedman, nemenyi = compare_over_datasets(scores_of(tables), datasets=[*tables], methods=[*means])
+    order = {"datasets": [*tables], "methods": [*means]}
+    friedman, nemenyi = compare_over_datasets(scores_of(tables), **order, nemenyi=True)
+    assert compare_over_datasets(scores_of(tables), **order)[1].empty
     assert list(friedman.columns) == FRIEDMAN
     assert list(nemenyi.columns) == NEMENYI
     accuracy = friedman[friedman["metric"] == "acc"].set_index("method")
-    direct = stats.friedmanchisquare(*means.to_numpy().T)
-    assert accuracy["statistic"].tolist() == pytest.approx(4 * [direct.statistic])
-    assert accuracy["p"].tolist() == pytest.approx(4 * [direct.pvalue])
+    chi2 = stats.friedmanchisquare(*means.to_numpy().T).statistic
+    assert accuracy["statistic"].tolist() == pytest.approx(4 * [5 * chi2 / (6 * 3 - chi2)])
+    assert accuracy["p"].tolist() == pytest.approx(4 * [stats.f.sf(5 * chi2 / (6 * 3 - chi2), 3, 3 * 5)])
     assert (accuracy["verdict"] == "methods differ").all()
     by_hand = np.mean([stats.rankdata(-row) for row in means.to_numpy()], axis=0)
     assert accuracy["average_rank"].tolist() == pytest.approx(by_hand.tolist())
@@ -247,6 +300,20 @@ def test_friedman_and_nemenyi_are_what_the_libraries_say():
     distance = found["rank_difference"].abs()
     assert ((distance > accuracy["critical_difference"].iloc[0]) == (found["verdict"] != "no difference found")).all()
     assert set(found.loc[found["method"] == "km", "verdict"]) >= {"worse"}
+
+
+def test_iman_and_davenport_is_an_analysis_of_variance_of_the_ranks():
+    ranks = np.array([stats.rankdata(row) for row in np.random.default_rng(1).normal(size=(14, 4)) + np.arange(4) / 3])
+    between = 14 * ((ranks.mean(0) - 2.5) ** 2).sum()
+    within = ((ranks - ranks.mean(0)) ** 2).sum()
+    statistic, p = iman_davenport(ranks)
+    assert statistic == pytest.approx((between / 3) / (within / (3 * 13)))
+    assert p == pytest.approx(stats.f.sf(statistic, 3, 39))
+
+
+def test_data_sets_that_all_agree_give_the_chance_of_that():
+    statistic, p = iman_davenport(np.tile(np.arange(3.0), (4, 1)))
+    assert (statistic, p) == (np.inf, pytest.approx(1 / 6**3))
 
 
 def test_critical_difference_of_the_textbook():
@@ -259,16 +326,15 @@ def test_critical_difference_of_the_textbook():
     [
         (1, {"km": 0, "dkm": 1, "ct": 2}, "1 data set and 3 methods, expected at least 2 and 3"),
         (4, {"km": 0, "dkm": 9}, "4 data sets and 2 methods, expected at least 2 and 3"),
-        (2, {"km": 0, "dkm": 9, "ct": 20}, "2 data sets and 3 methods: the smallest possible p is 0.14"),
+        (2, {"km": 0, "dkm": 9, "ct": 20}, "2 data sets and 3 methods: the smallest possible p is 0.17"),
     ],
 )
 def test_too_few_data_sets_or_methods(n_datasets, methods, reason):
     tables = many_datasets(n_datasets, **methods)
-    friedman, nemenyi = compare_over_datasets(scores_of(tables), datasets=[*tables], methods=[*methods])
+    friedman, _ = compare_over_datasets(scores_of(tables), datasets=[*tables], methods=[*methods])
     assert set(friedman["verdict"]) == {"cannot conclude"}
     assert set(friedman["reason"]) == {reason}
     assert friedman["average_rank"].notna().all()
-    assert set(nemenyi["verdict"]) <= {"no difference found"}
 
 
 def test_incomplete_data_sets_are_left_out_and_named():
@@ -283,7 +349,8 @@ def test_incomplete_data_sets_are_left_out_and_named():
 
 def test_methods_that_tie_everywhere():
     tables = {name: table * 0 + 50 for name, table in many_datasets(4, km=0, dkm=3, ct=6).items()}
-    friedman, nemenyi = compare_over_datasets(scores_of(tables), datasets=[*tables], methods=["km", "dkm", "ct"])
+    order = {"datasets": [*tables], "methods": ["km", "dkm", "ct"]}
+    friedman, nemenyi = compare_over_datasets(scores_of(tables), **order, nemenyi=True)
     assert set(friedman["average_rank"]) == {2}
     assert set(friedman["verdict"]) == {"no difference found"}
     assert set(nemenyi["p"]) == {1}
@@ -291,7 +358,8 @@ def test_methods_that_tie_everywhere():
 
 def test_no_labels_anywhere():
     tables = {name: table * np.nan for name, table in many_datasets(3, km=0, dkm=3, ct=6).items()}
-    friedman, nemenyi = compare_over_datasets(scores_of(tables), datasets=[*tables], methods=["km", "dkm", "ct"])
+    order = {"datasets": [*tables], "methods": ["km", "dkm", "ct"]}
+    friedman, nemenyi = compare_over_datasets(scores_of(tables), **order, nemenyi=True)
     assert set(friedman["verdict"]) == {"cannot conclude"}
     assert len(friedman) == 9
     assert nemenyi.empty
@@ -309,3 +377,146 @@ def test_copies_of_one_run_prove_nothing():
     assert pairs.loc[("ward", "km"), "verdict"] == pairs.loc[("spectral", "km"), "verdict"] == "better"
     best = pd.DataFrame(compare_with_best(frame, pairs.reset_index())).set_index("method")
     assert best["verdict"].tolist() == ["cannot conclude", "best", "worse"]
+
+
+def test_fewer_than_five_runs_have_no_deviation():
+    told = describe_runs([1.0, 2.0, np.nan, 4.0, 5.0])
+    assert (told["n"], told["runs"]) == (4, "1.0 / 2.0 / 4.0 / 5.0")
+    assert np.isnan(told["std"])
+    told = describe_runs([1.0, 2.0, 3.0, 4.0, 5.0])
+    assert (told["std"], told["standard_error"]) == pytest.approx((np.sqrt(10 / 4), np.sqrt(10 / 4 / 5)))
+    assert told["runs"] == ""
+    assert describe_runs([]) == pytest.approx(
+        {"mean": np.nan, "std": np.nan, "n": 0, "standard_error": np.nan, "runs": ""}, nan_ok=True
+    )
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_a_published_figure_is_reproduced_where_welch_finds_no_difference(seed):
+    random = np.random.default_rng(seed)
+    here = (80.0, random.uniform(0.2, 3), int(random.integers(2, 11)))
+    published = (80 + random.normal(0, 3), random.uniform(0.2, 3), int(random.integers(2, 11)))
+    p = stats.ttest_ind_from_stats(*here, *published, equal_var=False).pvalue
+    found = compare_with_published(here, published)
+    if p < 0.05:
+        assert found["verdict"] == ("above" if here[0] > published[0] else "below")
+    else:
+        assert found["verdict"] == ("reproduced" if found["margin"] <= 5 else "cannot conclude")
+    at_the_edge = (published[0] + found["margin"], *here[1:])
+    assert stats.ttest_ind_from_stats(*at_the_edge, *published, equal_var=False).pvalue == pytest.approx(0.05)
+
+
+def test_what_nobody_published():
+    t = stats.t.ppf(0.975, 9)
+    no_deviation = margin_of((2.0, 10), (np.nan, 5))
+    assert no_deviation == pytest.approx(t * 2 * np.sqrt(1 / 10 + 1 / 5))  # that of here stands for it
+    one_run_here = margin_of((np.nan, 1), (2.0, 10))
+    assert one_run_here == pytest.approx(t * 2 * np.sqrt(1 + 1 / 10))
+    runs_unstated = margin_of((2.0, 10), (2.0, 1))
+    assert runs_unstated == pytest.approx(stats.t.ppf(0.975, 9 * 1.1**2 / 0.1**2) * 2 * np.sqrt(1.1))
+    assert np.isnan(margin_of((np.nan, 1), (np.nan, 1)))
+    assert compare_with_published((80.0, np.nan, 1), (60.0, np.nan, 1))["verdict"] == "cannot conclude"
+    assert margin_of((0.0, 10), (np.nan, 1)) == 0.05  # Ward, beside 74.6 as printed
+    assert compare_with_published((74.62, 0.0, 10), (74.6, np.nan, 1))["verdict"] == "reproduced"
+    assert compare_with_published((70.0, 9.0, 2), (75.0, 1.0, 10))["verdict"] == "cannot conclude"  # margin of 80
+
+
+def slow_posterior(differences, random, draws=3000):
+    """The Bayesian signed-rank test once more, from independent exponential weights, pair by pair."""
+    z, wins = [0.0, *differences], np.zeros(3)
+    for _ in range(draws):
+        weight, total = random.exponential(size=len(z)), np.zeros(3)
+        for a, first in zip(weight, z, strict=True):
+            for b, second in zip(weight, z, strict=True):
+                mean = (first + second) / 2
+                total[0 if mean > 1 else 2 if mean < -1 else 1] += a * b
+        wins[total.argmax()] += 1
+    return wins / draws
+
+
+@pytest.mark.parametrize("mean", [-2.0, 0.3, 1.2, 2.0])
+def test_the_posterior_once_more(mean):
+    random = np.random.default_rng(3)
+    differences = random.normal(mean, 1.5, size=7)
+    found = posterior_of(differences, "x")
+    assert list(found.values()) == pytest.approx(slow_posterior(differences, random), abs=0.04)
+    assert sum(found.values()) == pytest.approx(1)
+    turned = posterior_of(-differences, "x")
+    assert turned["p_better"] == pytest.approx(found["p_worse"], abs=1e-3)
+
+
+def test_practically_equal_is_said_by_the_posterior_alone():
+    noise = np.random.default_rng(0).normal(0, 0.1, 10)
+    table = pd.DataFrame({"km": 60 + noise, "near": 60.5 + noise[::-1] / 3, "far": 63 + noise / 2, "copy": 60 + noise})
+    pairs = [["near", "km"], ["far", "km"], ["copy", "km"]]
+    contrasts, *_ = study_of(scores_of({"a": table}), seeds=10, contrasts=pairs, datasets=["a"], methods=list(table))
+    rows = contrasts[contrasts["metric"] == "acc"].set_index("method")
+    assert rows.loc["near", ["verdict", "reason"]].tolist() == ["practically equal", "better, by less than a point"]
+    assert rows.loc["near", "p_holm"] < 0.05
+    assert rows.loc["far", "verdict"] == "better"
+    assert rows.loc["copy", ["verdict", "reason"]].tolist() == ["practically equal", "equal in 10 seeds"]
+    few, *_ = study_of(scores_of({"a": table[:4]}), seeds=4, contrasts=pairs, datasets=["a"], methods=list(table))
+    assert few["p_equal"].isna().all()
+
+
+def pooled(tables, contrasts=()):
+    methods = list(dict.fromkeys(method for table in tables.values() for method in table))
+    asked = {"datasets": [*tables, "absent"], "methods": [*methods, "none"], "contrasts": list(contrasts)}
+    overall, improvement = pool_runs(scores_of(tables), **asked)
+    assert list(overall.columns) == OVERALL
+    assert list(improvement.columns) == IMPROVEMENT
+    return overall[overall["metric"] == "acc"].set_index("method"), improvement[improvement["metric"] == "acc"]
+
+
+def test_interquartile_means_of_all_runs_of_all_data_sets():
+    tables = {name: values(8, km=0, dkm=shift) + shift for name, shift in (("a", 0), ("b", 9))}
+    found, _ = pooled(tables)
+    for method in ("km", "dkm"):
+        runs = np.sort(np.concatenate([table[method] for table in tables.values()]))
+        assert found.loc[method, "iqm"] == pytest.approx(runs[4:12].mean())
+        assert found.loc[method, ["n_datasets", "n_runs"]].tolist() == [2, 16]
+        random, means = np.random.default_rng(5), []
+        for _ in range(3000):
+            drawn = np.concatenate([random.choice(table[method], 8) for table in tables.values()])
+            means.append(np.sort(drawn)[4:12].mean())
+        wide = np.ptp(np.percentile(means, [2.5, 97.5]))
+        assert found.loc[method, ["low", "high"]].tolist() == pytest.approx(
+            np.percentile(means, [2.5, 97.5]), abs=0.08 * wide
+        )
+    assert found.loc["none", "n_runs"] == 0
+    assert np.isnan(found.loc["none", "iqm"])
+
+
+def test_data_sets_without_some_method_are_left_out_of_pools():
+    tables = {"a": values(6, km=0, dkm=1), "b": values(6, km=0)}
+    found, improvement = pooled(tables, [["dkm", "km"], ["dkm", "none"]])
+    assert found.loc[["km", "dkm"], "n_datasets"].tolist() == [1, 1]
+    assert improvement["n_datasets"].tolist() == [1, 0]
+    few, _ = pooled({"a": values(4, km=0)})
+    assert np.isnan(few.loc["km", "low"])
+
+
+def test_the_probability_of_improvement_is_mann_whitneys():
+    tables = {name: values(10, km=0, dkm=shift).round() for name, shift in (("a", 1), ("b", 3))}
+    _, improvement = pooled(tables, [["dkm", "km"], ["km", "dkm"]])
+    share = np.mean([stats.mannwhitneyu(table["dkm"], table["km"]).statistic / 100 for table in tables.values()])
+    row, turned = improvement.iloc[0], improvement.iloc[1]
+    assert row["probability"] == pytest.approx(share)
+    assert turned["probability"] == pytest.approx(1 - share)
+    random, shares = np.random.default_rng(5), []
+    for _ in range(2000):
+        drawn = [table.iloc[random.integers(10, size=10)] for table in tables.values()]
+        shares.append(np.mean([(d["dkm"].to_numpy()[:, None] > d["km"].to_numpy()).mean() for d in drawn]))
+        shares[-1] += np.mean([(d["dkm"].to_numpy()[:, None] == d["km"].to_numpy()).mean() for d in drawn]) / 2
+    low, high = np.percentile(shares, [2.5, 97.5])
+    assert [row["low"], row["high"]] == pytest.approx([low, high], abs=0.1 * (high - low))
+
+
+def test_the_posterior_over_data_sets_is_that_of_their_means():
+    tables = {f"d{i}": values(3, km=0, dkm=4 + i) for i in range(5)}
+    _, improvement = pooled(tables, [["dkm", "km"]])
+    means = np.array([(table["dkm"] - table["km"]).mean() for table in tables.values()])
+    expected = slow_posterior(means, np.random.default_rng(0))
+    assert improvement.iloc[0][["p_better", "p_equal", "p_worse"]].tolist() == pytest.approx(expected, abs=0.03)
+    _, four = pooled({name: tables[name] for name in list(tables)[:4]}, [["dkm", "km"]])
+    assert four["p_equal"].isna().all()

@@ -16,10 +16,13 @@ import yaml
 from conftest import ROOT
 from scipy import stats
 from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
+from statsmodels.stats.multitest import multipletests
 
 from deepkm.__main__ import main
 from deepkm.files import read_hdf5, write_hdf5
 from deepkm.numerics.metrics import METRICS as ALL_METRICS
+from deepkm.report.statistics.spread import describe_runs
+from deepkm.report.statistics.study import NAMES as STATISTICS
 from deepkm.report.tables.layout import Cell, Table, to_latex, to_markdown
 from deepkm.report.tables.published import load_published, published_table, set_beside
 from deepkm.report.tables.scores import score_table, summarize
@@ -85,11 +88,10 @@ def make_study():
     made = {name: f"results/{name}.csv" for name in ("scores", "epochs", "jobs", "parameters")}
     data = [f"data/{dataset}.npz" for dataset in DATASETS]
     stage("score", study.score_spec(), data=data, results="results", output=[*made.values()])
-    tests = {name: f"results/statistics/{name}.csv" for name in ("pairwise", "best", "friedman", "nemenyi")}
-    stage("statistics", study.statistics_spec(), scores=made["scores"], output=[*tests.values()])
-    inputs = {name: (made | tests)[name] for name in ("scores", "jobs", "parameters", "pairwise", "best")}
+    tests = [f"results/statistics/{name}.csv" for name in STATISTICS]
+    stage("statistics", study.statistics_spec(), scores=made["scores"], output=tests)
     output = [f"results/tables/{name}.{suffix}" for name in NAMES for suffix in ("csv", "md", "tex")]
-    stage("tables", study.report_spec("tables"), **inputs, output=output)
+    stage("tables", study.report_spec("tables"), tables=[*made.values(), *tests], output=output)
 
 
 def diverge(path, run):
@@ -138,12 +140,15 @@ def test_scores_from_the_raw_results(study, metric):
         for line, (method, found) in zip(rows, by_method.items(), strict=True):
             row = table.loc[dataset, method]
             assert row[["mean", "std", "n"]].tolist() == pytest.approx(
-                [found.mean(), found.std(), 8], rel=1e-5, abs=1e-9
+                [found.mean(), found.std(ddof=1), 8], rel=1e-5, abs=1e-9
             )
             assert row["best"] == (round(found.mean(), 1) == best)
-            text = f"{found.mean():.1f} ± {found.std():.1f}" + (
-                ", 1 diverged" if (dataset, method) == ("blobs", "dkm") else ""
+            diverged = (dataset, method) == ("blobs", "dkm")
+            same = all(
+                len({round(row[i], 12) for key, row in values.items() if key[0] == method}) == 1 for i in range(3)
             )
+            text = f"{found.mean():.1f}" + (", 1 run" if same and not diverged else f" ± {found.std(ddof=1):.1f}")
+            text += ", 1 diverged" if diverged else ""
             assert line[column].strip("*† ") == text
             assert line[column].startswith("**") == row["best"]
             leader = max(by_method.values(), key=np.mean)
@@ -192,23 +197,36 @@ def test_cost_from_the_raw_results(study):
         assert row["n_missing"] == 0
 
 
-def test_ablations_from_the_raw_results(study):
-    table = read(study, "ablation")
-    assert len(table) == 3 * len(METRICS)
-    assert set(table["method"]) == {"ct"}
-    assert set(table["without"]) == {"ct_no_reinit"}
+@pytest.mark.parametrize(("name", "metrics"), [("contrasts", ["nmi"]), ("contrasts_secondary", ["acc", "ari"])])
+def test_contrasts_from_the_raw_results(study, name, metrics):
+    table = read(study, name)
+    pairs = [("dkm", "aekm"), ("ct", "aekm"), ("ct_no_reinit", "aekm"), ("ct", "dkm"), ("ct", "ct_no_reinit")]
+    assert list(table["metric"].unique()) == metrics
+    assert len(table) == 3 * len(metrics) * len(pairs)
+    for _, rows in table[table["dataset"] != "mine"].groupby(["dataset", "metric"]):
+        assert list(zip(rows["method"], rows["other"], strict=True)) == pairs
+        assert rows["part"].tolist()[-1] == "re-initialised centers"
+        assert rows["part"].isna().sum() == 4
+        tested = rows["p"].notna()
+        assert rows.loc[tested, "p_holm"].tolist() == pytest.approx(
+            multipletests(rows.loc[tested, "p"], method="holm")[1], rel=1e-4
+        )
     for row in table[table["dataset"] != "mine"].itertuples():
         values, place = raw(study, row.dataset), METRICS.index(row.metric)
-        sides = [100 * np.array([values[m, seed][place] for seed in SEEDS]) for m in ("ct", "ct_no_reinit")]
+        sides = [100 * np.array([values[m, seed][place] for seed in SEEDS]) for m in (row.method, row.other)]
         difference = np.round(sides[0] - sides[1], 9)
-        assert [row.mean_with, row.mean_without] == pytest.approx([side.mean() for side in sides], rel=1e-5)
-        assert [row.std_with, row.std_without] == pytest.approx([side.std() for side in sides], rel=1e-5, abs=1e-9)
-        assert row.difference == pytest.approx(difference.mean(), rel=1e-5, abs=1e-9)
-        assert row.p == pytest.approx(stats.wilcoxon(difference).pvalue if difference.any() else 1, rel=1e-5)
+        assert [row.method_mean, row.other_mean] == pytest.approx([side.mean() for side in sides], rel=1e-5)
+        deviations = [side.std(ddof=1) for side in sides]
+        assert [row.method_std, row.other_std] == pytest.approx(deviations, rel=1e-5, abs=1e-9)
+        assert row.mean_difference == pytest.approx(difference.mean(), rel=1e-5, abs=1e-9)
+        if np.ptp(difference) or not difference.any():
+            assert row.p == pytest.approx(stats.wilcoxon(difference).pvalue if difference.any() else 1, rel=1e-5)
+            assert row.p_better + row.p_equal + row.p_worse == pytest.approx(1)
         resampled = np.random.default_rng(1).choice(difference, (20000, 8)).mean(1)
         spread = difference.std()
         assert [row.low, row.high] == pytest.approx(np.percentile(resampled, [2.5, 97.5]), abs=0.1 * spread + 1e-9)
-    assert table.loc[table["dataset"] == "mine", "difference"].isna().all()
+    assert table.loc[table["dataset"] == "mine", "mean_difference"].isna().all()
+    assert set(table.loc[table["dataset"] == "mine", "reason"]) == {"no labels"}
 
 
 def test_parameters_are_those_of_the_runs(study):
@@ -233,13 +251,17 @@ def test_published_figures_are_set_beside_their_data(study):
     for row in table.itertuples():
         here = 100 * np.array([values[row.method, seed][METRICS.index(row.metric)] for seed in SEEDS])
         same = printed[["source", "method", "dataset", "metric"]] == [row.source, row.method, "usps", row.metric]
-        mean, std = printed.loc[same.all(axis=1), ["mean", "std"]].iloc[0]
+        mean, std, n = printed.loc[same.all(axis=1), ["mean", "std", "n"]].iloc[0]
         assert [row.mean, row.published] == pytest.approx([here.mean(), mean], rel=1e-5)
         assert row.difference == pytest.approx(here.mean() - mean, rel=1e-4)
-        assert row.in_stds == pytest.approx((here.mean() - mean) / std, rel=1e-4, nan_ok=True)
+        if n > 1 and std > 0:
+            p = stats.ttest_ind_from_stats(here.mean(), here.std(ddof=1), 8, mean, std, n, equal_var=False).pvalue
+            side = "above" if here.mean() > mean else "below"
+            within = "reproduced" if row.margin <= 5 else "cannot conclude"
+            assert row.verdict == (side if p < 0.05 else within)
         assert "from a file of one's own" in row.remark
     ct = table[(table["method"] == "ct") & (table["metric"] == "acc")].iloc[0]
-    assert (ct["published"], ct["published_std"]) == (78.74, 4.21)
+    assert (ct["published"], ct["published_std"], ct["published_n"]) == (78.74, 4.21, 10)
     assert "epochs 2, published 100" in ct["remark"]
     assert "alpha" not in ct["remark"]  # 2.5 is the published value
     km = table[(table["method"] == "km") & (table["source"].str.startswith("Roy"))].iloc[0]
@@ -255,11 +277,13 @@ def test_figures_with_views_are_marked():
     assert of_views.all()
     assert not printed.loc[printed["source"].str.startswith("Roy"), "views"].any()
     assert printed["mean"].notna().all()
-    summary = pd.DataFrame({"dataset": ["usps"], "method": ["dec"], "mean": [77.0], "std": [0.5], "n": [2]})
+    summary = pd.DataFrame({"dataset": ["usps"], "method": ["dec"], "note": [""]})
+    summary = summary.assign(**describe_runs([76.5, 77.5]))
     parameters = pd.DataFrame(columns=["dataset", "method"])
     found = set_beside({"acc": summary}, parameters, {"usps": {"source": "usps", "departs": ""}})
     table = published_table(found, datasets={"usps": "USPS"}, methods={"dec": "DEC"})
     marks = {row[3].text.partition(" ")[0]: row[5].text for row in table.rows}
+    assert {row[4].text for row in table.rows} == {"76.5 / 77.5"}
     assert marks["Miklautz2025"] == "78.9 ± 1.1, views"
     assert "views" not in marks["GultepeMakrehchi2018"]
     assert any(note.startswith("Views:") for note in table.notes)
@@ -272,7 +296,7 @@ def test_pandas_reads_every_table_and_all_formats_have_its_rows(study, name):
     rows = len(cells(study, name)) - 1
     latex = (study / "results" / "tables" / f"{name}.tex").read_text()
     body = latex.partition("\\midrule\n")[2].partition("    \\bottomrule")[0]
-    assert rows == body.count("\\\\\n") == (len(METHODS) if name in METRICS else len(read(study, name)))
+    assert rows == body.count("\\\\\n") == (len(METHODS) if name in (*METRICS, "overall") else len(read(study, name)))
 
 
 def assert_latex_is_sound(text):
@@ -322,7 +346,7 @@ def test_missing_and_diverged_runs_are_counted():
     rows = [("a", "km", 0, 0.55, 0), ("a", "km", 1, 0.55, 1), ("a", "dkm", 0, 0.5, 0), ("a", "dkm", 1, 0.7, 0)]
     table = shown(frame([*rows, ("a", "dkm", 2, 0.6, 0)]), n_seeds=3)
     texts = [row[1].text for row in table.rows]
-    assert texts == ["55.0 ± 0.0 (2/3), 1 diverged", f"60.0 ± {100 * np.std([0.5, 0.6, 0.7]):.1f} (3/3)", "- (0/3)"]
+    assert texts == ["55.0 / 55.0 (2/3), 1 diverged", "50.0 / 70.0 / 60.0 (3/3)", "- (0/3)"]
     assert [row[1].bold for row in table.rows] == [False, True, False]
     assert any("Diverged" in note for note in table.notes)
 
@@ -332,10 +356,34 @@ def test_clusters_in_use_stand_where_they_are_fewer():
     scores = frame(rows).assign(n_clusters_used=[3, 3, 2, 1, 1, 1], n_clusters=3)
     table = shown(scores, n_seeds=2)
     texts = [row[1].text for row in table.rows]
-    assert texts == ["50.0 ± 0.0", "50.0 ± 0.0, 1 of 3 used", "50.0 ± 0.0, 2 diverged"]
+    assert texts == ["50.0, 1 run", "50.0, 1 run, 1 of 3 used", "50.0 / 50.0, 2 diverged"]
     assert any(note.startswith("n of K used") for note in table.notes)
     table = shown(scores.assign(n_clusters_used=3), n_seeds=2)
     assert "used" not in str(table)
+
+
+def test_from_five_runs_on_there_is_a_deviation_and_of_equal_ones_none():
+    rows = [("a", "km", seed, 0.5 + seed / 100, 0) for seed in range(5)]
+    rows += [("a", "dkm", seed, 0.7, 0) for seed in range(5)] + [("a", "ct", seed, 0.9, 0) for seed in range(4)]
+    table = shown(frame(rows).assign(nmi=0.5, ari=0.5), n_seeds=5)
+    texts = [row[1].text for row in table.rows]
+    assert texts == [f"52.0 ± {np.sqrt(2.5):.1f} (5/5)", "70.0, 1 run (5/5)", "90.0, 1 run (4/5)"]
+    assert [row[1].bold for row in table.rows] == [False, True, False]  # CT lacks a run
+    assert any(note.startswith("1 run: the same clusters at all seeds") for note in table.notes)
+    other = frame(rows).assign(nmi=np.arange(14) / 14, ari=0.5)  # equal by chance, in one metric
+    assert [row[1].text for row in shown(other, n_seeds=5).rows][1] == "70.0 ± 0.0 (5/5)"
+
+
+def test_figures_without_a_run_are_not_run():
+    scores = frame([("usps", "km", seed, 0.67 + seed / 1000, 0) for seed in range(5)])
+    keys = {"datasets": ["usps"], "methods": ["km", "dcn"]}
+    summary = summarize(scores, "acc", **keys, n_seeds=5)
+    parameters = pd.DataFrame(columns=["dataset", "method"])
+    found = set_beside({"acc": summary}, parameters, {"usps": {"source": "usps", "departs": ""}})
+    assert set(found.loc[found["method"] == "dcn", "verdict"]) == {"not run"}
+    assert "not run" not in set(found.loc[found["method"] == "km", "verdict"])
+    table = published_table(found, datasets={"usps": "USPS"}, methods={"km": "k-means", "dcn": "DCN"})
+    assert {row[4].text for row in table.rows if row[1].method == "dcn"} == {"-"}
 
 
 def test_one_seed_has_no_deviation():
@@ -397,12 +445,12 @@ def test_a_metric_is_one_line(study, tmp_path, monkeypatch):
     monkeypatch.chdir(study)
     spec, data = Study(yaml.safe_load((study / "config.yaml").read_text())), [f"data/{d}.npz" for d in DATASETS]
     made = {name: tmp_path / f"{name}.csv" for name in ("scores", "epochs", "jobs", "parameters")}
-    tests = {name: tmp_path / f"{name}.csv" for name in ("pairwise", "best", "friedman", "nemenyi")}
+    tests = {name: tmp_path / f"{name}.csv" for name in STATISTICS}
     stage("score", spec.score_spec(), data=data, results="results", output=[*made.values()])
     stage("statistics", spec.statistics_spec(), scores=made["scores"], output=[*tests.values()])
-    inputs = {name: (made | tests)[name] for name in ("scores", "jobs", "parameters", "pairwise", "best")}
-    stage("tables", spec.report_spec("tables"), **inputs, output=[tmp_path / f"purity{s}" for s in (".csv", ".md")])
     frames, figures = [*made.values(), *tests.values()], tmp_path / "figures"
+    output = [tmp_path / f"{name}.{kind}" for name in ("purity", "contrasts_secondary") for kind in ("csv", "md")]
+    stage("tables", spec.report_spec("tables"), tables=frames, output=output)
     stage("figures", spec.figures_spec(), tables=frames, data=data, results="results", output=figures)
     (tmp_path / "study.json").write_text(spec.record)
     page = {"study": tmp_path / "study.json", "figures": figures, "output": tmp_path / "report.html"}
@@ -413,8 +461,8 @@ def test_a_metric_is_one_line(study, tmp_path, monkeypatch):
     assert len(purity) == 2 * len(METHODS) * len(SEEDS)
     assert (purity >= scores.loc[purity.index, "acc"]).all()
     assert "purity" in pd.read_csv(made["epochs"])
-    for name in ("pairwise", "best", "friedman", "nemenyi"):
-        assert "purity" in set(pd.read_csv(tests[name])["metric"])
+    for path in (*(tests[name] for name in STATISTICS if name != "nemenyi"), tmp_path / "contrasts_secondary.csv"):
+        assert "purity" in set(pd.read_csv(path)["metric"])
     table = pd.read_csv(tmp_path / "purity.csv").set_index(["dataset", "method"])
     for (dataset, method), rows in scores.dropna().groupby(["dataset", "method"]):
         assert table.loc[(dataset, method), "mean"] == pytest.approx(100 * rows["purity"].mean(), rel=1e-5)
@@ -425,5 +473,5 @@ def test_a_metric_is_one_line(study, tmp_path, monkeypatch):
         assert "Purity" in (figures / f"{stem}.svg").read_text()
     text = (tmp_path / "report.html").read_text()
     assert 'id="table-purity"' in text
-    assert text.count(">Purity</th>") == len(METHODS) + 1  # of each method's runs, and of the ranks
+    assert text.count(">Purity</th>") == len(METHODS)  # of each method's runs
     assert text.count(">Purity in %</th>") == len(METHODS)

@@ -15,7 +15,7 @@ from deepkm.study.paths import FIGURES_INDEX, meta_of
 from deepkm.study.plan import Study
 from deepkm.study.spec import PageSpec
 
-FRAMES = ("scores", "jobs", "parameters", "pairwise", "friedman")
+FRAMES = ("scores", "jobs", "parameters", "pairwise")
 
 
 def add_arguments(parser):
@@ -28,9 +28,9 @@ def add_arguments(parser):
 
 def main(args):
     study, [output] = Study(read_configfile(args.study)), args.output
-    read = {path.stem: read_frame(path) for path in args.tables if path.stem in (*FRAMES, "best")}
+    read = {path.stem: read_frame(path) for path in args.tables if path.stem in INPUTS}
     spec: PageSpec = args.spec
-    made = make_tables(spec, **{name: read[name] for name in INPUTS})
+    made = make_tables(spec, **read)
     results = StudyResults(
         datasets=dict(spec["datasets"]),
         methods=dict(spec["methods"]),

@@ -7,19 +7,19 @@ from deepkm.report.tables.layout import to_latex, to_markdown
 from deepkm.report.tables.study import make_tables
 from deepkm.study.spec import ReportSpec
 
-INPUTS = ("scores", "jobs", "parameters", "pairwise", "best")
+INPUTS = ("scores", "jobs", "parameters", "contrasts", "pairwise", "best", "overall", "improvement", "friedman")
 FORMATS = {".md": to_markdown, ".tex": to_latex}
 
 
 def add_arguments(parser):
-    for name in INPUTS:
-        parser.add_argument(f"--{name}", required=True, help=f"{name}.csv of the score and statistics stages")
+    parser.add_argument("--tables", nargs="+", required=True, type=Path, help="the .csv of scores and of statistics")
     parser.add_argument("--output", nargs="+", required=True, type=Path, help="files to write, such as tables/acc.md")
 
 
 def main(args):
     spec: ReportSpec = args.spec
-    made = make_tables(spec, **{name: read_frame(getattr(args, name)) for name in INPUTS})
+    read = {path.stem: read_frame(path) for path in args.tables if path.stem in INPUTS}
+    made = make_tables(spec, **read)
     for path in args.output:
         summary, table = made[path.stem]
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -12,6 +12,7 @@ import yaml
 from deepkm.datasets.catalogue import load_catalogue
 from deepkm.datasets.features import SCALINGS
 from deepkm.datasets.roles import Options
+from deepkm.study.contrasts import check_contrasts, check_nemenyi
 from deepkm.study.reading import check_known, read, shown, suggested
 from deepkm.study.settings import read_settings
 
@@ -48,6 +49,8 @@ def check_config(config: dict, schema: Path = SCHEMA) -> dict:
             check_known(f"study.{kind}", key, config[kind], what=kind[:-1])
     for key in config["panels"]:
         check_known("panels", key, config["methods"], what="method")
+    check_contrasts(config["contrasts"] or [], config["study"]["methods"])
+    check_nemenyi(config["nemenyi"], config["study"]["datasets"])
     for key, entry in config["datasets"].items():
         _check_dataset(key, entry)
     config["datasets"] = {key: _scaled(key, config["datasets"]) for key in config["datasets"]}
@@ -134,10 +137,10 @@ def _read(value: object, schema: dict, definitions: dict, path: str = "") -> Any
     if isinstance(value, list):
         return [_read(item, schema.get("items", {}), definitions, f"{path}.{i}") for i, item in enumerate(value)]
     names = schema.get("type", [])
-    kinds = [TYPES[name] for name in ([names] if isinstance(names, str) else names) if name in TYPES]
-    if not kinds:
+    names = [names] if isinstance(names, str) else names
+    if not names or not TYPES.keys() >= set(names):
         return value
-    hint: Any = reduce(or_, kinds)
+    hint: Any = reduce(or_, (TYPES[name] for name in names))
     for name in BOUNDS.keys() & schema.keys():
         hint = Annotated[hint, f"{BOUNDS[name]} {schema[name]}"]
     return read(value, hint, path)

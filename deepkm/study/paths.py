@@ -29,8 +29,9 @@ SCORES = "<results>/scores.csv"  # a row per run
 EPOCHS = "<results>/epochs.csv"  # a row per run and epoch
 JOBS = "<results>/jobs.csv"  # a row per training job
 PARAMETERS = "<results>/parameters.csv"  # a row per data set and method
-PAIRWISE, BEST, FRIEDMAN, NEMENYI = (
-    f"<results>/statistics/{table}.csv" for table in ("pairwise", "best", "friedman", "nemenyi")
+STATISTICS = CONTRASTS, PAIRWISE, BEST, OVERALL, IMPROVEMENT, FRIEDMAN, NEMENYI = tuple(
+    f"<results>/statistics/{table}.csv"
+    for table in "contrasts pairwise best overall improvement friedman nemenyi".split()
 )
 TABLE = "<results>/tables/{table}.{kind}"
 FIGURES = "<results>/figures"
@@ -45,13 +46,13 @@ PARTIAL = "<results>/partial"  # a folder like that of all results, of those tha
 READS = {
     "score": (),
     "statistics": (SCORES,),
-    "tables": (SCORES, JOBS, PARAMETERS, PAIRWISE, BEST),
-    "figures": (SCORES, EPOCHS, JOBS, PARAMETERS, PAIRWISE, FRIEDMAN, NEMENYI),
-    "report": (SCORES, JOBS, PARAMETERS, PAIRWISE, BEST, FRIEDMAN),
+    "tables": (SCORES, JOBS, PARAMETERS, CONTRASTS, PAIRWISE, BEST, OVERALL, IMPROVEMENT, FRIEDMAN),
+    "figures": (SCORES, EPOCHS, JOBS, PARAMETERS, FRIEDMAN, NEMENYI),
+    "report": (SCORES, JOBS, PARAMETERS, CONTRASTS, PAIRWISE, BEST, OVERALL, IMPROVEMENT, FRIEDMAN),
 }
 WRITES = {
     "score": (SCORES, EPOCHS, JOBS, PARAMETERS),
-    "statistics": (PAIRWISE, BEST, FRIEDMAN, NEMENYI),
+    "statistics": STATISTICS,
     "figures": (FIGURES, FIGURES_CHECKSUMS),
     "report": (PAGE,),
 }

@@ -16,6 +16,7 @@ from deepkm.study import paths
 from deepkm.study import spec as specs
 from deepkm.study.config import check_config
 from deepkm.study.contents import Contents
+from deepkm.study.contrasts import default_contrasts, find_ablations
 from deepkm.study.options import check_size
 from deepkm.study.parameters import fields_of
 from deepkm.study.paths import stack_name
@@ -27,13 +28,6 @@ from deepkm.training.lengths import snapshot_epochs
 TEMPLATES = Path(__file__).parents[1] / "report" / "page" / "templates"  # of the page
 # Of the sources beside the catalogue's.
 BUNDLED_LICENCES = {"digits": "CC BY 4.0", "blobs": "none needed"}
-
-# The parts of methods whose effect is tested, and the parameters of a method without one.
-PARTS: dict[str, dict[str, Any]] = {
-    "re-initialised centers": {"reinit": False},
-    "views": {"views": None, "view_limits": None, "pretraining_views": None},
-    "a warm start": {"warm_start": "none"},
-}
 
 
 class Study:
@@ -47,6 +41,7 @@ class Study:
     Attributes
     ----------
     datasets, methods : list of str
+    seeds : list of int
     folders : dict of str to str
         ``results`` and ``data``, as `deepkm.study.paths.path_of` takes them.
     content_of : callable
@@ -69,9 +64,9 @@ class Study:
         self.content_of = cache(Contents(paths.path_of(paths.CONTENTS, **self.folders)).digest_of)
         self.datasets = list(self.config["study"]["datasets"])
         self.methods = list(self.config["study"]["methods"])
-        seeds, size = list(self.config["study"]["seeds"]), self.config["seeds_per_job"]
-        starts = range(0, len(seeds), size)
-        self.stacks = {stack_name(seeds[i : i + size]): seeds[i : i + size] for i in starts}
+        self.seeds, size = list(self.config["study"]["seeds"]), self.config["seeds_per_job"]
+        blocks = [self.seeds[i : i + size] for i in range(0, len(self.seeds), size)]
+        self.stacks = {stack_name(block): block for block in blocks}
         for key in self.datasets:
             self._check_file(key)
         for method in self.methods:
@@ -168,7 +163,7 @@ class Study:
         """Return what decides whether the study is another one: equal values written otherwise give the same."""
         stack = next(iter(self.stacks))
         made = [self.cluster_spec(dataset, method, stack) for dataset in self.datasets for method in self.methods]
-        parts = [self.figures_spec(), *map(self.dataset_spec, self.datasets), *made]
+        parts = [self.figures_spec(), self.statistics_spec(), *map(self.dataset_spec, self.datasets), *made]
         return specs.digest([{key: value for key, value in part.items() if key != "source_digest"} for part in parts])
 
     def training_jobs(self) -> specs.JobsSpec:
@@ -183,8 +178,14 @@ class Study:
 
     def statistics_spec(self) -> specs.StatisticsSpec:
         """Return the spec of the tests between methods, in the study's order; titles do not matter."""
-        digest = self._source_digest("deepkm.stages.statistics")
-        return {"datasets": self.datasets, "methods": self.methods, "source_digest": digest}
+        return {
+            "datasets": self.datasets,
+            "methods": self.methods,
+            "seeds": self.seeds,
+            "contrasts": self.contrasts(),
+            "nemenyi": self.config["nemenyi"],
+            "source_digest": self._source_digest("deepkm.stages.statistics"),
+        }
 
     def report_spec(self, stage: str) -> specs.ReportSpec:
         """Return the spec of a stage that shows results: what is shown, in which order, under which names."""
@@ -192,7 +193,7 @@ class Study:
             "datasets": [[key, self.config["datasets"][key].get("title", key)] for key in self.datasets],
             "methods": [[key, self._title(key)] for key in self.methods],
             "ablations": self.ablations(),
-            "n_seeds": sum(map(len, self.stacks.values())),
+            "n_seeds": len(self.seeds),
             "origins": {key: self._origin(key) for key in self.datasets},
             "source_digest": self._source_digest(f"deepkm.stages.{stage}"),
         }
@@ -211,20 +212,18 @@ class Study:
 
     def page_spec(self) -> specs.PageSpec:
         """Return the spec of the page: beside what is shown, how many seeds there should be, and the page's design."""
-        seeds = [seed for stack in self.stacks.values() for seed in stack]
         design = files_digest(TEMPLATES)
-        return {**self.report_spec("report"), "colors": self._colors(), "seeds": seeds, "templates": design}
+        return {**self.report_spec("report"), "colors": self._colors(), "seeds": self.seeds, "templates": design}
 
     def ablations(self) -> list[list[str]]:
         """Return pairs of methods that differ in one part alone, [with, without, part]."""
-        identity = {method: self._identity(method) for method in self.methods}
-        return [
-            [method, other, part]
-            for method in self.methods
-            for other in self.methods
-            for part, without in PARTS.items()
-            if identity[method] != identity[other] == {**identity[method], **without}
-        ]
+        return find_ablations({method: self._identity(method) for method in self.methods})
+
+    def contrasts(self) -> list[list[str]]:
+        """Return the pairs of methods that are compared as planned: those that the study names, else the usual ones."""
+        named = self.config["contrasts"]
+        identities = {method: self._identity(method) for method in self.methods}
+        return default_contrasts(identities) if named is None else named
 
     def _method_digest(self, method: str) -> str:
         modules = ("deepkm.datasets.features", *(f"deepkm.training.{part}" for part in ("loop", "snapshots", "ends")))

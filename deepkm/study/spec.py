@@ -103,10 +103,13 @@ class ScoreSpec(JobsSpec):
 
 
 class StatisticsSpec(TypedDict):
-    """The tests between methods."""
+    """The tests between methods; contrasts are [method, other]."""
 
     datasets: list[str]
     methods: list[str]
+    seeds: list[int]
+    contrasts: list[list[str]]
+    nemenyi: bool
     source_digest: str
 
 

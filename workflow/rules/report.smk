@@ -42,9 +42,9 @@ rule statistics:
 
 
 rule tables:
-    """Scores, cost, ablations, parameters and published figures, as CSV, Markdown and LaTeX."""
+    """Scores, contrasts, cost, parameters and published figures, as CSV, Markdown and LaTeX."""
     input:
-        **paths.named(paths.READS["tables"]),
+        paths.READS["tables"],
     output:
         report(paths.table_files(table_names(), ["csv"]), caption="../report/tables.rst", category="Tables"),
         paths.table_files(table_names(), ["md", "tex"]),
@@ -57,9 +57,7 @@ rule tables:
     params:
         spec=spec_of("tables"),
     shell:
-        "python -m deepkm tables --spec - <<< {params.spec:q} --scores {input.scores:q} --jobs {input.jobs:q}"
-        " --parameters {input.parameters:q} --pairwise {input.pairwise:q} --best {input.best:q} --output {output:q}"
-        " > {log:q} 2>&1"
+        "python -m deepkm tables --spec - <<< {params.spec:q} --tables {input:q} --output {output:q} > {log:q} 2>&1"
 
 
 rule figures:

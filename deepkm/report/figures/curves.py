@@ -5,19 +5,20 @@ from matplotlib.ticker import FormatStrFormatter, LogLocator, MaxNLocator, NullF
 
 from deepkm.numerics.metrics import MAIN_METRIC, METRICS, title_of
 from deepkm.report.figures.style import Drawing, in_words, label_beside, new_figure, panel_axes, styled
+from deepkm.report.statistics.spread import band
 
 LOSSES = {"reconstruction": "Reconstruction: squared error per sample", "clustering": "Clustering term, unweighted"}
 SCORES_CAPTION = """
 Agreement of the labels with the true classes after each fine-tuning epoch; lines are means over seeds, bands their
-standard deviation, dotted levels methods that do not fine-tune. Look for curves that rise from their start and stay up:
-no method sees the classes, so a curve that falls while its loss falls optimises something else. Lines end where the
-last seed met its method's stopping rule.
+standard deviation, or all of fewer than five, dotted levels methods that do not fine-tune. Look for curves that rise
+from their start and stay up: no method sees the classes, so a curve that falls while its loss falls optimises something
+else. Lines end where the last seed met its method's stopping rule.
 """
 LOSSES_CAPTION = """
 Both terms of the loss over fine-tuning epochs, on a logarithmic scale; lines are means over seeds, bands their standard
-deviation. Look for a reconstruction that keeps falling, or at least holds: where it rises while the clustering term
-falls to nothing, the code collapses. Clustering terms of different methods are different quantities: compare their
-shapes, not their heights.
+deviation, or all of fewer than five. Look for a reconstruction that keeps falling, or at least holds: where it rises
+while the clustering term falls to nothing, the code collapses. Clustering terms of different methods are different
+quantities: compare their shapes, not their heights.
 """
 
 
@@ -37,7 +38,7 @@ def draw_losses(curves, methods, *, dataset):
     Returns
     -------
     Drawing or None
-        Lines are means over seeds, bands their standard deviation.
+        Lines are means over seeds, bands their sample deviation, or from the lowest to the highest of fewer than five.
     """
     terms = [term for term in LOSSES if term in curves and np.isfinite(curves[term]).any()]
     if not terms:
@@ -148,14 +149,7 @@ def _changes(panel, term, methods):
 def _draw_curve(axis, rows, column, method, methods):
     """Draw mean and band of one method; return where and how to label it."""
     table, look = rows.pivot(index="epoch", columns="seed", values=column), methods[method].line
-    mean, deviation = table.mean(axis=1), table.std(axis=1, ddof=0)
+    mean = table.mean(axis=1)
     axis.plot(table.index, mean, label=methods[method].title, **look)
-    axis.fill_between(
-        table.index,
-        mean - deviation,
-        mean + deviation,
-        color=look["color"],
-        alpha=max(0.05, 0.6 / (4 + len(methods))),
-        lw=0,
-    )
+    axis.fill_between(table.index, *band(table), color=look["color"], alpha=max(0.05, 0.6 / (4 + len(methods))), lw=0)
     return table.index[-1], mean.iloc[-1], methods[method].title, look

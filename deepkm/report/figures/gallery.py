@@ -8,6 +8,7 @@ from deepkm.report.figures.curves import draw_losses, draw_scores
 from deepkm.report.figures.inputs import read_memberships, read_run
 from deepkm.report.figures.members import draw_members
 from deepkm.report.figures.memberships import draw_memberships
+from deepkm.report.figures.profiles import draw_profiles
 from deepkm.report.figures.ranks import draw_critical_difference, draw_ranks
 from deepkm.report.figures.sensitivity import draw_sensitivity, find_grids
 from deepkm.report.figures.style import methods_of
@@ -46,6 +47,7 @@ def chosen_methods(methods, panels):
 
 def _draw_over_datasets(numbers, methods, datasets):
     yield draw_ranks(numbers.scores, methods, datasets)
+    yield draw_profiles(numbers.scores, methods, datasets)
     for metric in METRICS:
         yield draw_critical_difference(numbers.friedman, numbers.nemenyi, methods, metric=metric)
 

@@ -1,9 +1,11 @@
 """How much scores hang on lambda and alpha: methods of a study that differ in nothing else."""
 
 import numpy as np
+import pandas as pd
 
 from deepkm.numerics.metrics import MAIN_METRIC, title_of
 from deepkm.report.figures.style import Drawing, new_figure, styled
+from deepkm.report.statistics.spread import band
 
 SYMBOLS = {"clustering_weight": "clustering weight λ", "alpha": "α"}
 IDENTITY = {"dataset", "method", *SYMBOLS}
@@ -99,10 +101,10 @@ def _draw_map(axis, scores, varying, _):
 
 def _draw_line(axis, scores, varying, color):
     groups = scores.groupby(varying[0])["percent"]
-    mean, deviation = groups.mean(), groups.std(ddof=0)
+    mean, runs = groups.mean(), pd.DataFrame({key: pd.Series(values.to_numpy()) for key, values in groups}).T
     axis.plot(scores[varying[0]], scores["percent"], "o", ms=2.5, color=color, alpha=0.45)
     axis.plot(mean.index, mean, "o-", color=color)
-    axis.fill_between(mean.index, mean - deviation, mean + deviation, color=color, alpha=0.12, lw=0)
+    axis.fill_between(mean.index, *band(runs), color=color, alpha=0.12, lw=0)
     if mean.index.min() > 0 and mean.index.max() / mean.index.min() >= 10:
         axis.set_xscale("log")
     axis.set_xticks(mean.index, [f"{number:g}" for number in mean.index])

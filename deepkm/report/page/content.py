@@ -5,18 +5,12 @@ from dataclasses import dataclass, field, replace
 
 import pandas as pd
 
-from deepkm.numerics.metrics import MAIN_METRIC, METRICS
+from deepkm.numerics.metrics import METRICS, PRIMARY_METRIC, title_of
 from deepkm.report.figures.style import methods_of
 from deepkm.report.page.overview import facts, few_steps, not_ahead, warnings
 from deepkm.report.page.render import read_docstring
-from deepkm.report.page.tables import (
-    method_parameters,
-    method_table,
-    pairwise_table,
-    rank_table,
-    runs_table,
-    verdict_table,
-)
+from deepkm.report.page.tables import method_parameters, method_table, runs_table
+from deepkm.report.tables.contrasts import pair_table
 from deepkm.study.paths import CLUSTERING, path_of
 
 
@@ -29,8 +23,8 @@ class StudyResults:
     datasets, methods : dict of str to str
         Titles by key, in the study's order.
     seeds : list of int
-    scores, jobs, parameters, pairwise, friedman : DataFrame
-        ``results/{scores,jobs,parameters}.csv`` and ``results/statistics/{pairwise,friedman}.csv``.
+    scores, jobs, parameters, pairwise : DataFrame
+        ``results/{scores,jobs,parameters}.csv`` and ``results/statistics/pairwise.csv``.
     tables : dict of str to Table
         Those of ``results/tables``, by name.
     figures : list of dict
@@ -61,7 +55,6 @@ class StudyResults:
     jobs: pd.DataFrame
     parameters: pd.DataFrame
     pairwise: pd.DataFrame
-    friedman: pd.DataFrame
     tables: dict
     figures: list
     docstrings: dict
@@ -123,13 +116,14 @@ def _sections(results):
     sections = [
         _section("scores", "Scores", command, text=SCORES, tables=scores, figures=_of_group(results, "Scores")),
         _statistics(results),
-        _section("ablations", "Ablations", command, tables=[tables["ablation"]]),
         _section("beside", "Beside published figures", command, tables=[tables["published"]]),
         *_other_figures(results),
         _section("costs", "Cost", command, tables=[tables["cost"]], figures=_of_group(results, "Cost")),
         _section("settings", "Parameters", command, text=SETTINGS, tables=[tables["parameters"]]),
+        _section("pairs", "Appendix: all pairs", results.command("statistics"), text=PAIRS, folded=_pairs(results)),
     ]
-    return [section for section in sections if any(table.rows for table in section["tables"]) or section["figures"]]
+    shown = ("tables", "folded")
+    return [s for s in sections if s["figures"] or any(table.rows for kind in shown for table in s[kind])]
 
 
 def _of_group(results, group):
@@ -161,10 +155,13 @@ SETTINGS = (
     "set, they are those of Roy 2024, found by a grid search, probably with the true classes."
 )
 STATISTICS = (
-    "Methods of a seed share their autoencoder, so they are compared seed by seed: Wilcoxon's signed-rank test on each "
-    "pair, Holm's correction for the number of pairs; intervals are bootstrapped; the effect is the rank-biserial "
-    "correlation, from −1 to 1. Over data sets: average ranks (1 is best), Friedman's test, and Nemenyi's critical "
-    "difference. Where so few seeds or data sets cannot show a difference, whatever the numbers, it says so."
+    f"Few questions, asked before the results were seen, and judged by one metric, {title_of(PRIMARY_METRIC)}: so a "
+    "study of ten seeds can decide them. Methods of a seed share their autoencoder, so they are compared seed by seed. "
+    "Where so few seeds or data sets cannot show a difference, whatever the numbers, it says so."
+)
+PAIRS = (
+    "Not planned, so each has to stand against all others: with many methods, ten seeds decide nothing here. What "
+    "looks large is a question for further seeds."
 )
 
 
@@ -181,20 +178,25 @@ def _section(key, title, command, *, text="", tables=(), folded=(), figures=()):
 
 
 def _statistics(results):
-    titles = {"datasets": results.datasets, "methods": results.methods}
-    compared = [key for key in results.datasets if key in set(results.pairwise["dataset"])]
+    tables = results.tables
     return _section(
         "statistics",
         "Statistics",
         results.command("statistics"),
         text=STATISTICS,
-        tables=[
-            verdict_table(results.pairwise, datasets=results.datasets),
-            rank_table(results.friedman, methods=results.methods),
-        ],
-        folded=[pairwise_table(results.pairwise, dataset, MAIN_METRIC, **titles) for dataset in compared],
+        tables=[tables["contrasts"], tables["overall"], tables["improvement"]],
+        folded=[tables["contrasts_secondary"]],
         figures=_of_group(results, "Statistics"),
     )
+
+
+def _pairs(results):
+    """Return a table of all pairs for each data set."""
+    shown = results.pairwise[results.pairwise["metric"] == PRIMARY_METRIC]
+    titles = {"datasets": results.datasets, "methods": results.methods}
+    for key in (key for key in results.datasets if (shown["dataset"] == key).any()):
+        table = pair_table(shown[shown["dataset"] == key], **titles)
+        yield replace(table, name=f"pairs-{key}", title=f"{results.datasets[key]}: {table.title}")
 
 
 def _method(results, place, key, *, color):

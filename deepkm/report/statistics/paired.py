@@ -1,7 +1,7 @@
-"""Which methods differ on one data set: tests paired over seeds.
+"""Whether two methods differ on one data set: a test paired over seeds.
 
 Methods share their seeds, and with them autoencoders and batches, so differences are taken seed by seed. What so many
-seeds and methods cannot decide, whatever the results, is said to be so.
+seeds and comparisons cannot decide, whatever the results, is said to be so.
 """
 
 from functools import cache
@@ -12,50 +12,16 @@ import pandas as pd
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
-from deepkm.numerics.metrics import METRICS
-
 LEVEL = 0.05
 # The smallest n with 2 / 2**n < 0.05: below, no result of a two-sided signed-rank test is significant.
 MIN_SEEDS = 6
 
 # Of each pair of methods on a data set, by metric. Differences are `method` minus `other`, in points.
 PAIRWISE = "dataset metric method other n mean_difference low high effect statistic p p_holm verdict reason".split()
-# Of each method on a data set, by metric: whether it is worse than the best one there.
-BEST = "dataset metric method best n p p_corrected verdict reason".split()
 
 
-def compare_over_seeds(scores, *, datasets, methods):
-    """Compare all pairs of methods on each data set, and all methods with the best one.
-
-    Parameters
-    ----------
-    scores : DataFrame
-        ``results/scores.csv``.
-    datasets, methods : list of str
-        Keys, in order.
-
-    Returns
-    -------
-    DataFrames with the columns `PAIRWISE` and `BEST`
-        See docs/STATISTICS.md for each.
-    """
-    pairwise, best = [], []
-    groups = dict(iter(scores.groupby("dataset", sort=False)))
-    for dataset in (key for key in datasets if key in groups and len(methods) > 1):
-        rows = groups[dataset]
-        diverged = rows.get("diverged", pd.Series(False, rows.index)).groupby(rows["method"]).sum()
-        for metric in METRICS:
-            values = 100 * rows.pivot(index="seed", columns="method", values=metric).reindex(columns=methods)
-            place = {"dataset": dataset, "metric": metric}
-            pairs = compare_pairs(values, stream=f"{dataset}/{metric}", n_diverged=diverged)
-            pairwise.append(pairs.assign(**place))
-            best += [place | row for row in compare_with_best(values, pairs)]
-    table = pd.concat(pairwise, ignore_index=True) if pairwise else pd.DataFrame(columns=PAIRWISE)
-    return table[PAIRWISE], pd.DataFrame(best, columns=BEST)
-
-
-def compare_pairs(values, *, stream, n_diverged=None):
-    """Compare all pairs of columns by Wilcoxon's signed-rank test, with Holm's correction for their number.
+def compare_pairs(values, *, stream, pairs=None, n_diverged=None):
+    """Compare pairs of columns by Wilcoxon's signed-rank test, with Holm's correction for their number.
 
     Parameters
     ----------
@@ -63,6 +29,8 @@ def compare_pairs(values, *, stream, n_diverged=None):
         In points; NaN where a run is missing.
     stream : str
         Names the random draws of the bootstrap.
+    pairs : list of [str, str], optional
+        Those that are compared; by default, all.
     n_diverged : mapping of str to int, optional
         Of each method, to be mentioned.
 
@@ -70,7 +38,7 @@ def compare_pairs(values, *, stream, n_diverged=None):
     -------
     DataFrame with the columns `PAIRWISE`, without data set and metric
     """
-    pairs = list(combinations(values.columns, 2))
+    pairs = list(combinations(values.columns, 2)) if pairs is None else pairs
     differences = [paired_differences(values[method], values[other]) for method, other in pairs]
     names = pd.DataFrame(pairs, columns=["method", "other"])
     table = names.join(compare_differences(differences, stream=stream, n_seeds=len(values)))
@@ -109,45 +77,9 @@ def compare_differences(differences, *, stream, n_seeds):
     return table
 
 
-def compare_with_best(values, pairs):
-    """Yield a row of `BEST` per method: how it compares with the highest mean, corrected for the number of others.
-
-    Bonferroni's correction, since the best is chosen after the fact: whichever method is truly best, it is called worse
-    than another with a probability of at most 5 % (multiple comparisons with the best, Hsu 1984).
-
-    Parameters
-    ----------
-    values : DataFrame of shape (n_seeds, n_methods)
-    pairs : DataFrame
-        From `compare_pairs`.
-    """
-    best = best_of(values)
-    against = {row.other if row.method == best else row.method: row for row in pairs.itertuples() if best in row[1:3]}
-    count = sum(not np.isnan(row.p) for row in against.values())
-    for method in values.columns:
-        place, row = {"method": method, "best": best}, against.get(method)
-        if row is None:  # the best one itself, or nothing to compare with
-            verdict, reason = ("best", "") if method == best else ("cannot conclude", "no labels")
-            yield place | {"n": int(values[method].count()), "verdict": verdict, "reason": reason}
-            continue
-        corrected = min(1.0, row.p * count)
-        doubt = _copies(row) or _cannot_conclude(row.n, len(values), count)
-        verdict, reason = doubt or ("not significantly worse", "")
-        leads = (row.effect > 0) == (row.method == method)
-        if verdict != "cannot conclude" and corrected < LEVEL and not leads:
-            verdict = "worse"
-        yield place | {"n": row.n, "p": row.p, "p_corrected": corrected, "verdict": verdict, "reason": reason}
-
-
 def paired_differences(first, second):
     """Return the differences of two series in points where both have a value, rounded so that equals are equal."""
     return np.round((first - second).dropna().to_numpy(float), 9)
-
-
-def best_of(values):
-    """Return the column with the highest mean, the first of equals; None without values."""
-    means = values.mean().round(9)
-    return means.idxmax() if means.notna().any() else None
 
 
 def smallest_p(n_seeds, n_comparisons=1):
@@ -172,12 +104,12 @@ def describe_differences(differences):
 def signed_rank_test(differences):
     """Return statistic and two-sided p of Wilcoxon's signed-rank test, zeros left out, as `scipy.stats.wilcoxon` does.
 
-    With ties among up to 13 differences, p comes from all their sign patterns as in SciPy, but in one product: studies
-    have thousands of pairs, and accuracies are counts, so that ties are common.
+    Of up to 13 differences, p comes from all their sign patterns, in one product: studies have thousands of pairs, and
+    accuracies are counts, so that ties are common.
     """
     differences = differences[differences != 0]
     n, ranks = len(differences), stats.rankdata(np.abs(differences))
-    if n > 13 or len(set(ranks)) == n:
+    if n > 13:
         test = stats.wilcoxon(differences)
         return test.statistic, test.pvalue
     off_center = np.abs(_sign_patterns(n) @ ranks)
@@ -226,23 +158,13 @@ def bootstrap_intervals(differences, stream):
     return intervals
 
 
-def _judge(row, n_seeds, n_comparisons):
-    """Return a verdict on one sample of differences, and its reason."""
-    if row.n and row.effect == 0 and row.statistic == 0:
-        return "no difference found", f"equal in {_seeds(row.n)}"
-    if doubt := _copies(row) or _cannot_conclude(row.n, n_seeds, n_comparisons):
-        return doubt
-    verdict = "no difference found" if row.p_holm >= LEVEL else "better" if row.effect > 0 else "worse"
-    return verdict, _share(row.n, n_seeds)
-
-
-def _copies(row):
+def copies(row):
     """Return a verdict and its reason where all differences are one, else None."""
     copied = row.n > 1 and np.isnan(row.p)
     return ("cannot conclude", f"one difference in {_seeds(row.n)}: neither depends on its seed") if copied else None
 
 
-def _cannot_conclude(n, n_seeds, n_comparisons):
+def cannot_conclude(n, n_seeds, n_comparisons):
     """Return a verdict and its reason where n pairs of values cannot show anything, else None."""
     if n == 0 or smallest_p(n, n_comparisons) < LEVEL:
         return ("cannot conclude", "no seed has both") if n == 0 else None
@@ -251,6 +173,16 @@ def _cannot_conclude(n, n_seeds, n_comparisons):
     least = smallest_p(n) if n < MIN_SEEDS else smallest_p(n, n_comparisons)
     many = "" if n < MIN_SEEDS else f", {n_comparisons} comparisons"
     return "cannot conclude", f"{seeds}{many}: the smallest possible{corrected} p is {least:.2g}"
+
+
+def _judge(row, n_seeds, n_comparisons):
+    """Return a verdict on one sample of differences, and its reason."""
+    if row.n and row.effect == 0 and row.statistic == 0:
+        return "no difference found", f"equal in {_seeds(row.n)}"
+    if doubt := copies(row) or cannot_conclude(row.n, n_seeds, n_comparisons):
+        return doubt
+    verdict = "no difference found" if row.p_holm >= LEVEL else "better" if row.effect > 0 else "worse"
+    return verdict, _share(row.n, n_seeds)
 
 
 def _seeds(n):

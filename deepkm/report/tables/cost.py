@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from deepkm.report.statistics.spread import describe_runs
 from deepkm.report.tables.layout import NOTHING, Cell, Table, spread
 
 
@@ -19,9 +20,9 @@ def summarize_cost(scores, jobs, *, datasets, methods, n_seeds):
     Returns
     -------
     DataFrame
-        Seconds are those of the device for one run, a job's over its seeds; their standard deviation is missing where
-        jobs train several seeds, which share one number. Peak memory [MB] is the highest of any job's process, on a
-        GPU that of the GPU. Autoencoders follow the methods that share them.
+        Seconds are those of the device for one run, a job's over its seeds; their sample deviation, and the runs, are
+        missing where jobs train several seeds, which share one number. Peak memory [MB] is the highest of any job's
+        process, on a GPU that of the GPU. Autoencoders follow the methods that share them.
     """
     jobs = jobs.assign(n_runs=jobs["seeds"].astype(str).str.split().str.len())
     jobs["seconds_of_run"] = jobs["device_seconds"] / jobs["n_runs"]
@@ -43,14 +44,16 @@ def _cost(jobs, of_runs, n_seeds):
     """Return the cost of one method's or autoencoder's jobs on one data set."""
     if jobs is None:
         return {"n": 0, "n_missing": n_seeds, "n_diverged": 0}
-    seconds = np.repeat(jobs["seconds_of_run"].to_numpy(float), jobs["n_runs"])
+    told = describe_runs(np.repeat(jobs["seconds_of_run"].to_numpy(float), jobs["n_runs"]))
+    alone = (jobs["n_runs"] == 1).all()
     epochs = jobs["epochs"] if of_runs is None else of_runs["epochs"]
     return {
-        "n": len(seconds),
-        "n_missing": n_seeds - len(seconds),
+        "n": told["n"],
+        "n_missing": n_seeds - told["n"],
         "n_diverged": int(jobs["n_diverged"].sum() if of_runs is None else of_runs["diverged"].sum()),
-        "seconds": seconds.mean(),
-        "seconds_std": seconds.std() if (jobs["n_runs"] == 1).all() else np.nan,
+        "seconds": told["mean"],
+        "seconds_std": told["std"] if alone else np.nan,
+        "seconds_runs": told["runs"] if alone else "",
         "epochs": epochs.mean(),
         "epochs_min": epochs.min(),
         "epochs_max": epochs.max(),
@@ -73,7 +76,7 @@ def cost_table(summary, *, datasets, methods):
             [
                 Cell(datasets[row.dataset]),
                 what,
-                Cell(spread(row.seconds, row.seconds_std, row.n if row.seconds_std >= 0 else 1), row.seconds),
+                Cell(spread(row.seconds, row.seconds_std, row.seconds_runs), row.seconds),
                 Cell(str(low) if low == high else f"{low} to {high}", row.epochs),
                 Cell(f"{row.peak_memory_mb:.0f}", row.peak_memory_mb),
                 Cell(row.device),
@@ -91,8 +94,10 @@ def _notes(summary):
     ]
     found = summary.loc[summary["n"] > 0]
     if len(found) and found["seconds_std"].notna().any():
-        notes.append("Mean ± population standard deviation over runs.")
-    if len(found) and found["seconds_std"].isna().any():
+        notes.append("Mean ± sample standard deviation over runs.")
+    if len(found) and (found["seconds_runs"] != "").any():
+        notes.append("Of fewer than five runs, each one.")
+    if len(found) and ((found["n"] > 1) & found["seconds_std"].isna() & (found["seconds_runs"] == "")).any():
         notes.append(
             "Without ±: seeds trained side by side share one time, their job's, which is divided by their number."
         )

@@ -154,9 +154,15 @@ def interval_cell(low, high):
     return Cell(NOTHING) if pd.isna(low) else Cell(f"{low:+z.1f} to {high:+z.1f}".replace("-", "−"), float(low))
 
 
-def spread(mean, std, n, digits=1):
-    """Return mean ± standard deviation over n runs; one run has no deviation."""
-    return f"{mean:.{digits}f} ± {std:.{digits}f}" if n > 1 else f"{mean:.{digits}f}"
+def spread(mean, std, runs=""):
+    """Return mean ± standard deviation; without a deviation the runs, where they are given as text.
+
+    Examples
+    --------
+    >>> spread(72.5, 2.1), spread(72.5, float("nan"), "71.0 / 74.0"), spread(72.5, float("nan"))
+    ('72.5 ± 2.1', '71.0 / 74.0', '72.5')
+    """
+    return runs or (f"{mean:.1f}" if pd.isna(std) else f"{mean:.1f} ± {std:.1f}")
 
 
 def to_markdown(table):

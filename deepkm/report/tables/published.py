@@ -3,12 +3,12 @@
 import math
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from deepkm.numerics.metrics import METRICS, title_of
 from deepkm.report.frames import read_frame
-from deepkm.report.tables.layout import Cell, Table, number_cell, spread
+from deepkm.report.statistics.published import WIDEST, compare_with_published
+from deepkm.report.tables.layout import NOTHING, Cell, Table, number_cell, spread
 
 FILE = Path(__file__).with_name("published.csv")
 # Keys of published settings (Roy 2024, Table 4), and the parameters that they are here.
@@ -23,10 +23,10 @@ _SETTINGS_OF = {"dkm_reinit": "dkm", "ct_no_reinit": "ct"}
 
 
 def load_published():
-    """Return the published figures: source, table, method, printed_name, dataset, metric, mean, std, note, views.
+    """Return the published figures: source, table, method, printed_name, dataset, metric, mean, std, n, note, views.
 
-    ``views`` tells whether the network was trained on shifted, turned or otherwise changed images too: it was told more
-    than the data.
+    ``n`` is the number of runs behind a mean, where the source states it. ``views`` tells whether the network was
+    trained on shifted, turned or otherwise changed images too: it was told more than the data.
     """
     found = read_frame(FILE).fillna({"note": ""})
     return found.assign(views=found["views"] == "yes")
@@ -47,8 +47,9 @@ def set_beside(summaries, parameters, origins):
     Returns
     -------
     DataFrame
-        ``difference`` (here minus published) is in points, ``in_stds`` the same in published standard deviations.
-        ``remark`` says where data, settings or the reading of a method differ, or a figure is doubtful.
+        ``difference``, ``margin`` and ``verdict`` as `deepkm.report.statistics.published.compare_with_published` has
+        them; the verdict on a method of the study without any run is "not run". ``remark`` says where data, settings or
+        the reading of a method differ, or a figure is doubtful.
     """
     published = load_published()
     found = published[published["metric"].isin(METRICS)].drop_duplicates(["source", "method", "dataset", "metric"])
@@ -56,15 +57,15 @@ def set_beside(summaries, parameters, origins):
     settings = published[published["metric"].isin(SETTINGS)]
     rows = []
     for metric, summary in summaries.items():
-        for here in summary[summary["n"] > 0].itertuples():
+        for here in summary[(summary["n"] > 0) | (summary["note"] == "no runs")].itertuples():
             origin = origins[here.dataset]
             for row in by_key.get((here.method, origin["source"], metric), found[:0]).itertuples():
                 remarks = [row.note, origin["departs"] and f"data: {origin['departs']}"]
                 if row.source.startswith("Roy2024"):
                     remarks.append(_other_settings(parameters, settings, here, origin["source"]))
                 rows.append({**_difference(here, row), "remark": "; ".join(filter(None, remarks))})
-    columns = "dataset method metric source table views mean std n published published_std difference in_stds".split()
-    columns.append("remark")
+    columns = "dataset method metric source table views mean std n runs published published_std published_n".split()
+    columns += ["difference", "margin", "verdict", "remark"]
     places = zip(*(next(iter(summaries.values()))[name] for name in ("dataset", "method")), strict=True)
     order = {place: number for number, place in enumerate(places)}
     rows.sort(key=lambda row: order[row["dataset"], row["method"]])
@@ -72,7 +73,9 @@ def set_beside(summaries, parameters, origins):
 
 
 def _difference(here, row):
-    difference = here.mean - row.mean
+    std = here.standard_error * math.sqrt(here.n)
+    known = (row.mean, row.std, 1 if math.isnan(row.n) else row.n)
+    compared = compare_with_published((here.mean, std, here.n), known) if here.n else {"verdict": "not run"}
     return {
         "dataset": here.dataset,
         "method": here.method,
@@ -83,10 +86,11 @@ def _difference(here, row):
         "mean": here.mean,
         "std": here.std,
         "n": here.n,
+        "runs": here.runs,
         "published": row.mean,
         "published_std": row.std,
-        "difference": difference,
-        "in_stds": difference / row.std if row.std else np.nan,
+        "published_n": row.n,
+        **compared,
     }
 
 
@@ -106,29 +110,39 @@ def published_table(summary, *, datasets, methods):
     remarks, rows = {}, []
     for row in summary.itertuples():
         numbers = [remarks.setdefault(text, len(remarks) + 1) for text in row.remark.split("; ") if text]
-        published = (
-            f"{row.published:.1f}" if math.isnan(row.published_std) else spread(row.published, row.published_std, 2)
-        ) + (", views" if row.views else "")
+        published = spread(row.published, row.published_std) + (", views" if row.views else "")
         rows.append(
             [
                 Cell(datasets[row.dataset]),
                 Cell(methods[row.method], method=row.method),
                 Cell(title_of(row.metric)),
                 Cell(row.source),
-                Cell(spread(row.mean, row.std, row.n), row.mean),
+                Cell(spread(row.mean, row.std, row.runs), row.mean) if row.n else Cell(NOTHING),
                 Cell(published, row.published),
                 number_cell(row.difference, "+z.1f"),
-                number_cell(row.in_stds, "+z.1f"),
+                number_cell(row.margin, ".1f"),
+                Cell(row.verdict),
                 Cell(" ".join(map(str, sorted(numbers)))),
             ]
         )
-    header = ["Data set", "Method", "Metric", "Source", "Here, %", "Published, %", "Difference", "In std", "Remarks"]
-    notes = ["Difference in points, here minus published, and in published standard deviations."]
-    if len(summary) and summary["views"].any():
-        notes.append(
-            "Views: trained on changed images (shifted, turned) beside the data, which tells more than they do."
-        )
-    notes += [f"{number}: {text}." for text, number in remarks.items()]
-    if not rows:
-        notes = ["No figures are published for these data sets and methods."]
-    return Table("published", "Beside published figures", header, rows, notes, align="llll")
+    header = ["Data set", "Method", "Metric", "Source", "Here, %", "Published, %", "Difference", "Margin", "Verdict"]
+    notes = _notes(summary) + [f"{number}: {text}." for text, number in remarks.items()]
+    title = "Beside published figures"
+    return Table("published", title, [*header, "Remarks"], rows, notes, align="llllrrrrll")
+
+
+def _notes(summary):
+    """Return what is compared, and how."""
+    if summary.empty:
+        return ["No figures are published for these data sets and methods."]
+    notes = [
+        "Difference in points, here minus published. Margin: how far both may lie apart by chance in 95 % of cases, "
+        "from the standard error of the difference. Within it, a figure is reproduced; a margin of more than "
+        f"{WIDEST:g} points leaves that open.",
+        "Published deviations are read as sample deviations over the runs that their source states, figures of an "
+        "unstated number of runs as one run; where no deviation was published, ours stands for it.",
+    ]
+    if summary["views"].any():
+        told = "trained on changed images (shifted, turned) beside the data, which tells more than they do"
+        notes.append(f"Views: {told}.")
+    return notes

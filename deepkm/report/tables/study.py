@@ -4,9 +4,10 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from deepkm.numerics.metrics import METRICS
-from deepkm.report.tables.ablation import ablation_table, summarize_ablations
+from deepkm.numerics.metrics import METRICS, PRIMARY_METRIC
+from deepkm.report.tables.contrasts import contrast_table, describe_contrasts, pair_table
 from deepkm.report.tables.cost import cost_table, summarize_cost
+from deepkm.report.tables.overall import describe_overall, improvement_table, overall_table
 from deepkm.report.tables.parameters import parameter_table, select_parameters
 from deepkm.report.tables.published import published_table, set_beside
 from deepkm.report.tables.scores import score_table, summarize
@@ -26,8 +27,8 @@ class Results:
         Methods with the part, and the same without it.
     origins : dict
         As in `deepkm.report.tables.published.set_beside`.
-    scores, jobs, parameters, pairwise, best : DataFrame
-        ``results/{scores,jobs,parameters}.csv`` and ``results/statistics/{pairwise,best}.csv``.
+    scores, jobs, parameters, contrasts, pairwise, best, overall, improvement, friedman : DataFrame
+        ``results/{scores,jobs,parameters}.csv`` and ``results/statistics/*.csv``.
     """
 
     datasets: dict
@@ -38,8 +39,12 @@ class Results:
     scores: pd.DataFrame
     jobs: pd.DataFrame
     parameters: pd.DataFrame
+    contrasts: pd.DataFrame
     pairwise: pd.DataFrame
     best: pd.DataFrame
+    overall: pd.DataFrame
+    improvement: pd.DataFrame
+    friedman: pd.DataFrame
 
     @property
     def titles(self):
@@ -87,9 +92,32 @@ def _cost(results):
     return numbers, cost_table(numbers, **results.titles)
 
 
-def _ablation(results):
-    numbers = summarize_ablations(results.scores, results.pairwise, results.ablations, datasets=results.datasets)
-    return numbers, ablation_table(numbers, **results.titles)
+def _contrasts(results):
+    return _some_contrasts(results, "contrasts", "Planned contrasts", primary=True)
+
+
+def _secondary_contrasts(results):
+    return _some_contrasts(results, "contrasts_secondary", "Planned contrasts by other metrics", primary=False)
+
+
+def _some_contrasts(results, name, title, *, primary):
+    chosen = results.contrasts[(results.contrasts["metric"] == PRIMARY_METRIC) == primary]
+    numbers = describe_contrasts(results.scores, chosen, results.ablations)
+    return numbers, contrast_table(numbers, name, title, **results.titles)
+
+
+def _pairs(results):
+    numbers = results.pairwise[results.pairwise["metric"] == PRIMARY_METRIC]
+    return numbers, pair_table(numbers, **results.titles)
+
+
+def _overall(results):
+    numbers = describe_overall(results.overall, results.friedman)
+    return numbers, overall_table(numbers, methods=results.methods)
+
+
+def _improvement(results):
+    return results.improvement, improvement_table(results.improvement, methods=results.methods)
 
 
 def _parameters(results):
@@ -105,4 +133,13 @@ def _published(results):
 
 
 # Of each table beside those of the metrics: a function of the `Results` that returns its numbers and the table.
-TABLES = {"cost": _cost, "ablation": _ablation, "parameters": _parameters, "published": _published}
+TABLES = {
+    "contrasts": _contrasts,
+    "contrasts_secondary": _secondary_contrasts,
+    "overall": _overall,
+    "improvement": _improvement,
+    "cost": _cost,
+    "parameters": _parameters,
+    "published": _published,
+    "pairs": _pairs,
+}
