@@ -22,6 +22,7 @@ localrules:
     download,
     dataset,
     describe,
+    labels,
     score,
     statistics,
     tables,
@@ -42,6 +43,7 @@ rule all:
     input:
         paths.table_files(table_names()),
         [paths.WRITES[rule] for rule in ("statistics", "figures", "report")],
+        collect(paths.LABELS, dataset=study.datasets),
 
 
 onstart:
@@ -50,6 +52,10 @@ onstart:
         for path in {path for job in workflow.dag.needrun_jobs() for path in job.input}:
             if os.path.exists(path):
                 bring_to_now(path)
+        for line in describe_models(
+            study, trains=any(job.rule.name == "cluster" for job in workflow.dag.needrun_jobs())
+        ):
+            print(line, file=sys.stderr)
     except (ValueError, OSError) as error:
         raise WorkflowError(str(error)) from None
 

@@ -57,6 +57,31 @@ __all__ = [
 ]
 
 
+def load(path, seed=None, *, device="cpu"):
+    """Return the fitted estimator of a run in a result of the workflow.
+
+    Its `predict`, `predict_proba` and `transform` take new raw data, arrays or DataFrames, and scale them as the
+    training data were; `decode` gives codes in the units of the raw data.
+
+    Parameters
+    ----------
+    path : path-like
+        ``results/clusterings/{method}/{dataset}/*.h5``
+    seed : int, optional
+        Which run; needed where the file holds several models.
+    device : str
+        A PyTorch device.
+
+    Raises
+    ------
+    OSError, ValueError
+        One line: where the file is damaged, holds no model, or one that this version cannot read.
+    """
+    from deepkm.jobs.models import load as load_model  # noqa: PLC0415  it imports PyTorch and scikit-learn
+
+    return load_model(path, seed, device=device)
+
+
 def __getattr__(name: str) -> type:
     if name not in _METHODS:
         raise AttributeError(f"module 'deepkm' has no attribute {name!r}")

@@ -1,6 +1,6 @@
 """What every conversion gives, and the checks that each must pass. Every problem is one ValueError."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -21,12 +21,18 @@ class Arrays:
         By class; empty without labels.
     image_shape : tuple of int
         (H, W) or (H, W, C); empty when the features are no images.
+    feature_names : list of str
+        The columns of a table; empty where features have no names.
+    sample_ids : list of str
+        What the samples are called; empty where they have no names.
     """
 
     feature: np.ndarray
     target: np.ndarray | None = None
     class_names: list = field(default_factory=list)
     image_shape: tuple = ()
+    feature_names: list = field(default_factory=list)
+    sample_ids: list = field(default_factory=list)
 
     def __post_init__(self):
         self.image_shape = tuple(int(size) for size in self.image_shape or self.feature.shape[1:])
@@ -40,7 +46,7 @@ class Arrays:
         if n_samples > len(self.feature):
             raise ValueError(f"first={n_samples} should be <= n_samples={len(self.feature)}; lower it")
         target = None if self.target is None else self.target[:n_samples]
-        return Arrays(self.feature[:n_samples], target, self.class_names, self.image_shape)
+        return replace(self, feature=self.feature[:n_samples], target=target, sample_ids=self.sample_ids[:n_samples])
 
 
 def check_feature(feature, path):

@@ -11,7 +11,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from deepkm.datasets.arrays import Arrays
 from deepkm.datasets.labels import encode_target, listed
-from deepkm.datasets.unreadable import one_line
+from deepkm.datasets.unreadable import one_line, printable
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm", ".ppm", ".pbm"}
 # Whatever a file is called: Pillow would hand PostScript to another program.
@@ -176,7 +176,8 @@ def read_folder(folder, options):
     if codes is not None:
         files = [path for path, code in zip(files, codes, strict=True) if code >= 0]
         codes = codes[codes >= 0]
-    return Arrays(_read_images(files, options), codes, classes)
+    ids = [printable(path.relative_to(folder).as_posix(), 1000) for path in files]
+    return Arrays(_read_images(files, options), codes, classes, sample_ids=ids)
 
 
 def _class_names(files, folder):

@@ -12,8 +12,9 @@ from deepkm.datasets.images import read_folder
 from deepkm.datasets.labels import encode_target
 from deepkm.datasets.matlab import read_own_mat
 from deepkm.datasets.numpy_files import read_npy, read_npz
-from deepkm.datasets.roles import TABLES, Options, check_used, pick_arrays
-from deepkm.datasets.tables import read_table
+from deepkm.datasets.roles import TABLES, Options, check_used, pick_arrays, unused_by
+from deepkm.datasets.samples import check_names
+from deepkm.datasets.tables import read_columns, read_table
 from deepkm.datasets.unreadable import check_regular, reading
 
 
@@ -35,7 +36,7 @@ def read_own(path, **options):
     check_regular(path)
     if options.image_size is not None and min(options.image_size) < 1:
         raise ValueError(f"{path}: got image_size {list(options.image_size)}, expected sizes in pixels; correct it")
-    kind = path.suffix.lower() if path.suffix.lower() != ".gz" else Path(path.stem).suffix.lower()
+    kind = kind_of(path)
     check_used(options, kind, path)
     if path.is_dir():
         return read_folder(path, options)
@@ -47,15 +48,52 @@ def read_own(path, **options):
     feature, target, more = _READERS[kind](path, options)
     check_feature(feature, path)
     feature = _plain(feature, path)
+    called = check_names(more, feature, path)
     if kind not in TABLES:
         feature, target = split_array(feature, target, options, path)
     codes, names = None, []
     if target is not None:
         codes, names = encode_target(target, len(feature), path, options.drop_labels)
-        feature, codes = (feature, codes) if (codes >= 0).all() else (feature[codes >= 0], codes[codes >= 0])
+        if not (kept := codes >= 0).all():
+            feature, codes = feature[kept], codes[kept]
+            called["sample_ids"] = np.array(called["sample_ids"])[kept].tolist() if called["sample_ids"] else []
     shape = _image_shape(feature, more.get("image_shape"), options.image_size, path)
     feature = _upright(feature, shape, path) if options.columnwise else feature
-    return Arrays(feature, codes, _class_names(more, names), shape)
+    return Arrays(feature, codes, _class_names(more, names), shape, **called)
+
+
+def kind_of(path):
+    """Return the suffix of a file in lower case, without that of its compression."""
+    return path.suffix.lower() if path.suffix.lower() != ".gz" else Path(path.stem).suffix.lower()
+
+
+def read_new(path, *, feature_names=(), **options):
+    """Return samples in a user's file that a model was not trained on. Labels in it do not matter.
+
+    Parameters
+    ----------
+    path : path-like
+    feature_names : sequence of str
+        Where the features have names: of a table, the columns to take, in this order.
+    **options
+        Those that the training data were read with.
+
+    Raises
+    ------
+    OSError, ValueError
+        As `read_own`.
+    """
+    path = Path(path)
+    unused = unused_by(kind_of(path), path)
+    options = {name: value for name, value in options.items() if name not in (*unused, "drop_labels", "n_clusters")}
+    if "target_column" in options:  # there may be none
+        options["target_column"] = None
+    if not feature_names or path.is_dir() or kind_of(path) not in TABLES:
+        return read_own(path, **options)
+    check_regular(path)
+    feature, ids = read_columns(path, list(feature_names), Options(**options))
+    check_feature(feature, path)
+    return Arrays(feature, feature_names=list(feature_names), sample_ids=ids)
 
 
 def _read_hdf5(path, options):
@@ -113,9 +151,9 @@ def _class_names(more, names):
 _READERS = {
     ".npz": read_npz,
     ".npy": read_npy,
-    ".csv": lambda path, options: (*read_table(path, options), {}),
-    ".tsv": lambda path, options: (*read_table(path, options), {}),
-    ".parquet": lambda path, options: (*read_table(path, options), {}),
+    ".csv": read_table,
+    ".tsv": read_table,
+    ".parquet": read_table,
     ".h5": _read_hdf5,
     ".hdf5": _read_hdf5,
     ".mat": read_own_mat,

@@ -89,12 +89,16 @@ class Options:
         return ignored
 
 
-def check_used(options, kind, path):
-    """Raise a ValueError over an option that this kind of file has no use for."""
+def unused_by(kind, path):
+    """Return the names of the options that say nothing of this kind of file."""
     unused = _OF_ARRAYS if path.is_dir() or kind in (*TABLES, ".npy") else ()
     unused += _OF_TEXT if path.is_dir() or kind not in TABLES else ()
-    unused += _OF_ROWS if path.is_dir() else ()
-    for name in unused:
+    return unused + (_OF_ROWS if path.is_dir() else ())
+
+
+def check_used(options, kind, path):
+    """Raise a ValueError over an option that this kind of file has no use for."""
+    for name in unused_by(kind, path):
         if getattr(options, name) is not None:
             raise ValueError(f"{path}: got `{name}`, which says nothing of this kind of data; remove it")
     if kind == ".npy" and options.target_column not in (UNSAID, None, "null") and not options.target_is_counted():

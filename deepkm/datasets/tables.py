@@ -1,6 +1,7 @@
 """A user's table, .csv, .tsv or .parquet: its columns are features, but for labels and an index."""
 
 import re
+from collections import Counter
 from contextlib import suppress
 
 import numpy as np
@@ -12,6 +13,7 @@ from deepkm.datasets.arrays import check_rounding
 from deepkm.datasets.columns import check_columns, is_distinct, is_whole
 from deepkm.datasets.labels import check_alike, listed
 from deepkm.datasets.roles import UNSAID, is_label_like
+from deepkm.datasets.samples import ids_among
 from deepkm.datasets.text_tables import read_text
 from deepkm.datasets.unreadable import as_yaml, reading
 
@@ -22,7 +24,7 @@ _MOST_LETTERS = 200  # of a label: each takes as much memory as the longest
 
 
 def read_table(path, options):
-    """Return the features and the labels of a table.
+    """Return the features and the labels of a table, and what columns and rows are called.
 
     Parameters
     ----------
@@ -33,13 +35,15 @@ def read_table(path, options):
     -------
     feature : ndarray of shape (N, F)
     target : ndarray of shape (N,), or None
+    names : dict of str to list of str
+        ``feature_names``, and ``sample_ids`` where a column that is left out names the rows.
 
     Raises
     ------
     ValueError
         Where it is no table, a feature is no number, or a column's role is in doubt.
     """
-    names, columns = _read_parquet(path) if path.suffix.lower() == ".parquet" else read_text(path, options)
+    names, columns = _read(path, options)
     target, features = _assign(names, options, path)
     labels = None if target is None else _labels(columns[target], names[target], path)
     values = {i: _numbers(columns[i], names[i], path) for i in features if not _is_void(names[i], columns[i])}
@@ -47,7 +51,52 @@ def read_table(path, options):
         _check_nameless(i, names[i], values.pop(i), path)
     found, said = [(names[i], column) for i, column in values.items()], options.target_among(names)
     check_columns(found, labels, said, options, path)
-    return _stacked(found, path) if found else np.zeros((len(columns[0]), 0)), labels
+    rest = [i for i in range(len(names)) if i not in values and i != target]
+    called = {"feature_names": [names[i] for i in values], "sample_ids": _ids(rest, names, columns)}
+    return _stacked(found, path) if found else np.zeros((len(columns[0]), 0)), labels, called
+
+
+def read_columns(path, wanted, options):
+    """Return the features of a table by the names of their columns, in that order, and the ids of its rows.
+
+    What else the table holds is not asked.
+
+    Parameters
+    ----------
+    path : Path
+    wanted : list of str
+    options : deepkm.datasets.roles.Options
+
+    Returns
+    -------
+    feature : ndarray of shape (N, F)
+    sample_ids : list of str
+
+    Raises
+    ------
+    ValueError
+        Where it is no table, a column is missing or there twice, or a feature is no number.
+    """
+    names, columns = _read(path, options)
+    counts, places = Counter(names), {name: i for i, name in enumerate(names)}
+    for name in wanted:
+        if counts[name] != 1:
+            raise ValueError(
+                f"{path}: got {counts[name] or 'no'} columns {name!r} among {listed(names)}, expected one; name the "
+                "columns as in the training data"
+            )
+    found = [(name, _numbers(columns[places[name]], name, path)) for name in wanted]
+    taken = {places[name] for name in wanted}
+    rest = [i for i in range(len(names)) if i not in taken]
+    return _stacked(found, path), _ids(rest, names, columns)
+
+
+def _read(path, options):
+    return _read_parquet(path) if path.suffix.lower() == ".parquet" else read_text(path, options)
+
+
+def _ids(places, names, columns):
+    return ids_among([("" if names[i].startswith(_PANDAS_INDEX) else names[i], columns[i]) for i in places])
 
 
 def _read_parquet(path):

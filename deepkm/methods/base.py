@@ -184,7 +184,11 @@ class DeepClustering:
     # What snapshots and estimators read; training does not.
 
     def assign_new(self, z: Tensor, run: Run) -> Tensor:
-        """Return the label of each sample that was not trained on, (S, N)."""
+        """Return the label of each sample that was not trained on, (S, N).
+
+        A method that overrides it knows more of training samples than of others: of these, an estimator takes no
+        `membership`.
+        """
         return self.assign(z, run)
 
     def embed(self, z: Tensor, run: Run) -> Tensor:

@@ -1,4 +1,4 @@
-"""Reading the tables that stages write."""
+"""Reading the tables that stages write, and naming the rows of those of samples."""
 
 import pandas as pd
 
@@ -17,3 +17,16 @@ def read_frame(path):
     path : path-like
     """
     return pd.read_csv(path, dtype=dict.fromkeys(NAMES, str), keep_default_na=False, na_values=[""])
+
+
+def name_rows(table, sample_ids):
+    """Return a table of samples with their numbers first, ``sample`` from 0, and ``id`` where they have names.
+
+    Parameters
+    ----------
+    table : DataFrame
+    sample_ids : sequence of str
+        Of each row; empty where samples have no names.
+    """
+    named = {"sample": range(len(table))} | ({"id": list(sample_ids)} if len(sample_ids) else {})
+    return pd.concat([pd.DataFrame(named, index=table.index), table], axis="columns")

@@ -6,6 +6,7 @@ import torch
 
 from deepkm.jobs.finishing import confirm, finish
 from deepkm.jobs.inputs import load_data
+from deepkm.jobs.models import keep_models
 from deepkm.jobs.provenance import provenance
 from deepkm.jobs.resuming import add_training_arguments, diverged_seeds, follow, resumable, resume
 from deepkm.study.spec import ClusterSpec
@@ -19,6 +20,8 @@ from deepkm.training.snapshots import keep_snapshots, snapshot_arrays
 def add_arguments(parser):
     add_training_arguments(parser)
     parser.add_argument("--autoencoder", nargs="*", help="the pretrained .h5; none for methods in input space")
+    parser.add_argument("--keep-models", nargs="*", type=int, metavar="SEED", help="keep these models (default: all)")
+    parser.add_argument("--largest-model", type=int, metavar="BYTES", help="keep none larger than this (default: any)")
 
 
 @resumable
@@ -48,4 +51,5 @@ def main(args):
     lengths = {name: getattr(method, name) for name in ("epochs", "pretraining_epochs")}
     print(*run.doubts, sep="\n", end="\n" * bool(run.doubts))
     made = {"provenance": provenance(run, args), "diverged": diverged_seeds(run), "lengths": lengths}
-    finish(args, result, {**made, "doubts": run.doubts})
+    model, about = keep_models(args, method, run, x)
+    finish(args, result | model, {**made, "doubts": run.doubts, **about})

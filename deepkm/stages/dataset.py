@@ -101,6 +101,8 @@ def _in_memory(arrays):
         "image_shape": np.array(arrays.image_shape, np.int64),
         "class_names": np.array(arrays.class_names, np.str_),
     }
+    called = {"feature_names": arrays.feature_names, "sample_ids": arrays.sample_ids}
+    about |= {name: np.array(names, np.str_) for name, names in called.items() if names}
     digests = {name: hashlib.sha256(np.ascontiguousarray(array).data).hexdigest() for name, array in values.items()}
     return values | about, _meta(arrays.feature.shape, str(arrays.feature.dtype), arrays.target, digests)
 

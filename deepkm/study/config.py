@@ -47,6 +47,8 @@ def check_config(config: dict, schema: Path = SCHEMA) -> dict:
     for kind in ("datasets", "methods"):
         for key in config["study"][kind]:
             check_known(f"study.{kind}", key, config[kind], what=kind[:-1])
+    for key in (config.get("keep_models") or {}).get("methods", ()):
+        check_known("keep_models.methods", key, config["methods"], what="method")
     for key in config["panels"]:
         check_known("panels", key, config["methods"], what="method")
     check_contrasts(config["contrasts"] or [], config["study"]["methods"])

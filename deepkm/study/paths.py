@@ -25,6 +25,7 @@ LEFT_BY_JOBS = (".h5", ".checkpoint", ".lock", ".tmp")  # suffixes of all files 
 
 CONTENTS = "<results>/.contents.h5"  # digests of what data sets are made from
 STUDY = "<results>/study.json"  # the configuration, as the study was asked for
+LABELS = "<results>/labels/{dataset}.csv"  # a row per sample, a column per run
 SCORES = "<results>/scores.csv"  # a row per run
 EPOCHS = "<results>/epochs.csv"  # a row per run and epoch
 JOBS = "<results>/jobs.csv"  # a row per training job

@@ -73,11 +73,15 @@ class Study:
             self._method_digest(method)  # what cannot be read is said now, not after the pretraining
         absent = [path.name for path in map(self.data_file, self.datasets) if not path.exists()]
         paths.check_folders(**self.folders, absent=absent)
-        check_shapes(self.config, lambda key: (self.data_file(key), self.dataset_spec(key)))
+        check_shapes(self.config, self.conversion_of)
 
     def data_file(self, dataset: str) -> Path:
         """Return the path of a converted data set."""
         return paths.path_of(paths.DATASET, **self.folders, dataset=dataset)
+
+    def conversion_of(self, dataset: str) -> tuple[Path, specs.DatasetSpec]:
+        """Return the path of a converted data set, and the spec of its conversion."""
+        return self.data_file(dataset), self.dataset_spec(dataset)
 
     def dataset_files(self, dataset: str) -> list[str]:
         """Return the user's file or folder behind a data set, or its raw files, or an empty list."""
@@ -175,6 +179,10 @@ class Study:
         """Return the spec of scoring: it depends on its input files and on the metrics alone."""
         digest = self._source_digest("deepkm.numerics.metrics", "deepkm.stages.score")
         return {**self.training_jobs(), "source_digest": digest}
+
+    def labels_spec(self) -> specs.ScoreSpec:
+        """Return the spec of the tables of labels."""
+        return {**self.training_jobs(), "source_digest": self._source_digest("deepkm.stages.labels")}
 
     def statistics_spec(self) -> specs.StatisticsSpec:
         """Return the spec of the tests between methods, in the study's order; titles do not matter."""

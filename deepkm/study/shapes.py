@@ -22,10 +22,8 @@ def check_shapes(config: dict, conversion_of: Conversion) -> None:
     """Raise a ValueError for a method of the study that lacks a package, or that cannot take one of its data sets."""
 
     @cache
-    def shape_of(dataset: str) -> list[int | None]:
-        entry = config["datasets"][dataset]
-        shape = _known_shape(entry) or _converted_shape(*conversion_of(dataset))
-        return [entry.get("first", shape[0]), *shape[1:]]
+    def shape(dataset: str) -> list[int | None]:
+        return shape_of(config, dataset, conversion_of)
 
     for method, dataset in product(config["study"]["methods"], config["study"]["datasets"]):
         for name, estimator in _classes(config, dataset, method).items():
@@ -34,8 +32,8 @@ def check_shapes(config: dict, conversion_of: Conversion) -> None:
             except ValueError as error:
                 raise ValueError(f"methods.{method}: {name}{error}; or leave it out of the study") from None
             try:
-                _check_shape(config, dataset, method, shape_of)
-                _check_size(estimator, dataset, shape_of)
+                _check_shape(config, dataset, method, shape)
+                _check_size(estimator, dataset, shape)
             except ValueError as error:
                 raise ValueError(
                     f"methods.{method}: got the data set {dataset}, which it cannot take: {name}{error}; leave one of "
@@ -50,14 +48,19 @@ def _classes(config: dict, dataset: str, method: str) -> dict[str, str]:
     return {"": estimator} | ({f"initial_centers={start!r}: ": STARTS[start]} if start in STARTS else {})
 
 
-def _known_shape(entry: dict) -> list[int | None] | None:
-    """Return the shape of a data set where its entry or the catalogue tells, else None.
+def shape_of(config: dict, dataset: str, conversion_of: Conversion) -> list[int | None]:
+    """Return what is known of a data set's shape: the number of samples, or None, and the shape of a sample, or none.
 
-    Returns
-    -------
-    list of int or None
-        The number of samples, None where it is not known, and the shape of a sample, nothing where that is not known.
+
+    Where neither its entry nor the catalogue tells, its converted file does, if there is one.
     """
+    entry = config["datasets"][dataset]
+    shape = _known_shape(entry) or _converted_shape(*conversion_of(dataset))
+    return [entry.get("first", shape[0]), *shape[1:]]
+
+
+def _known_shape(entry: dict) -> list[int | None] | None:
+    """Return the shape of a data set where its entry or the catalogue tells, else None."""
     source, path = entry.get("source", "file"), entry.get("path")
     if source == "digits":
         return [1797, 8, 8]

@@ -97,7 +97,7 @@ class JobsSpec(TypedDict):
 
 
 class ScoreSpec(JobsSpec):
-    """Scoring."""
+    """Scoring, and the tables of labels."""
 
     source_digest: str
 

@@ -23,6 +23,27 @@ rule score:
         " --output {output:q} > {log:q} 2>&1"
 
 
+rule labels:
+    """Write what all runs found: a table of each data set, a row per sample, a column per run."""
+    input:
+        **all_data,
+        results=all_results,
+    output:
+        collect(paths.LABELS, dataset=study.datasets),
+    log:
+        paths.log_of("labels"),
+    benchmark:
+        paths.benchmark_of("labels")
+    conda:
+        "../../envs/deepkm.yaml"
+    params:
+        spec=spec_of("labels"),
+        folder=results_folder,
+    shell:
+        "python -m deepkm labels --spec - <<< {params.spec:q} --data {input.npz:q} --results {params.folder:q}"
+        " --output {output:q} > {log:q} 2>&1"
+
+
 rule statistics:
     """Tests between methods, paired over seeds, and over data sets."""
     input:

@@ -16,6 +16,7 @@ from deepkm.jobs.interruption import CalmEnd, claim
 from deepkm.study import paths
 from deepkm.study.data import check_data, files_by_hand, is_shared
 from deepkm.study.inventory import jobs_of, result_files
+from deepkm.study.keeping import describe_models, model_options
 from deepkm.study.options import method_folders, read_config, snakemake_options, stage_command, study_options
 from deepkm.study.plan import Study
 from deepkm.study.scored import scores_state
@@ -79,6 +80,11 @@ def results_folder(wildcards, output):
 def jobs_per_gpu(wildcards, output):
     """Return how many jobs may share a GPU."""
     return study.config["jobs_per_gpu"]
+
+
+def models_kept(wildcards, output):
+    """Return the options that say which models a clustering keeps."""
+    return model_options(study, wildcards.method, wildcards.stack)
 
 
 def called_as(wildcards, output):

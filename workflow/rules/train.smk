@@ -45,6 +45,8 @@ rule cluster:
         spec=spec_of("cluster"),
         data=data_file,
         jobs_per_gpu=jobs_per_gpu,
+        models=models_kept,
     shell:
         "exec python -m deepkm cluster --spec - <<< {params.spec:q} --data {params.data:q} --autoencoder {input.autoencoder:q}"
-        " --output {output:q} --gpu {resources.gpu} --jobs-per-gpu {params.jobs_per_gpu} --threads {threads} > {log:q} 2>&1"
+        " --output {output:q} {params.models} --gpu {resources.gpu} --jobs-per-gpu {params.jobs_per_gpu}"
+        " --threads {threads} > {log:q} 2>&1"

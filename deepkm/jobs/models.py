@@ -1,0 +1,175 @@
+"""What a clustering keeps so that new samples can be labelled, in its result, and the estimator that is made of it."""
+
+import pkgutil
+from argparse import Namespace
+from collections.abc import Mapping
+from os import PathLike
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from deepkm.datasets.form import form_of, form_of_kept
+from deepkm.datasets.streaming import StreamedFeatures
+from deepkm.files import read_hdf5
+from deepkm.methods.base import DeepClustering
+from deepkm.methods.pipelines import pack, unpack
+from deepkm.training.checkpoint import load_autoencoder
+from deepkm.training.run import Run
+
+if TYPE_CHECKING:  # scikit-learn, which jobs do without
+    from deepkm.methods.estimator import Estimator
+
+FORMAT = 1  # of what is kept; another one is read by another version
+
+
+def keep_models(
+    args: Namespace, method: DeepClustering, run: Run, x: Tensor | StreamedFeatures
+) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """Return the arrays, ``model/...``, and the attributes by which `load` makes estimators of a job's runs.
+
+    Parameters
+    ----------
+    args : Namespace
+        Of the job. ``keep_models``: the seeds whose models are kept; by default, all. ``largest_model``: bytes of one
+        run's, at most; by default, any.
+    method : DeepClustering
+    run : Run
+        At its end.
+    x : Tensor or StreamedFeatures of shape (N, F)
+        What it was trained on.
+    """
+    wanted, largest = (getattr(args, name, None) for name in ("keep_models", "largest_model"))
+    places = [s for s, seed in enumerate(run.seeds) if wanted is None or seed in wanted]
+    tensors = {f"model/autoencoder/{name}": tensor for name, tensor in run.autoencoder.state_dict().items()}
+    tensors |= {f"model/state/{name}": run.state[name] for name in _read_of_state(method, run, x)}
+    size = sum(tensor[0].numel() * tensor.element_size() for tensor in tensors.values())
+    if not places or (largest is not None and size > largest):
+        return {}, {"model": {"absent": f"`keep_models` leaves it out ({size / 1e6:.1f} MB to a run)"}}
+    arrays = {name: tensor[places].numpy(force=True) for name, tensor in tensors.items()}
+    fitted = [pack(run.models[s]) if run.models and run.models[s] is not None else ({}, []) for s in places]
+    if None in fitted:
+        return {}, {"model": {"absent": f"nothing but a pickle holds that of {type(method).__name__}"}}
+    for place, (parts, _) in enumerate(fitted):
+        arrays |= {f"model/fitted/{place}/{name}": array for name, array in parts.items()}
+    statistics, form = form_of(args.data, args.spec["dataset"]["scaling"]).kept()
+    arrays |= {f"model/statistics/{name}": array for name, array in statistics.items()}
+    about = {"format": FORMAT, "seeds": [run.seeds[s] for s in places], "epoch": run.epoch, "form": form}
+    return arrays, {"model": {**about, "fitted": [words for _, words in fitted]}}
+
+
+def load(path: str | PathLike, seed: int | None = None, *, device: str = "cpu") -> "Estimator":
+    """Return the estimator that `deepkm.load` describes."""
+    from deepkm.methods.estimator import as_estimator  # noqa: PLC0415  it imports scikit-learn
+
+    arrays, attributes = read_hdf5(path, ("model/", "history/"))
+    about = _check_model(path, attributes)
+    seed = _check_seed(path, about["seeds"], seed)
+    if seed in attributes["diverged"]:
+        raise ValueError(f"{path}: training diverged with seed {seed}; there is no model")
+    spec = attributes["spec"]
+    found = as_estimator(_method_of(path, spec["estimator"]))
+    form = form_of_kept(_group(arrays, "model/statistics/"), about["form"])
+    try:
+        estimator = found(**spec["parameters"], random_state=seed, device=device)
+        run = estimator.start(torch.empty(0, form.n_features, device=device), seeds=[seed])
+        _restore(run, arrays, attributes, device=device)
+    except (TypeError, KeyError, RuntimeError) as error:  # of a class that was changed since
+        reason = " ".join(str(error).split())[:200]
+        raise ValueError(
+            f"{path}: got a model that this {spec['estimator']} is not made for ({reason}); take the version that "
+            f"trained it, {attributes['provenance']['versions']['deepkm']}, or train again"
+        ) from None
+    estimator.n_features_in_, estimator.form_ = form.n_features, form
+    return estimator._take(run)
+
+
+def _read_of_state(method: DeepClustering, run: Run, x: Tensor | StreamedFeatures) -> list[str]:
+    """Return the names of what a method keeps that labels, memberships, codes and decoded centers of new data need."""
+    kept, run.state = run.state, _Noted(run.state)
+    try:
+        z, index = run.encode(x[:1]), torch.zeros(1, dtype=torch.long, device=x.device)
+        with torch.no_grad():
+            method.embed(z, run)
+            method.decode_centers(run)
+            if method.labels_new_samples and not run.models:
+                method.assign_new(z, run)
+            if type(method).assign_new is DeepClustering.assign_new:
+                method.membership(z, index, run)
+        return sorted(kept.keys() & (run.state.read | {"centers"}))
+    finally:
+        run.state = kept
+
+
+class _Noted(dict):
+    """A dictionary that notes which of its values are asked for."""
+
+    def __init__(self, values: Mapping[str, Tensor]) -> None:
+        super().__init__(values)
+        self.read: set[str] = set()
+
+    def __getitem__(self, name: str) -> Tensor:
+        self.read.add(name)
+        return super().__getitem__(name)
+
+    def get(self, name: str, default: Any = None) -> Any:
+        self.read.add(name)
+        return super().get(name, default)
+
+
+def _check_model(path: str | PathLike, attributes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is said of the models in a file, or raise a ValueError where there are none that can be read."""
+    if "estimator" not in attributes.get("spec", {}) or "provenance" not in attributes:
+        raise ValueError(f"{path}: got no finished clustering, expected a file of results/clusterings; name one")
+    about = attributes.get("model", {"absent": "it was trained before models were kept"})
+    if "absent" in about:
+        raise ValueError(
+            f"{path}: got a result without a model, since {about['absent']}; name it in `keep_models`, delete the file "
+            "and run again"
+        )
+    if about["format"] != FORMAT:
+        version = attributes["provenance"]["versions"]["deepkm"]
+        raise ValueError(f"{path}: got a model as DeepKM {version} keeps it, expected another form; load it there")
+    return about
+
+
+def _check_seed(path: str | PathLike, seeds: list[int], seed: int | None) -> int:
+    if seed is None and len(seeds) == 1:
+        return seeds[0]
+    if seed not in seeds:
+        got = "no seed" if seed is None else f"seed {seed}"
+        raise ValueError(f"{path}: got {got}, expected one of {', '.join(map(str, seeds))}; name it")
+    return seed
+
+
+def _method_of(path: str | PathLike, name: str) -> type:
+    """Return the class of a method by what a file says; a file must not name anything else to be called."""
+    try:
+        found = pkgutil.resolve_name(name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ValueError(
+            f"{path}: got a model of {name}, which is not to be found ({error}); put it on PYTHONPATH"
+        ) from None
+    if not (isinstance(found, type) and issubclass(found, DeepClustering)):
+        raise ValueError(f"{path}: got a model of {name}, expected a method; take a file that DeepKM wrote")
+    return found
+
+
+def _restore(run: Run, arrays: Mapping[str, np.ndarray], attributes: Mapping[str, Any], *, device: str) -> None:
+    """Make a fresh run, S = 1, the run of a seed in a result."""
+    [seed], about = run.seeds, attributes["model"]
+    place, s = about["seeds"].index(seed), attributes["spec"]["seeds"].index(seed)
+    weights = _group(arrays, "model/autoencoder/")
+    load_autoencoder({name: array[place : place + 1] for name, array in weights.items()}, run.autoencoder)
+    for name, array in _group(arrays, "model/state/").items():
+        run.state[name] = torch.from_numpy(array[place : place + 1]).to(device)
+    run.history = {name: list(array[s : s + 1].swapaxes(0, 1)) for name, array in _group(arrays, "history/").items()}
+    run.epoch = about["epoch"]
+    run.doubts = [line for line in attributes["doubts"] if line.startswith(f"seed {seed}:")]
+    if words := about["fitted"][place]:
+        run.models = [unpack(_group(arrays, f"model/fitted/{place}/"), words)]
+
+
+def _group(arrays: Mapping[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
+    return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}

@@ -1,0 +1,34 @@
+"""Label new samples by the model that a result keeps."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from deepkm.datasets.own import read_new
+from deepkm.files import replacing
+from deepkm.jobs.models import load
+from deepkm.report.frames import name_rows
+
+
+def add_arguments(parser):
+    parser.add_argument("model", type=Path, help="results/clusterings/{method}/{dataset}/*.h5")
+    parser.add_argument("data", type=Path, help="raw samples, in any kind of file or folder that a study can read")
+    parser.add_argument("--seed", type=int, help="which of the runs of the file; needed where it holds several models")
+    parser.add_argument("--output", type=Path, required=True, help="the .csv to write: a row for each sample")
+    parser.set_defaults(spec="{}")  # everything is read from the model
+
+
+def main(args):
+    model = load(args.model, args.seed, device=args.device)
+    if not model.labels_new_samples:
+        raise ValueError(
+            f"{args.model}: got {type(model).__name__}, which has no rule for new samples; take another method"
+        )
+    arrays = read_new(args.data, feature_names=model.form_.feature_names, **model.form_.options)
+    try:
+        labels = model.predict(arrays.feature)
+    except ValueError as error:
+        raise ValueError(f"{args.data}: {str(error).removeprefix('X: ')}") from None
+    with replacing(args.output) as file:
+        name_rows(pd.DataFrame({"label": labels}), arrays.sample_ids).to_csv(file, index=False)
+    print(f"{args.output}: {len(labels)} samples in {len(set(labels))} clusters")
