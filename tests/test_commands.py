@@ -80,6 +80,11 @@ def checkout(tmp_path_factory):
     run(folder, "snakemake --cores 2 --resources gpu=0 --configfile studies/usps.yaml")
     for name in ("results-a", "results-b"):
         shutil.copytree(folder / "results", folder / name)
+    model = folder / "results" / "clusterings" / "ct" / "mine" / "seed0.h5"
+    model.parent.mkdir(parents=True)
+    shutil.copy(folder / "results" / "clusterings" / "dkm" / "blobs" / "seed0.h5", model)
+    samples = np.load(folder / "data" / "blobs.npz")["feature"]
+    np.savetxt(folder / "new.csv", samples, delimiter=",", header="a,b,c,d", comments="")
     return folder
 
 

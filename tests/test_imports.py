@@ -43,12 +43,13 @@ def test_no_files_import_each_other():
 
 
 STAGES = (
-    "download dataset describe score statistics compare tables figures report partial publish verify audit status "
-    "clean_checkpoints"
+    "download dataset describe labels score statistics compare tables figures report partial publish verify audit "
+    "status clean_checkpoints"
 )
 LIGHT = [
     "files",
     "study.plan",
+    "study.keeping",
     "jobs.interruption",
     "study.inventory",
     *(f"stages.{stage}" for stage in STAGES.split()),

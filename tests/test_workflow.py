@@ -17,12 +17,14 @@ import pytest
 import yaml
 from conftest import ROOT, TINY_STUDY, assert_same, changed, environment, planned, run_snakemake, run_stage, shell
 
-from deepkm import CT
+from deepkm import CT, load
+from deepkm.datasets.converted import read_converted
 from deepkm.datasets.features import load_features
 from deepkm.files import read_hdf5
 
 METHODS = TINY_STUDY["study"]["methods"]
-REPORT = {"score": 1, "statistics": 1, "tables": 1, "figures": 1, "report": 1}
+SCORED = {"score": 1, "statistics": 1, "tables": 1, "figures": 1, "report": 1}
+REPORT = {**SCORED, "labels": 1}
 ASKED = {**REPORT, "record": 1}  # where the study asks for something else
 
 
@@ -69,7 +71,7 @@ def test_what_a_study_leaves(built):
         assert table.loc["ct", "mean"] == pytest.approx(mean, abs=1e-3)
     assert not list(built.rglob("*.checkpoint"))
     assert not list(built.rglob("*.tmp"))
-    for stage in ("dataset/blobs", "cluster/ct/blobs/seed0", "score", "statistics", "tables", "figures", "report"):
+    for stage in ("dataset/blobs", "cluster/ct/blobs/seed0", *REPORT):
         assert (built / "results" / "logs" / f"{stage}.log").exists()
         assert (built / "results" / "benchmarks" / f"{stage}.jsonl").exists()
 
@@ -157,6 +159,15 @@ def test_methods_share_their_autoencoder(built):
     np.testing.assert_array_equal(shared["history/labels"][:, 0], other["history/labels"][:, 0])
 
 
+def test_labels_and_models_can_be_taken_away(built):
+    table = pd.read_csv(built / "results" / "labels" / "blobs.csv")
+    assert list(table) == ["sample", *(f"{method}_seed{seed}" for method in METHODS for seed in (0, 1))]
+    raw = read_converted(built / "data" / "blobs.npz", "feature")["feature"]
+    for seed in (0, 1):
+        model = load(built / "results" / "clusterings" / "ct" / "blobs" / f"seed{seed}.h5")
+        np.testing.assert_array_equal(model.predict(raw), table[f"ct_seed{seed}"])
+
+
 def test_a_second_call_has_nothing_to_do(built):
     assert planned(built) == {}
     for target in ("data", "tables", "figures", "report"):
@@ -190,6 +201,7 @@ def test_the_pipeline_gives_what_the_estimator_gives(built):
         (changed(training={"pretraining_epochs": 3}), {"autoencoder": 2, "cluster": 6, **ASKED}),
         (changed(autoencoders={"mlp": {"hidden_widths": [9]}}), {"autoencoder": 2, "cluster": 6, **ASKED}),
         (changed(seeds_per_job=2), {"autoencoder": 1, "cluster": 4, **ASKED}),
+        (changed(keep_models={"methods": []}), {}),
         (dict(reversed(TINY_STUDY.items())), {}),
     ],
     ids=[
@@ -207,6 +219,7 @@ def test_the_pipeline_gives_what_the_estimator_gives(built):
         "pretraining",
         "autoencoder",
         "seeds per job",
+        "kept models",
         "reordered",
     ],
 )
@@ -234,7 +247,7 @@ def edit(path, old, new):
             {"autoencoder": 2, "cluster": 8, **REPORT},
         ),
         ("networks/layers.py", "sqrt(6 /", "sqrt(5 /", {"autoencoder": 2, "cluster": 8, **REPORT}),
-        ("numerics/metrics.py", "return float(table[", "return 1.0 * float(table[", REPORT),
+        ("numerics/metrics.py", "return float(table[", "return 1.0 * float(table[", SCORED),
         ("report/figures/style.py", '"font.size": 8', '"font.size": 9', {"figures": 1, "report": 1}),
         ("stages/cluster.py", "check_samples(len(x)", "check_samples(int(len(x))", {}),
     ],

@@ -84,11 +84,13 @@ def read_new(path, *, feature_names=(), **options):
         As `read_own`.
     """
     path = Path(path)
-    unused = unused_by(kind_of(path), path)
-    options = {name: value for name, value in options.items() if name not in (*unused, "drop_labels", "n_clusters")}
-    if "target_column" in options:  # there may be none
+    of_labels = ("target_column", "drop_labels", "n_clusters")
+    unused = (*unused_by(kind_of(path), path), *of_labels)
+    options = {name: value for name, value in options.items() if name not in unused}
+    tabled = kind_of(path) in TABLES and not path.is_dir()
+    if not tabled:  # of a table without known columns, those of labels are told apart as ever
         options["target_column"] = None
-    if not feature_names or path.is_dir() or kind_of(path) not in TABLES:
+    if not (tabled and feature_names):
         return read_own(path, **options)
     check_regular(path)
     feature, ids = read_columns(path, list(feature_names), Options(**options))

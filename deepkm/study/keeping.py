@@ -60,7 +60,10 @@ def model_bytes(parameters: dict[str, Any], estimator: str, n_features: int) -> 
     elif constant_of(estimator, "convolutional"):
         numbers = _CONVNET[0] + _CONVNET[1] * n_latent
     else:
-        numbers, n_latent = (parameters.get("n_components") or 0) * n_features, n_features
+        kept = parameters.get("n_components") or 0
+        numbers, n_latent = kept * n_features, n_features
+        if "covariance" in parameters:  # in float64, three matrices
+            numbers += kept * n_features + 6 * kept**2
     return 4 * (numbers + parameters["n_clusters"] * n_latent)
 
 
@@ -92,7 +95,8 @@ def _sizes(study: Study) -> Iterator[str]:
                 large.append(f"{method} on {dataset} ({size / 1e6:.0f} MB a run)")
             else:
                 runs, total = runs + seeds, total + seeds * size
-    yield f"models of {runs} runs are kept in their results, about {total / 1e6:.0f} MB in all (`keep_models`)"
+    if runs or not unknown:
+        yield f"models of {runs} runs are kept in their results, about {total / 1e6:.1f} MB in all (`keep_models`)"
     if unknown:
         yield f"models on {', '.join(dict.fromkeys(unknown))}: how large they are shows once the data are converted"
     if large:

@@ -1,0 +1,218 @@
+"""New data: in the form of those that a model was trained on, or refused in one line, from arrays and files."""
+
+import json
+import shutil
+
+import h5py
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+from test_models import N_SAMPLES, Jobs, raw
+
+import deepkm
+from deepkm.__main__ import main as command
+from deepkm.datasets.features import load_features
+from deepkm.datasets.form import form_of, form_of_kept
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """Two clusterings, and the table of their labels."""
+    jobs = Jobs(tmp_path_factory.mktemp("models"), raw())
+    jobs.files = {key: jobs.train(key) for key in ("ct", "ward")}
+    jobs.table = jobs.tabulate(["ct", "ward"])
+    return jobs
+
+
+@pytest.mark.parametrize("scaling", ["unit", "symmetric", "standard", "rows", "none"])
+@pytest.mark.parametrize("kind", ["uint8", "int16", "int64", "uint64", "float32", "float64"])
+def test_new_data_are_scaled_as_the_training_data(scaling, kind, tmp_path):
+    random = np.random.default_rng(0)
+    x = random.integers(1, 200, (30, 4)).astype(kind)
+    x = x + random.random((30, 4)).astype(kind) if np.dtype(kind).kind == "f" else x
+    np.savez(tmp_path / "x.npz", feature=x)
+    found = form_of(tmp_path / "x.npz", scaling)
+    form = form_of_kept(found.kept()[0], json.loads(json.dumps(found.kept()[1])))
+    expected = load_features(tmp_path / "x.npz", scaling)
+    np.testing.assert_array_equal(form.scaled(x), expected)
+    np.testing.assert_array_equal(form.scaled(x.astype(np.float64))[:3], expected[:3])
+    np.testing.assert_array_equal(form.scaled(x[5:6]), expected[5:6])
+    if scaling != "rows":
+        np.testing.assert_allclose(form.unscaled(expected), x, rtol=1e-4)
+
+
+def test_long_integers_below_the_smallest_of_training(tmp_path):
+    x = np.array([[5], [7]], np.int64)
+    np.savez(tmp_path / "x.npz", feature=x)
+    form = form_of(tmp_path / "x.npz", "unit")
+    assert form.scaled(np.array([[3], [9]])).ravel().tolist() == [-1, 2]
+    np.savez(tmp_path / "x.npz", feature=x + 0.5)
+    assert form_of(tmp_path / "x.npz", "unit").scaled(np.array([[5]])).tolist() == [[-0.25]]
+
+
+@pytest.fixture(scope="module")
+def of_images(tmp_path_factory):
+    """The form of 40 images of bytes, 6 x 5, all over [0, 255]."""
+    path = tmp_path_factory.mktemp("images") / "x.npz"
+    np.savez(path, feature=np.random.default_rng(0).integers(0, 256, (40, 6, 5)).astype(np.uint8))
+    return form_of(path, "unit")
+
+
+@pytest.mark.parametrize("shape", [(40, 30), (40, 6, 5), (40, 6, 5, 1)])
+def test_images_may_be_rows(shape, of_images):
+    x = np.random.default_rng(1).integers(0, 256, shape).astype(np.uint8)
+    np.testing.assert_allclose(of_images.scaled(x), x.reshape(40, 30) / 255, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("x", "message"),
+    [
+        (np.zeros((3, 31), np.uint8), r"got an array of shape \(3, 31\), expected a row of 30 features"),
+        (np.zeros((3, 5, 6), np.uint8), r"got an array of shape \(3, 5, 6\), .* or the shape \(6, 5\)"),
+        (np.zeros(30, np.uint8), r"got an array of shape \(30,\), expected a row of 30 features for each sample"),
+        (np.full((3, 30), np.nan), "got 90 NaN or infinite numbers"),
+        (np.full((3, 30), "a"), "expected real numbers"),
+        (np.full((1, 30), 0.5), r"with decimals, expected whole ones; give raw numbers as those of training, 0 to 255"),
+        (np.full((10, 30), 1000), "got numbers from 1000 to 1000, most of them outside"),
+        (np.full((10, 30), -1), "got numbers from -1 to -1, most of them outside|-1"),
+        (np.full((1, 30), 1e30), "too large for distances in float32"),
+    ],
+)
+def test_data_of_another_form_are_one_line(x, message, of_images):
+    if (x == -1).all():
+        x = x - 99
+    with pytest.raises(ValueError, match=message) as caught:
+        of_images.scaled(x)
+    assert "\n" not in str(caught.value)
+
+
+def test_data_that_are_scaled_already_are_refused(made):
+    model, x = deepkm.load(made.files["ct"]), load_features(made.data, "standard")
+    with pytest.raises(ValueError, match="X: got numbers with decimals, expected whole ones; give raw numbers"):
+        model.predict(x)
+    with pytest.raises(ValueError, match="X: got an array of shape"):
+        model.predict(raw()[:, :5])
+    with pytest.raises(ValueError, match="X: got masked numbers"):
+        model.predict(np.ma.masked_less(raw(), 0))
+
+
+def test_one_odd_sample_is_no_other_scaling(tmp_path):
+    np.savez(tmp_path / "x.npz", feature=np.random.default_rng(0).normal(size=(30, 4)))
+    form = form_of(tmp_path / "x.npz", "standard")
+    assert np.abs(form.scaled(np.full((1, 4), 50.0))).min() > 10
+    with pytest.raises(ValueError, match="most of them outside"):
+        form.scaled(np.full((20, 4), 50.0))
+
+
+# Files of new data
+
+
+def table(n_samples=40, seed=0):
+    x = np.random.default_rng(seed).normal(size=(n_samples, 3)) + 6 * (np.arange(n_samples) % 3)[:, None]
+    frame = pd.DataFrame(x, columns=["a", "b", "c"])
+    return frame.assign(id=[f"s{i}" for i in range(n_samples)], kind=np.arange(n_samples) % 3)
+
+
+@pytest.fixture(scope="module")
+def tabled(tmp_path_factory):
+    """A model of a table with ids and classes."""
+    folder = tmp_path_factory.mktemp("table")
+    table().to_csv(folder / "mine.csv", index=False)
+    jobs = Jobs(folder, path="mine.csv", target_column="kind", ignore_columns=["id"])
+    jobs.model = jobs.train("ct")
+    return jobs
+
+
+def predicted(model, data, tmp_path, *options):
+    """Return the table that `predict` writes."""
+    assert command(["predict", str(model), str(data), "--output", str(tmp_path / "l.csv"), *options]) == 0
+    return pd.read_csv(tmp_path / "l.csv")
+
+
+def test_ids_stand_in_the_table_of_labels(tabled):
+    found = tabled.tabulate(["ct"])
+    assert list(found) == ["sample", "id", "ct_seed5"]
+    assert found["sample"].tolist() == [*range(40)]
+    assert found["id"].tolist() == table()["id"].tolist()
+
+
+@pytest.mark.parametrize("name", ["new.csv", "new.tsv", "new.parquet"])
+def test_columns_are_found_by_their_names(name, tabled, tmp_path):
+    frame = table()[["c", "id", "b", "a"]].assign(note="x")  # another order, no classes
+    write = {".csv": frame.to_csv, ".tsv": lambda path, index: frame.to_csv(path, index=index, sep="\t")}
+    write.get(name[3:], frame.to_parquet)(tmp_path / name, index=False)
+    found, expected = predicted(tabled.model, tmp_path / name, tmp_path), tabled.tabulate(["ct"])
+    assert list(found) == ["sample", "id", "label"]
+    assert found["id"].tolist() == table()["id"].tolist()
+    assert found["label"].tolist() == expected["ct_seed5"].tolist()
+    model = deepkm.load(tabled.model)
+    np.testing.assert_array_equal(model.predict(frame), found["label"])
+    with pytest.raises(ValueError, match="X: got no columns 'b' among 'c', 'id', 'a', 'note', expected one"):
+        model.predict(frame.drop(columns="b"))
+
+
+def test_a_table_without_a_column_is_refused(tabled, tmp_path, capsys):
+    table().drop(columns="b").to_csv(tmp_path / "new.csv", index=False)
+    assert command(["predict", str(tabled.model), str(tmp_path / "new.csv"), "--output", str(tmp_path / "l.csv")]) == 2
+    said = capsys.readouterr().err
+    assert f"{tmp_path / 'new.csv'}: got no columns 'b' among" in said
+    assert said.count("\n") == 1
+    assert not (tmp_path / "l.csv").exists()
+
+
+@pytest.mark.parametrize("kind", ["npz", "npy", "h5", "mat"])
+def test_arrays_of_all_kinds(kind, made, tmp_path):
+    path, x = tmp_path / f"new.{kind}", raw()
+    if kind == "npz":
+        np.savez(path, feature=x, target=np.arange(N_SAMPLES), sample_ids=[f"s{i}" for i in range(N_SAMPLES)])
+    elif kind == "npy":
+        np.save(path, x)
+    elif kind == "h5":
+        with h5py.File(path, "w") as file:
+            file["feature"] = x
+    else:
+        import scipy.io  # noqa: PLC0415
+
+        scipy.io.savemat(path, {"feature": x})
+    found = predicted(made.files["ct"], path, tmp_path)
+    assert found["label"].tolist() == made.table["ct_seed5"].tolist()
+    assert ("id" in found) == (kind == "npz")
+
+
+def test_a_folder_of_images(tmp_path):
+    random = np.random.default_rng(0)
+    for i, image in enumerate(random.integers(0, 256, (24, 9, 7)).astype(np.uint8)):
+        path = tmp_path / "photos" / f"kind{i % 2}" / f"{i:02}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(path)
+    jobs = Jobs(tmp_path, path="photos", scaling="unit", image_size=[6, 6])
+    model, found = jobs.train("ct"), jobs.tabulate(["ct"])
+    assert found["id"].tolist()[:2] == ["kind0/00.png", "kind0/02.png"]
+    new = predicted(model, tmp_path / "photos", tmp_path)
+    assert new["label"].tolist() == found["ct_seed5"].tolist()
+    assert new["id"].tolist() == found["id"].tolist()
+    shutil.copytree(tmp_path / "photos" / "kind1", tmp_path / "other")  # without classes
+    assert predicted(model, tmp_path / "other", tmp_path)["label"].tolist() == found["ct_seed5"].tolist()[12:]
+
+
+def test_a_method_without_a_rule_says_so(made, tmp_path, capsys):
+    np.savez(tmp_path / "x.npz", feature=raw())
+    arguments = [str(made.files["ward"]), str(tmp_path / "x.npz"), "--output", str(tmp_path / "l.csv")]
+    assert command(["predict", *arguments]) == 2
+    assert "got Ward, which has no rule for new samples; take another method" in capsys.readouterr().err
+
+
+def test_ids_follow_the_samples_that_are_left(tmp_path):
+    frame = table().assign(kind=[-1 if i in (0, 7) else i % 3 for i in range(40)])
+    frame.to_csv(tmp_path / "mine.csv", index=False)
+    jobs = Jobs(tmp_path, path="mine.csv", target_column="kind", ignore_columns=["id"], drop_labels=[-1], first=20)
+    jobs.train("km")
+    assert jobs.tabulate(["km"])["id"].tolist() == [f"s{i}" for i in range(22) if i not in (0, 7)]
+
+
+@pytest.mark.parametrize("ids", [np.arange(9), np.zeros((100, 2), int), np.linspace(0, 1, 100)])
+def test_ids_that_are_not_one_for_each_sample(ids, tmp_path):
+    np.savez(tmp_path / "mine.npz", feature=raw(), sample_ids=ids)
+    with pytest.raises(ValueError, match=r"got sample_ids of shape .* expected 100 names or whole numbers"):
+        Jobs(tmp_path)
