@@ -35,7 +35,7 @@ def changed(config, path, value):
         ("training/learning_rate", 0, "training.learning_rate: got 0, expected > 0"),
         ("training/batch_size", "many", "training.batch_size: got 'many', expected an integer > 0"),
         ("study/methods", ["dkn"], "study.methods: got unknown method 'dkn', expected 'dkm'?"),
-        ("study/datasets", ["digit"], "study.datasets: got unknown dataset 'digit', expected 'digits'?"),
+        ("study/datasets", ["digit"], "study.datasets: got unknown data set 'digit', expected 'digits'?"),
         ("study/seeds", [1, 1], "study.seeds: got [1, 1], expected no repeated items"),
         ("study/seeds", [], "study.seeds: got [], expected at least 1 item"),
         ("methods/dkm/alhpa", 1, "methods.dkm: got unknown parameter 'alhpa', expected 'alpha'?"),

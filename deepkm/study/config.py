@@ -44,13 +44,7 @@ def check_config(config: dict, schema: Path = SCHEMA) -> dict:
     error = jsonschema.exceptions.best_match(validator.iter_errors(config))
     if error is not None:
         raise ValueError(_describe(error))
-    for kind in ("datasets", "methods"):
-        for key in config["study"][kind]:
-            check_known(f"study.{kind}", key, config[kind], what=kind[:-1])
-    for key in (config.get("keep_models") or {}).get("methods", ()):
-        check_known("keep_models.methods", key, config["methods"], what="method")
-    for key in config["panels"]:
-        check_known("panels", key, config["methods"], what="method")
+    _check_names(config)
     check_contrasts(config["contrasts"] or [], config["study"]["methods"])
     check_nemenyi(config["nemenyi"], config["study"]["datasets"])
     for key, entry in config["datasets"].items():
@@ -62,11 +56,20 @@ def check_config(config: dict, schema: Path = SCHEMA) -> dict:
     for kind in ("datasets", "methods"):
         for key, entry in config[kind].items():
             _check_title(f"{kind}.{key}.title", entry.get("title", key))
-    for kind in ("autoencoders", "methods"):
-        for key, entry in config[kind].items():
-            for dataset in entry.get("per_dataset", {}):
-                check_known(f"{kind}.{key}.per_dataset", dataset, config["datasets"], what="data set")
     return read_settings(config)
+
+
+def _check_names(config: dict) -> None:
+    """Raise a ValueError over the first name of an entry that there is not."""
+    kept = (config.get("keep_models") or {}).get("methods", ())
+    asked = {"study.datasets": config["study"]["datasets"], "study.methods": config["study"]["methods"]}
+    asked |= {"keep_models.methods": kept, "panels": config["panels"]}
+    for kind in ("autoencoders", "methods"):
+        asked |= {f"{kind}.{key}.per_dataset": entry.get("per_dataset", {}) for key, entry in config[kind].items()}
+    for path, keys in asked.items():
+        kind, what = ("datasets", "data set") if path.endswith(("dataset", "datasets")) else ("methods", "method")
+        for key in keys:
+            check_known(path, key, config[kind], what=what)
 
 
 def _check_title(path: str, title: str) -> None:

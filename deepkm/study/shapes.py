@@ -51,7 +51,6 @@ def _classes(config: dict, dataset: str, method: str) -> dict[str, str]:
 def shape_of(config: dict, dataset: str, conversion_of: Conversion) -> list[int | None]:
     """Return what is known of a data set's shape: the number of samples, or None, and the shape of a sample, or none.
 
-
     Where neither its entry nor the catalogue tells, its converted file does, if there is one.
     """
     entry = config["datasets"][dataset]
