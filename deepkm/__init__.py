@@ -57,7 +57,7 @@ __all__ = [
 ]
 
 
-def load(path, seed=None, *, device="cpu"):
+def load(path: "str | os.PathLike", seed: int | None = None, *, device: str = "cpu") -> Any:
     """Return the fitted estimator of a run in a result of the workflow.
 
     Its `predict`, `predict_proba` and `transform` take new raw data, arrays or DataFrames, and scale them as the
