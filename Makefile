@@ -1,5 +1,6 @@
 # make run    the default study: results/report.html
 # make test   all tests
+# make results   every table of docs that is made of the rows in docs/results
 # make bench  speed beside peers and limits, into docs/PERFORMANCE.md; real data by BENCH="--mnist mnist.npz --usps usps.npz"
 # make bench-gpu   the same on a CUDA GPU, where there is one
 # All make .venv from envs/requirements.txt when it is missing or older. For another Python, PYTHON=python3.13 VENV=.venv-3.13;
@@ -10,7 +11,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 GPUS ?= $(shell nvidia-smi -L 2>/dev/null | wc -l)
 
-.PHONY: run test lint bench bench-gpu clean
+.PHONY: run test lint results bench bench-gpu clean
 
 run: $(VENV)/ready
 	$(BIN)/snakemake --cores all --resources gpu=$(GPUS) --quiet rules
@@ -30,6 +31,9 @@ lint: $(VENV)/ready
 	$(BIN)/mypy
 	$(BIN)/snakefmt --check Snakefile workflow
 	$(BIN)/snakemake --lint
+
+results: $(VENV)/ready
+	$(BIN)/python -m docs.results
 
 bench: $(VENV)/ready
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r benchmarks/requirements.txt -c envs/requirements.txt

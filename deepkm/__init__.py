@@ -6,6 +6,8 @@ the controls that are made of it.
 """
 
 from importlib import import_module
+from os import PathLike
+from typing import Any
 
 __version__ = "0.1.0"
 
@@ -57,7 +59,7 @@ __all__ = [
 ]
 
 
-def load(path: "str | os.PathLike", seed: int | None = None, *, device: str = "cpu") -> Any:
+def load(path: str | PathLike, seed: int | None = None, *, device: str = "cpu") -> Any:
     """Return the fitted estimator of a run in a result of the workflow.
 
     Its `predict`, `predict_proba` and `transform` take new raw data, arrays or DataFrames, and scale them as the

@@ -1,0 +1,191 @@
+"""Rebuild every table of docs that is made of published rows: ``python -m docs.results``, or ``make results``.
+
+Rows lie in docs/results/{study}, one per run (`python -m deepkm publish`). Between ``<!-- rows: STUDY DATASET -->`` and
+``<!-- end -->`` of any document stands the table of that data set; docs/LEADERBOARD.md has one for each.
+"""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import yaml
+
+from deepkm.numerics.metrics import METRICS, PRIMARY_METRIC, title_of
+from deepkm.numerics.seeding import random_state
+from deepkm.report.frames import read_frame
+from deepkm.report.statistics.spread import FEWEST, describe_runs
+from deepkm.report.tables.layout import Cell, Table, number_cell, spread, to_markdown
+from deepkm.report.tables.published import load_published
+from deepkm.report.tables.recorded import DATA, RUNS, SCORES, STUDY
+from deepkm.study.spec import VIEWS_MARK
+
+ROOT = Path(__file__).parents[1]
+FOLDER = ROOT / "docs" / "results"
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+LEADERBOARD = ROOT / "docs" / "LEADERBOARD.md"
+PLACE = re.compile(r"(<!-- rows: (\S+) (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
+N_RESAMPLES = 2000
+_ORDER = [PRIMARY_METRIC, *(name for name in METRICS if name != PRIMARY_METRIC)]
+
+
+def main():
+    """Write all documents anew."""
+    LEADERBOARD.write_text(leaderboard(), encoding="utf-8")
+    for path in DOCUMENTS:
+        path.write_text(with_tables(path.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+def with_tables(text):
+    """Return a document with the tables that belong between its marks."""
+    return PLACE.sub(lambda found: f"{found[1]}\n{to_markdown(own_runs(*found.group(2, 3)))}\n{found[4]}", text)
+
+
+def own_runs(study, dataset):
+    """Return the table of one data set of published rows: best mean of NMI first, where all seeds are there."""
+    scores, titles, asked = _read(study)
+    scores = scores[scores["dataset"] == dataset]
+    ranks = rank_intervals(scores.pivot(index="method", columns="seed", values=PRIMARY_METRIC))
+    rows = [_row(titles["methods"][key], runs, ranks.get(key)) for key, runs in scores.groupby("method")]
+    rows.sort(key=lambda row: -row[1].value)
+    missing = [titles["methods"][key] for key in asked if key not in set(scores["method"])]
+    header = ["Method", *map(title_of, _ORDER), "Runs", "CPU s", "Clusters used", "Below its start"]
+    header += ["Rank, 95 %"] if ranks else []
+    return Table(dataset, titles["datasets"][dataset], header, rows, _notes(scores, missing, ranks))
+
+
+def _row(title, runs, rank):
+    cells = []
+    for metric in _ORDER:
+        told = describe_runs(100 * runs[metric])
+        text = (
+            f"{told['mean']:.1f}, 1 run"
+            if runs[metric].nunique() == 1 < len(runs)
+            else spread(told["mean"], told["std"], told["runs"])
+        )
+        cells.append(Cell(text, told["mean"]))
+    used = runs["n_clusters_used"].min()
+    below = runs["below_start"].dropna()
+    cells += [
+        Cell(str(len(runs))),
+        number_cell(runs["device_seconds"].mean(), ".0f"),
+        Cell(f"{used} of {runs['n_clusters'].iloc[0]}"),
+    ]
+    cells.append(Cell(f"{len(below)} of {len(runs)}: {', '.join(sorted(set(below)))}" if len(below) else "no"))
+    return [Cell(title), *cells, *([Cell(rank)] if rank else [])]
+
+
+def rank_intervals(table):
+    """Return between which ranks 95 % of resampled seeds put each method, as text; nothing where seeds are few.
+
+    Parameters
+    ----------
+    table : DataFrame of shape (n_methods, n_seeds)
+        Higher is better.
+    """
+    whole = table.dropna()
+    if table.shape[1] < FEWEST or len(whole) < 2:
+        return {}
+    draws = np.random.default_rng(random_state(0, "ranks")).integers(table.shape[1], size=(N_RESAMPLES, table.shape[1]))
+    means = whole.to_numpy()[:, draws].mean(-1)  # methods by resamples
+    ranks = pd.DataFrame(-means).rank(method="average").to_numpy()
+    low, high = np.quantile(ranks, [0.025, 0.975], axis=1, method="nearest")
+    return {
+        key: f"{a:.0f} to {b:.0f}" if a < b else f"{a:.0f}" for key, a, b in zip(whole.index, low, high, strict=True)
+    }
+
+
+def _notes(scores, missing, ranks):
+    n_seeds = scores["seed"].nunique()
+    notes = [
+        f"Own runs, {n_seeds} seeds, in %: mean ± sample standard deviation, of fewer than {FEWEST} runs each one; the "
+        f"highest mean {title_of(PRIMARY_METRIC)} first. CPU s: of a run, without the shared pretraining. "
+        f"{VIEWS_MARK.strip()} trains on random views of the images: it is told what keeps a class."
+    ]
+    if ranks:
+        notes.append("Rank: the middle 95 % over resampled seeds. Rows whose intervals overlap are not told apart.")
+    else:
+        notes.append(f"So few seeds put no order among rows that lie close: ranks are given from {FEWEST} seeds on.")
+    if missing:
+        notes.append(f"Not run yet: {', '.join(missing)}.")
+    return notes
+
+
+def _read(study):
+    folder = FOLDER / study
+    told = yaml.safe_load((folder / STUDY).read_text(encoding="utf-8"))
+    titles = {
+        kind: {key: entry.get("title", key) for key, entry in told[kind].items()} for kind in ("datasets", "methods")
+    }
+    for key, entry in told["methods"].items():
+        if entry.get("views"):
+            titles["methods"][key] += VIEWS_MARK
+    return read_frame(folder / SCORES), titles, told["study"]["methods"]
+
+
+def published_figures(dataset):
+    """Return the table of what others published on one data set; None where there is nothing."""
+    found = load_published()
+    found = found[(found["dataset"] == dataset) & found["metric"].isin(METRICS)]
+    if found.empty:
+        return None
+    rows = []
+    for (source, table, name), figures in found.groupby(["source", "table", "printed_name"], sort=False, dropna=False):
+        by_metric = figures.drop_duplicates("metric").set_index("metric")
+        cells = [_printed(by_metric.loc[metric]) if metric in by_metric.index else Cell("-") for metric in _ORDER]
+        views = "yes" if figures["views"].any() else "no"
+        rows.append(
+            [Cell(str(name)), *cells, Cell(views), Cell(f"{source}, table {table}" if str(table) != "nan" else source)]
+        )
+    header = ["Method as printed", *map(title_of, _ORDER), "Views", "Source"]
+    return Table(
+        f"published-{dataset}", "Published", header, rows, ["As printed, in %; other autoencoders, scalings and seeds."]
+    )
+
+
+def _printed(row):
+    return Cell(f"{row['mean']:.1f}" if pd.isna(row["std"]) else f"{row['mean']:.1f} ± {row['std']:.1f}", row["mean"])
+
+
+def leaderboard():
+    """Return the text of docs/LEADERBOARD.md."""
+    parts = [_HEAD]
+    for folder in sorted(path.parent for path in FOLDER.glob(f"*/{SCORES}")):
+        scores, titles, _ = _read(folder.name)
+        runs, data = read_frame(folder / RUNS), read_frame(folder / DATA).set_index("dataset")
+        parts.append(f"## {folder.name}\n\n{_made(folder, runs)}")
+        for dataset in dict.fromkeys(scores["dataset"]):
+            shape = data.loc[dataset, "shape"].replace(" ", " x ")
+            parts.append(
+                f"### {titles['datasets'][dataset]}\n\nShape {shape}, `scaling: {data.loc[dataset, 'scaling']}`."
+            )
+            parts.append(to_markdown(own_runs(folder.name, dataset)).rstrip())
+            if (others := published_figures(dataset)) is not None:
+                parts.append(f"Published elsewhere:\n\n{to_markdown(others).rstrip()}")
+    return "\n\n".join(parts) + "\n"
+
+
+def _made(folder, runs):
+    days = runs["finished"].dropna()
+    versions = ", ".join(f"{name} {' and '.join(sorted(set(runs[name])))}" for name in ("torch", "python"))
+    where = " and ".join(sorted(set(runs["device"])))
+    return (
+        f"{len(runs[runs['stage'] == 'cluster'])} runs on {where}; {versions}; {days.min()} to {days.max()}. Rows: "
+        f"[docs/results/{folder.name}](results/{folder.name}); study: `studies/{folder.name}.yaml`."
+    )
+
+
+_HEAD = """# Leaderboard
+
+What each method reached here on each data set, and apart from it what others printed: with another autoencoder,
+scaling, length or read-out, figures cannot be ranked together. All own rows of a study share data, scaling,
+autoencoders, lengths and seeds. `make results` makes this page from the raw rows; nothing in it is typed.
+
+To add a row: open a pull request with the method's file, its entry in `config.yaml`, and the rows that
+`python -m deepkm publish docs/results/rows --configfile studies/rows.yaml` wrote after
+`snakemake --configfile studies/rows.yaml`. Whoever reviews it runs the same and
+`python -m deepkm verify docs/results/rows --configfile studies/rows.yaml`, which says whether they agree."""
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,64 @@
+"""Tables of docs are what the published rows give."""
+
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import ROOT
+
+from deepkm.report.frames import read_frame
+from docs import results
+
+RECORDS = sorted(path.parent.name for path in results.FOLDER.glob(f"*/{results.SCORES}"))
+
+
+def test_no_table_of_the_documents_differs_from_its_rows():
+    assert results.LEADERBOARD.read_text(encoding="utf-8") == results.leaderboard(), "call make results"
+    for path in results.DOCUMENTS:
+        text = path.read_text(encoding="utf-8")
+        assert results.with_tables(text) == text, f"{path.name}: call make results"
+
+
+@pytest.mark.parametrize("study", RECORDS)
+def test_each_published_row_says_what_made_it(study):
+    scores, runs, data = (read_frame(results.FOLDER / study / f"{name}.csv") for name in ("scores", "runs", "data"))
+    made = runs[runs["stage"] == "cluster"].set_index(["dataset", "key", "seed"])
+    for row in scores.itertuples():
+        assert (row.dataset, row.method, row.seed) in made.index
+    assert set(scores["dataset"]) <= set(data["dataset"])
+    assert (ROOT / "studies" / f"{study}.yaml").exists()
+    known = made[["device", "torch", "python", "finished", "source_digest", "settings", "data"]]
+    assert known.notna().all(axis=None)
+    assert not runs.astype(str).apply(lambda column: column.str.contains("/work|/tmp|/home")).any(axis=None)
+
+
+def test_ranks_of_resampled_seeds_by_hand():
+    clear = np.array([[0.9, 0.8, 0.9, 0.8, 0.9], [0.5, 0.4, 0.5, 0.4, 0.5]])
+    close = np.array([[0.1, 0.3, 0.1, 0.3, 0.1], [0.3, 0.1, 0.3, 0.1, 0.3]])
+    table = pd.DataFrame(np.vstack([clear, close, np.full((1, 5), np.nan)]), index=["a", "b", "c", "d", "e"])
+    assert results.rank_intervals(table) == {"a": "1", "b": "2", "c": "3 to 4", "d": "3 to 4"}
+    assert results.rank_intervals(table.iloc[:, :4]) == {}
+
+
+def test_a_document_gets_its_tables_between_marks(tmp_path, monkeypatch):
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    rows = {
+        "dataset": "a",
+        "method": ["km", "km", "ct"],
+        "seed": [0, 1, 0],
+        "acc": [0.5, 0.5, 0.6],
+        "nmi": [0.4, 0.4, 0.7],
+    }
+    rows |= {"ari": [0.3, 0.3, 0.5], "n_clusters": 3, "n_clusters_used": [3, 3, 2], "device_seconds": [1.0, 3.0, 9.0]}
+    pd.DataFrame(rows | {"below_start": [None, None, "fewer clusters"]}).to_csv(folder / "scores.csv", index=False)
+    study = "study: {methods: [km, ct, dkm]}\ndatasets: {a: {title: A}}\n"
+    (folder / "study.yaml").write_text(study + "methods: {km: {title: KM}, ct: {title: CT, views: both}, dkm: {}}\n")
+    monkeypatch.setattr(results, "FOLDER", tmp_path)
+    text = results.with_tables("before\n<!-- rows: mine a -->\nold\n<!-- end -->\nafter\n")
+    assert "\nold\n" not in text
+    cells = [re.split(r" *\| *", line)[1:-1] for line in text.splitlines() if line.startswith("|")]
+    assert cells[2] == ["CT ‡", "70.0", "60.0", "50.0", "1", "9", "2 of 3", "1 of 1: fewer clusters"]
+    assert cells[3] == ["KM", "40.0, 1 run", "50.0, 1 run", "30.0, 1 run", "2", "2", "3 of 3", "no"]
+    assert "Not run yet: dkm." in text
