@@ -74,6 +74,15 @@ def test_classes_that_look_the_same(tmp_path):
             refused(folder, "differ by blanks alone, or by how an accent is stored")
 
 
+def test_a_class_without_images(tmp_path):
+    put(tmp_path / "cat" / "1.png")
+    put(tmp_path / "dog" / "1.png")
+    (tmp_path / "owl").mkdir()
+    refused(tmp_path, "owl: got an empty folder, expected images of a class")
+    (tmp_path / "owl" / "notes.txt").write_text("none yet")
+    assert read_own(tmp_path).class_names == ["cat", "dog"]
+
+
 def test_links_in_a_circle_and_to_nothing(tmp_path):
     put(tmp_path / "cat" / "1.png")
     (tmp_path / "cat" / "again").symlink_to(tmp_path)

@@ -196,6 +196,8 @@ def _class_names(files, folder):
             f"{folder}: got the subfolders {listed(names)}, expected one per class; name the folder whose subfolders "
             "are the classes, or set `target_column: null` where there are no labels"
         )
+    if empty := [path for path in sorted(folder.iterdir()) if path.is_dir() and not any(path.iterdir())]:
+        raise ValueError(f"{empty[0]}: got an empty folder, expected images of a class; fill or remove it")
     return np.array([place[0] for place in places])
 
 
