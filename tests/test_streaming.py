@@ -113,9 +113,9 @@ def test_faults_get_one_line(tmp_path):
     write(tmp_path / "mine.h5", feature)
     with pytest.raises(ValueError, match="got 1 NaN or infinite numbers"):
         scan(tmp_path / "mine.h5")
-    write(tmp_path / "mine.h5", np.ones((30, 4)))
+    write(tmp_path / "mine.h5", np.eye(30, 4))
     converted = convert(tmp_path, True)
-    write(tmp_path / "mine.h5", np.ones((31, 4)))
+    write(tmp_path / "mine.h5", np.eye(31, 4))
     with pytest.raises(OSError, match=r"got features of shape \(31, 4\), expected \(30, 4\)"):
         StreamedFeatures(converted, "unit")
     (tmp_path / "mine.h5").unlink()
@@ -124,14 +124,14 @@ def test_faults_get_one_line(tmp_path):
 
 
 def test_a_file_that_changed_is_not_trained_on(tmp_path, capsys):
-    path = write(tmp_path / "mine.h5", np.ones((30, 4)))
+    path = write(tmp_path / "mine.h5", np.eye(30, 4))
     converted, before = convert(tmp_path, True), path.stat()
     os.utime(path)
     x = StreamedFeatures(converted, "none")  # the same numbers under another date
     assert len(x) == 30
     assert "was touched since it was converted" in capsys.readouterr().out
     del x
-    changed = np.ones((30, 4))
+    changed = np.eye(30, 4)
     changed[17, 2] = 2
     write(path, changed)
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
@@ -141,6 +141,14 @@ def test_a_file_that_changed_is_not_trained_on(tmp_path, capsys):
         file["feature"] = h5py.ExternalLink("other.h5", "/feature")
     with pytest.raises(OSError, match="cannot be read; run the data again"):
         StreamedFeatures(converted, "none")
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_samples_that_are_all_the_same_are_refused(tmp_path, stream):
+    """As of a file that was never filled."""
+    write(tmp_path / "mine.h5", np.full((30, 4), 14.62))
+    with pytest.raises(AssertionError, match=r"error: datasets\.mine: got the same numbers in all 30 samples"):
+        convert(tmp_path, stream)
 
 
 def test_a_file_that_changes_while_it_is_read(tmp_path, monkeypatch):

@@ -49,6 +49,11 @@ def convert(args):
         members, meta = _in_memory(arrays)
         rows, is_image = _rows_of(arrays.feature), bool(arrays.image_shape)
         members["source_sha256"] = np.array(_source_lines(args.input), np.str_)
+    if meta["shape"][0] > 1 and (statistics.low == statistics.high).all():
+        raise ValueError(
+            f"datasets.{spec['name']}: got the same numbers in all {meta['shape'][0]} samples, expected samples that "
+            "differ; look at what wrote them"
+        )
     Scaler(statistics, args.scaling).checked(f"datasets.{spec['name']}")
     members |= {"source": np.array(spec["source"]), "sha256": np.array(meta["sha256"]["feature"])}
     members["spec"] = np.array(json.dumps(spec, sort_keys=True))
