@@ -68,6 +68,7 @@ class Jobs:
         stacks = {f"seed{seeds[0]}" if len(seeds) == 1 else f"seed{seeds[0]}x{len(seeds)}": list(seeds)}
         spec = {"datasets": ["mine"], "methods": [[key, None] for key in keys], "stacks": stacks}
         how = {"data": [self.data], "results": self.folder / "results", "output": [output]}
+        how |= {name: self.folder / "results" / f"{name}.csv" for name in ("structure", "agreement")}
         labels.main(Namespace(spec=spec, **how))
         return pd.read_csv(output)
 

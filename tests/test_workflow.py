@@ -23,8 +23,7 @@ from deepkm.datasets.features import load_features
 from deepkm.files import read_hdf5
 
 METHODS = TINY_STUDY["study"]["methods"]
-SCORED = {"score": 1, "statistics": 1, "tables": 1, "figures": 1, "report": 1}
-REPORT = {**SCORED, "labels": 1}
+REPORT = {"labels": 1, "score": 1, "statistics": 1, "tables": 1, "figures": 1, "report": 1}
 ASKED = {**REPORT, "record": 1}  # where the study asks for something else
 
 
@@ -247,7 +246,7 @@ def edit(path, old, new):
             {"autoencoder": 2, "cluster": 8, **REPORT},
         ),
         ("networks/layers.py", "sqrt(6 /", "sqrt(5 /", {"autoencoder": 2, "cluster": 8, **REPORT}),
-        ("numerics/metrics.py", "return float(table[", "return 1.0 * float(table[", SCORED),
+        ("numerics/metrics.py", "return float(table[", "return 1.0 * float(table[", REPORT),
         ("report/figures/style.py", '"font.size": 8', '"font.size": 9', {"figures": 1, "report": 1}),
         ("stages/cluster.py", "check_samples(len(x)", "check_samples(int(len(x))", {}),
     ],

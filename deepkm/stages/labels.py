@@ -1,4 +1,4 @@
-"""Write the labels that all runs found: a table of each data set, a row per sample, a column per method and seed."""
+"""Write the labels that all runs found, and what can be said of them where there are no true classes."""
 
 from pathlib import Path
 
@@ -6,8 +6,17 @@ import numpy as np
 import pandas as pd
 
 from deepkm.datasets.converted import digest_of, read_converted
+from deepkm.datasets.features import load_features
 from deepkm.files import replacing
 from deepkm.report.frames import name_rows
+from deepkm.report.statistics.structure import (
+    AGREEMENT_COLUMNS,
+    LARGEST_SAMPLE,
+    STRUCTURE_COLUMNS,
+    agreement,
+    describe_sizes,
+    separation,
+)
 from deepkm.study.inventory import result_files
 from deepkm.study.results import read_result
 from deepkm.study.spec import ScoreSpec
@@ -17,28 +26,31 @@ def add_arguments(parser):
     parser.add_argument("--data", nargs="+", required=True, type=Path, help="data/{dataset}.npz of each data set")
     parser.add_argument("--results", required=True, type=Path, help="the folder of results; the spec says which")
     parser.add_argument("--output", nargs="+", required=True, type=Path, help="labels/{dataset}.csv of each data set")
+    parser.add_argument("--structure", required=True, type=Path, help="structure.csv: a row per run without classes")
+    parser.add_argument("--agreement", required=True, type=Path, help="agreement.csv: a row per pair of methods")
 
 
 def main(args):
     spec: ScoreSpec = args.spec
     files, _ = result_files(args.results, spec)
-    for data, output in zip(args.data, args.output, strict=True):
-        own = [path for path in files if path.parent.name == data.stem]
-        write_labels(own, data=data, output=output, stacks=spec["stacks"])
+    given = {"data": args.data, "output": args.output, "stacks": spec["stacks"]}
+    write_labels(files, structure=args.structure, agree=args.agreement, **given)
 
 
-def write_labels(files, *, data, output, stacks):
-    """Write the table of one data set.
+def write_labels(files, *, data, output, structure, agree, stacks):
+    """Write the tables of labels, and those of what needs no classes.
 
     Parameters
     ----------
     files : list of path
-        Results of its clusterings.
-    data : path
-        ``{dataset}.npz``
-    output : path
-        ``sample``, the number of a row in the data, from 0; ``id``, where samples have names; and a column
-        ``{method}_seed{seed}`` for each run.
+        Results of clusterings.
+    data : list of path
+        ``{dataset}.npz`` of each data set.
+    output : list of path
+        For each of them: ``sample``, the number of a row in the data, from 0; ``id``, where samples have names; and a
+        column ``{method}_seed{seed}`` for each run.
+    structure, agree : path
+        Of the data sets without true classes: a row per run, and one per method and pair of methods.
     stacks : dict of str to list of int
         The study's seeds by stack.
 
@@ -47,13 +59,75 @@ def write_labels(files, *, data, output, stacks):
     OSError
         One line, when a file is damaged, or a result is not of what its name says or of other data.
     """
-    digest, columns = digest_of(data), {}
-    for path in files:
-        arrays, attributes = read_result(path, "labels", stage="cluster", stacks=stacks, data=digest)
-        spec = attributes["spec"]
-        for seed, labels in zip(spec["seeds"], arrays["labels"], strict=True):
-            columns[f"{spec['method']}_seed{seed}"] = labels
-    ids = read_converted(data, optional=["sample_ids"]).get("sample_ids", np.array([]))
-    with replacing(output) as file:
-        name_rows(pd.DataFrame(columns), ids).to_csv(file, index=False)
-    print(f"{output}: {len(columns)} runs")
+    runs, pairs = [], []
+    for path, table in zip(data, output, strict=True):
+        own = [file for file in files if file.parent.name == path.stem]
+        columns, about = _read_runs(own, path, stacks)
+        ids = read_converted(path, optional=["sample_ids"]).get("sample_ids", ())
+        labels = {f"{method}_seed{seed}": run for method, of in columns.items() for seed, run in of.items()}
+        _write(table, name_rows(pd.DataFrame(labels), ids))
+        runs += [{"dataset": path.stem, **row} for row in about]
+        pairs += [{"dataset": path.stem, **row} for row in agreement(columns) if about]
+        print(f"{table}: {len(labels)} runs")
+    _write(structure, pd.DataFrame(runs, columns=STRUCTURE_COLUMNS))
+    _write(agree, pd.DataFrame(pairs, columns=AGREEMENT_COLUMNS))
+
+
+def _read_runs(files, data, stacks):
+    """Return labels by method and seed, and a row of `STRUCTURE_COLUMNS` for each run where there are no classes."""
+    expected = {"stage": "cluster", "stacks": stacks, "data": digest_of(data)}
+    labels, about = {}, []
+    classes = bool(read_converted(data, optional=["target"]))
+    for place, path in enumerate(files):
+        prefix = "labels" if classes else ("labels", "snapshots/codes", "snapshots/sample")
+        arrays, attributes = read_result(path, prefix, **expected)
+        spec, method = attributes["spec"], attributes["spec"]["method"]
+        labels.setdefault(method, {}).update(zip(spec["seeds"], arrays["labels"], strict=True))
+        if classes:
+            continue
+        if place == 0:
+            compared = _sample_data(data, spec["dataset"]["scaling"])
+        for s, seed in enumerate(spec["seeds"]):
+            found = arrays["labels"][s]
+            row = {"method": method, "seed": seed, **describe_sizes(found, spec["dataset"]["n_clusters"])}
+            about.append(row | _on_data(compared, found) | _on_code(arrays, s))
+    return labels, about
+
+
+def _sample_data(path, scaling):
+    """Return which samples are compared, their scaled features, and the distances of all pairs of them.
+
+    None where the features are larger than memory.
+    """
+    from sklearn.metrics import pairwise_distances  # noqa: PLC0415  only where there are no classes
+
+    if read_converted(path, optional=["feature_file"]):
+        return None
+    x = load_features(path, scaling)
+    sample = np.sort(np.random.default_rng(0).permutation(len(x))[:LARGEST_SAMPLE])
+    return sample, x[sample], pairwise_distances(x[sample])
+
+
+def _on_data(compared, labels):
+    """Return what separates the clusters of a run on the data."""
+    if compared is None:
+        return {}
+    sample, x, distances = compared
+    values = separation(x, labels[sample], distances)
+    return dict(zip(("silhouette_data", "davies_bouldin_data", "n_data"), (*values, len(x)), strict=True))
+
+
+def _on_code(arrays, s):
+    """Return what separates the clusters of run s on its final code, of the samples that the result keeps codes of."""
+    if "snapshots/codes" not in arrays:
+        return {}
+    code, sample = arrays["snapshots/codes"][s, -1], arrays["snapshots/sample"]
+    if not np.isfinite(code).all():
+        return {}
+    values = separation(code, arrays["labels"][s][sample])
+    return dict(zip(("silhouette_code", "davies_bouldin_code", "n_code"), (*values, len(code)), strict=True))
+
+
+def _write(path, table):
+    with replacing(path) as file:
+        table.to_csv(file, index=False)

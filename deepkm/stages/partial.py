@@ -6,10 +6,25 @@ from pathlib import Path
 
 from deepkm.numerics.metrics import METRICS
 from deepkm.report.tables.study import table_names
+from deepkm.stages.labels import write_labels
 from deepkm.stages.score import write_scores
 from deepkm.study.inventory import jobs_of, load_study
 from deepkm.study.options import add_study_arguments
-from deepkm.study.paths import PAGE, PARTIAL, READS, STUDY, TABLE, TRAINED, WRITES, named, path_of, table_files
+from deepkm.study.paths import (
+    AGREEMENT,
+    LABELS,
+    PAGE,
+    PARTIAL,
+    READS,
+    STRUCTURE,
+    STUDY,
+    TABLE,
+    TRAINED,
+    WRITES,
+    named,
+    path_of,
+    table_files,
+)
 
 
 def add_arguments(parser):
@@ -22,6 +37,7 @@ def main(args):
     folder = args.output or path_of(PARTIAL, **study.folders)
     if not score_done(study, folder):
         return
+    label_done(study, folder)
     record = path_of(STUDY, results=folder)
     record.write_text(study.record, encoding="utf-8")
     make("statistics", study, folder)
@@ -35,14 +51,32 @@ def main(args):
 
 def score_done(study, folder):
     """Write the tables of scores of all jobs that are done, to a folder like that of all results; return how many."""
+    done, n_jobs = _done(study)
+    print(f"{len(done['cluster'])} of {n_jobs} clustering jobs are done")
+    if done["cluster"]:
+        output = [path_of(pattern, results=folder) for pattern in WRITES["score"]]
+        write_scores(done["cluster"], done["autoencoder"], data=_data(study), output=output, stacks=study.stacks)
+    return len(done["cluster"])
+
+
+def label_done(study, folder):
+    """Write the tables of labels of all jobs that are done, and what needs no classes, to the same folder."""
+    (done, _), data = _done(study), _data(study)
+    output = [path_of(LABELS, results=folder, dataset=path.stem) for path in data]
+    structure, agree = (path_of(pattern, results=folder) for pattern in (STRUCTURE, AGREEMENT))
+    given = {"data": data, "output": output, "stacks": study.stacks}
+    write_labels(done["cluster"], structure=structure, agree=agree, **given)
+
+
+def _done(study):
+    """Return the results that are done by the rule that makes them, and how many clusterings there should be."""
     jobs = list(jobs_of(study))
     done = {rule: [job.path for job in jobs if job.stage == rule and job.state()[0] == "done"] for rule in TRAINED}
-    print(f"{len(done['cluster'])} of {sum(job.stage == 'cluster' for job in jobs)} clustering jobs are done")
-    if done["cluster"]:
-        data = [path for path in map(study.data_file, study.datasets) if path.exists()]
-        output = [path_of(pattern, results=folder) for pattern in WRITES["score"]]
-        write_scores(done["cluster"], done["autoencoder"], data=data, output=output, stacks=study.stacks)
-    return len(done["cluster"])
+    return done, sum(job.stage == "cluster" for job in jobs)
+
+
+def _data(study):
+    return [path for path in map(study.data_file, study.datasets) if path.exists()]
 
 
 def make(rule, study, folder, /, *, writes=None, **options):

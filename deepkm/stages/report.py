@@ -16,6 +16,7 @@ from deepkm.study.plan import Study
 from deepkm.study.spec import PageSpec
 
 FRAMES = ("scores", "jobs", "parameters", "pairwise")
+WITHOUT_CLASSES = ("structure", "agreement")
 
 
 def add_arguments(parser):
@@ -28,15 +29,15 @@ def add_arguments(parser):
 
 def main(args):
     study, [output] = Study(read_configfile(args.study)), args.output
-    read = {path.stem: read_frame(path) for path in args.tables if path.stem in INPUTS}
+    read = {path.stem: read_frame(path) for path in args.tables if path.stem in (*INPUTS, *WITHOUT_CLASSES)}
     spec: PageSpec = args.spec
-    made = make_tables(spec, **read)
+    made = make_tables(spec, **{name: read[name] for name in INPUTS})
     results = StudyResults(
         datasets=dict(spec["datasets"]),
         methods=dict(spec["methods"]),
         seeds=spec["seeds"],
         colors=spec["colors"],
-        **{name: read[name] for name in FRAMES},
+        **{name: read[name] for name in (*FRAMES, *WITHOUT_CLASSES) if name in read},
         tables={name: table for name, (_, table) in made.items()},
         figures=read_figures(args.figures) if args.figures else [],
         docstrings={row.method: docstring_of(row.estimator) for row in read["parameters"].itertuples()},

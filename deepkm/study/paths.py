@@ -26,6 +26,8 @@ LEFT_BY_JOBS = (".h5", ".checkpoint", ".lock", ".tmp")  # suffixes of all files 
 CONTENTS = "<results>/.contents.h5"  # digests of what data sets are made from
 STUDY = "<results>/study.json"  # the configuration, as the study was asked for
 LABELS = "<results>/labels/{dataset}.csv"  # a row per sample, a column per run
+STRUCTURE = "<results>/structure.csv"  # a row per run on data without classes
+AGREEMENT = "<results>/agreement.csv"  # of the same, a row per method and pair of methods
 SCORES = "<results>/scores.csv"  # a row per run
 EPOCHS = "<results>/epochs.csv"  # a row per run and epoch
 JOBS = "<results>/jobs.csv"  # a row per training job
@@ -48,8 +50,20 @@ READS = {
     "score": (),
     "statistics": (SCORES,),
     "tables": (SCORES, JOBS, PARAMETERS, CONTRASTS, PAIRWISE, BEST, OVERALL, IMPROVEMENT, FRIEDMAN),
-    "figures": (SCORES, EPOCHS, JOBS, PARAMETERS, FRIEDMAN, NEMENYI),
-    "report": (SCORES, JOBS, PARAMETERS, CONTRASTS, PAIRWISE, BEST, OVERALL, IMPROVEMENT, FRIEDMAN),
+    "figures": (SCORES, EPOCHS, JOBS, PARAMETERS, FRIEDMAN, NEMENYI, AGREEMENT),
+    "report": (
+        SCORES,
+        JOBS,
+        PARAMETERS,
+        CONTRASTS,
+        PAIRWISE,
+        BEST,
+        OVERALL,
+        IMPROVEMENT,
+        FRIEDMAN,
+        STRUCTURE,
+        AGREEMENT,
+    ),
 }
 WRITES = {
     "score": (SCORES, EPOCHS, JOBS, PARAMETERS),

@@ -24,12 +24,14 @@ rule score:
 
 
 rule labels:
-    """Write what all runs found: a table of each data set, a row per sample, a column per run."""
+    """Write what all runs found, a table of each data set, and what can be said of it without true classes."""
     input:
         **all_data,
         results=all_results,
     output:
-        collect(paths.LABELS, dataset=study.datasets),
+        labels=collect(paths.LABELS, dataset=study.datasets),
+        structure=paths.STRUCTURE,
+        agreement=paths.AGREEMENT,
     log:
         paths.log_of("labels"),
     benchmark:
@@ -41,7 +43,7 @@ rule labels:
         folder=results_folder,
     shell:
         "python -m deepkm labels --spec - <<< {params.spec:q} --data {input.npz:q} --results {params.folder:q}"
-        " --output {output:q} > {log:q} 2>&1"
+        " --output {output.labels:q} --structure {output.structure:q} --agreement {output.agreement:q} > {log:q} 2>&1"
 
 
 rule statistics:

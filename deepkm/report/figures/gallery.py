@@ -2,6 +2,7 @@
 
 from deepkm.numerics.metrics import METRICS
 from deepkm.report.figures.ablation import draw_ablations
+from deepkm.report.figures.agreement import draw_agreement
 from deepkm.report.figures.contingency import draw_contingency
 from deepkm.report.figures.cost import draw_cost
 from deepkm.report.figures.curves import draw_losses, draw_scores
@@ -56,6 +57,7 @@ def _draw_dataset(numbers, spec, methods, *, dataset):
     yield draw_scores(numbers.epochs, methods, dataset=dataset)
     yield draw_losses(numbers.epochs, methods, dataset=dataset)
     yield draw_ablations(numbers.scores, methods, spec["ablations"], dataset=dataset)
+    yield draw_agreement(numbers.agreement, methods, dataset=dataset)
     yield draw_cost(numbers.scores, numbers.jobs, methods, dict(spec["jobs"]["methods"]), dataset=dataset)
     for number, grid in enumerate(find_grids(numbers.parameters), 1):
         stem = f"{dataset[0]}_sensitivity_{number}"

@@ -1,6 +1,6 @@
 """What figures are drawn from: a study's numbers, its data sets, and single runs with their snapshots."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -24,6 +24,7 @@ class Numbers:
     parameters: pd.DataFrame
     friedman: pd.DataFrame
     nemenyi: pd.DataFrame
+    agreement: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     def of(self, dataset):
         """Return the rows of one data set, of all frames that name any."""

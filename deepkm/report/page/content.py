@@ -6,10 +6,12 @@ from dataclasses import dataclass, field, replace
 import pandas as pd
 
 from deepkm.numerics.metrics import METRICS, PRIMARY_METRIC, title_of
+from deepkm.report.figures.agreement import GROUP as WITHOUT_CLASSES
 from deepkm.report.figures.style import methods_of
 from deepkm.report.page.overview import facts, few_steps, not_ahead, warnings
 from deepkm.report.page.render import read_docstring
-from deepkm.report.page.tables import method_parameters, method_table, runs_table
+from deepkm.report.page.tables import method_parameters, method_table, runs_table, structure_table
+from deepkm.report.statistics.structure import AGREEMENT_COLUMNS, STRUCTURE_COLUMNS
 from deepkm.report.tables.contrasts import pair_table
 from deepkm.study.paths import CLUSTERING, path_of
 
@@ -25,6 +27,8 @@ class StudyResults:
     seeds : list of int
     scores, jobs, parameters, pairwise : DataFrame
         ``results/{scores,jobs,parameters}.csv`` and ``results/statistics/pairwise.csv``.
+    structure, agreement : DataFrame
+        ``results/{structure,agreement}.csv``, of the data sets without true classes.
     tables : dict of str to Table
         Those of ``results/tables``, by name.
     figures : list of dict
@@ -58,6 +62,8 @@ class StudyResults:
     tables: dict
     figures: list
     docstrings: dict
+    structure: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=STRUCTURE_COLUMNS))
+    agreement: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=AGREEMENT_COLUMNS))
     colors: dict = field(default_factory=dict)
     options: str = ""
     audit: str = "python -m deepkm audit"
@@ -66,6 +72,11 @@ class StudyResults:
     foreign: list = field(default_factory=list)
     unscaled_text: list = field(default_factory=list)
     n_samples: dict = field(default_factory=dict)
+
+    @property
+    def has_scores(self):
+        """Whether any data set has true classes."""
+        return bool(self.scores[[name for name in METRICS if name in self.scores]].notna().any(axis=None))
 
     @property
     def study(self):
@@ -113,10 +124,14 @@ def _sections(results):
     """Return the sections between what was run and the methods; those without anything to show are left out."""
     tables, command = results.tables, results.command("tables")
     scores = [_score_table(results, name) for name in METRICS]
-    sections = [
+    scored = [
         _section("scores", "Scores", command, text=SCORES, tables=scores, figures=_of_group(results, "Scores")),
         _statistics(results),
         _section("beside", "Beside published figures", command, tables=[tables["published"]]),
+    ]
+    sections = [
+        *(scored if results.has_scores else []),
+        _without_classes(results),
         *_other_figures(results),
         _section("costs", "Cost", command, tables=[tables["cost"]], figures=_of_group(results, "Cost")),
         _section("settings", "Parameters", command, text=SETTINGS, tables=[tables["parameters"]]),
@@ -139,7 +154,7 @@ def _of_some(results, figure):
 def _other_figures(results):
     """Yield a section for each group of figures that has no other place."""
     groups = dict.fromkeys(figure["group"] for figure in results.figures)
-    for place, group in enumerate(group for group in groups if group not in ("Scores", "Statistics", "Cost")):
+    for place, group in enumerate(group for group in groups if group not in OWN_PLACES):
         yield _section(f"figures-{place}", group, "", figures=_of_group(results, group))
 
 
@@ -149,6 +164,14 @@ def _score_table(results, metric):
     return replace(table, header=["Method", *table.header[1:]])
 
 
+OWN_PLACES = ("Scores", "Statistics", WITHOUT_CLASSES, "Cost")
+STRUCTURE = (
+    "What can be said without true classes. A silhouette compares a sample's distance to its own cluster with that to "
+    "the next one, from −1 to 1, the higher the better; Davies and Bouldin's index is better the smaller it is. On the "
+    "data they favour round clusters of what is measured, as k-means finds them. On codes they do not compare between "
+    "methods: each shapes its own code, and one that pulls it together scores well whatever its clusters are worth. "
+    "Clusters that seeds and methods agree on hang less on chance."
+)
 SCORES = "Agreement of the clusters with the true classes, which no method saw."
 SETTINGS = (
     "What differs between methods; everything else stands with each method below. Where λ and α are set for a data "
@@ -199,6 +222,19 @@ def _pairs(results):
         yield replace(table, name=f"pairs-{key}", title=f"{results.datasets[key]}: {table.title}")
 
 
+def _without_classes(results):
+    titles = {"datasets": results.datasets, "methods": results.methods}
+    known = [key for key in results.datasets if key in set(results.structure["dataset"])]
+    return _section(
+        "structure",
+        WITHOUT_CLASSES,
+        results.command("labels"),
+        text=STRUCTURE,
+        tables=[structure_table(results.structure, results.agreement, key, **titles) for key in known],
+        figures=_of_group(results, WITHOUT_CLASSES),
+    )
+
+
 def _method(results, place, key, *, color):
     told = read_docstring(results.docstrings.get(key, ""))
     datasets, scored = results.datasets, [results.tables[name] for name in METRICS]
@@ -208,7 +244,7 @@ def _method(results, place, key, *, color):
         "estimator": ", ".join(results.parameters.loc[results.parameters["method"] == key, "estimator"].unique()),
         "color": color,
         **told,
-        "scores": method_table(scored, place, key=key, datasets=datasets),
+        "scores": method_table(scored, place, key=key, datasets=datasets) if results.has_scores else None,
         "folded": [
             method_parameters(results.parameters, key, datasets=datasets),
             runs_table(results.scores, key, datasets=datasets),

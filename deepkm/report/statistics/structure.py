@@ -1,0 +1,83 @@
+"""What can be said of clusters without true classes: their sizes, how far apart they lie, and whether runs agree."""
+
+from itertools import combinations
+
+import numpy as np
+
+from deepkm.numerics.metrics import adjusted_rand_index, contingency
+
+LARGEST_SAMPLE = 10_000  # silhouettes compare all pairs
+STRUCTURE_COLUMNS = (
+    "dataset method seed n_clusters n_clusters_used largest_share sizes silhouette_data davies_bouldin_data n_data "
+    "silhouette_code davies_bouldin_code n_code"
+).split()
+AGREEMENT_COLUMNS = ["dataset", "method", "other", "ari", "n_pairs"]
+
+
+def describe_sizes(labels, n_clusters):
+    """Return how many of K clusters are in use, the share of the largest, and all sizes, the largest first.
+
+    Examples
+    --------
+    >>> describe_sizes(np.array([2, 2, 2, 0]), 3)
+    {'n_clusters': 3, 'n_clusters_used': 2, 'largest_share': 0.75, 'sizes': '3 1 0'}
+    """
+    counts = np.sort(np.bincount(labels, minlength=n_clusters))[::-1]
+    return {
+        "n_clusters": n_clusters,
+        "n_clusters_used": int(np.count_nonzero(counts)),
+        "largest_share": float(counts[0] / len(labels)),
+        "sizes": " ".join(map(str, counts)),
+    }
+
+
+def separation(x, labels, distances=None):
+    """Return the silhouette, in [-1, 1], higher being better, and Davies and Bouldin's index, 0 being the best.
+
+    Parameters
+    ----------
+    x : ndarray of shape (n, F)
+    labels : ndarray of shape (n,)
+    distances : ndarray of shape (n, n), optional
+        Of all pairs, where they are known.
+
+    Returns
+    -------
+    (float, float)
+        NaN where all samples are in one cluster, or each in its own.
+    """
+    from sklearn.metrics import davies_bouldin_score, silhouette_score  # noqa: PLC0415  what only reads needs it not
+
+    if not 1 < len(np.unique(labels)) < len(labels):
+        return np.nan, np.nan
+    given = (x, "euclidean") if distances is None else (distances, "precomputed")
+    return float(silhouette_score(given[0], labels, metric=given[1])), float(davies_bouldin_score(x, labels))
+
+
+def agreement(labels):
+    """Return how far the runs of a data set agree.
+
+    Parameters
+    ----------
+    labels : dict of str to dict of int to ndarray of shape (N,)
+        By method and seed.
+
+    Returns
+    -------
+    list of dict
+        ``method``, ``other``, ``ari``, the mean adjusted Rand index over ``n_pairs`` pairs of runs: of one method, over
+        all pairs of seeds (its stability); of two, over the seeds that both have.
+    """
+    rows = []
+    for method, own in labels.items():
+        pairs = [*combinations(own.values(), 2)]
+        rows += [{"method": method, "other": method, **_mean_agreement(pairs)}]
+    for (method, own), (other, theirs) in combinations(labels.items(), 2):
+        pairs = [(own[seed], theirs[seed]) for seed in own if seed in theirs]
+        rows += [{"method": method, "other": other, **_mean_agreement(pairs)}]
+    return rows
+
+
+def _mean_agreement(pairs):
+    values = [adjusted_rand_index(contingency(*pair)) for pair in pairs]
+    return {"ari": float(np.mean(values)) if values else np.nan, "n_pairs": len(values)}
