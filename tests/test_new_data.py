@@ -180,6 +180,24 @@ def test_arrays_of_all_kinds(kind, made, tmp_path):
     assert ("id" in found) == (kind == "npz")
 
 
+def test_columns_of_an_array_are_left_out_as_in_training(tmp_path):
+    x = np.column_stack([np.arange(100), raw()[:, :5], np.arange(100) % 3])
+    np.save(tmp_path / "mine.npy", x)
+    jobs = Jobs(tmp_path, path="mine.npy", target_column=7, ignore_columns=[1])
+    model, found = jobs.train("ct"), jobs.tabulate(["ct"])["ct_seed5"].tolist()
+    assert predicted(model, tmp_path / "mine.npy", tmp_path)["label"].tolist() == found
+    assert deepkm.load(model).predict(raw()[:, :5]).tolist() == found
+
+
+def test_an_array_for_a_model_of_a_table(tabled, tmp_path):
+    x = table()[["a", "b", "c"]].to_numpy()
+    np.save(tmp_path / "new.npy", x)
+    found = predicted(tabled.model, tmp_path / "new.npy", tmp_path)
+    assert found["label"].tolist() == tabled.tabulate(["ct"])["ct_seed5"].tolist()
+    np.save(tmp_path / "new.npy", np.sort(np.round(x), axis=0)[:3])  # what would be looked at twice in training
+    assert len(predicted(tabled.model, tmp_path / "new.npy", tmp_path)) == 3
+
+
 def test_a_folder_of_images(tmp_path):
     random = np.random.default_rng(0)
     for i, image in enumerate(random.integers(0, 256, (24, 9, 7)).astype(np.uint8)):

@@ -12,7 +12,7 @@ from deepkm.datasets.images import read_folder
 from deepkm.datasets.labels import encode_target
 from deepkm.datasets.matlab import read_own_mat
 from deepkm.datasets.numpy_files import read_npy, read_npz
-from deepkm.datasets.roles import TABLES, Options, check_used, pick_arrays, unused_by
+from deepkm.datasets.roles import TABLES, UNSAID, Options, check_used, pick_arrays, unused_by
 from deepkm.datasets.samples import check_names
 from deepkm.datasets.tables import read_columns, read_table
 from deepkm.datasets.unreadable import check_regular, reading
@@ -50,7 +50,9 @@ def read_own(path, **options):
     feature = _plain(feature, path)
     called = check_names(more, feature, path)
     if kind not in TABLES:
+        n_features = feature.shape[1]
         feature, target = split_array(feature, target, options, path)
+        called["feature_names"] = called["feature_names"] if feature.shape[1] == n_features else []
     codes, names = None, []
     if target is not None:
         codes, names = encode_target(target, len(feature), path, options.drop_labels)
@@ -86,16 +88,24 @@ def read_new(path, *, feature_names=(), **options):
     path = Path(path)
     of_labels = ("target_column", "drop_labels", "n_clusters")
     unused = (*unused_by(kind_of(path), path), *of_labels)
-    options = {name: value for name, value in options.items() if name not in unused}
+    given, options = options, {name: value for name, value in options.items() if name not in unused}
     tabled = kind_of(path) in TABLES and not path.is_dir()
     if not tabled:  # of a table without known columns, those of labels are told apart as ever
         options["target_column"] = None
+    if not tabled and not path.is_dir():  # what is no feature was settled with the training data
+        options["ignore_columns"] = [] if feature_names else _left_out(given)
     if not (tabled and feature_names):
         return read_own(path, **options)
     check_regular(path)
     feature, ids = read_columns(path, list(feature_names), Options(**options))
     check_feature(feature, path)
     return Arrays(feature, feature_names=list(feature_names), sample_ids=ids)
+
+
+def _left_out(options):
+    """Return the columns of an array that are no features, by their numbers: the training data's labels among them."""
+    target = Options(target_column=options.get("target_column", UNSAID))
+    return [*(options.get("ignore_columns") or []), *([target.target_column] if target.target_is_counted() else [])]
 
 
 def _read_hdf5(path, options):
