@@ -18,6 +18,7 @@ import deepkm
 from deepkm.datasets.features import load_features
 from deepkm.files import read_attributes, read_hdf5, write_hdf5
 from deepkm.jobs import models
+from deepkm.methods.ct import CT
 from deepkm.methods.estimator import as_estimator
 from deepkm.stages import cluster, dataset, labels
 from deepkm.study.keeping import MOST_BYTES, describe_models, model_bytes, model_options
@@ -146,7 +147,7 @@ def test_what_is_kept_does_not_grow_with_the_samples(key, made):
     assert N_SAMPLES not in {size for array in arrays.values() for size in np.shape(array)}
     names = {name.removeprefix("model/state/") for name in arrays if name.startswith("model/state/")}
     more = {"pca_km": {"mean", "axes"}, "deepcluster": {"mean", "projection"}}
-    more["vade"] = {"log_variances", "mixture_logits"}
+    more |= {"vade": {"log_variances", "mixture_logits"}, "dec": {"mean_square"}, "idec": {"mean_square"}}
     assert names == {"centers"} | more.get(key, set())
 
 
@@ -197,7 +198,10 @@ def changed(path, target, **parts):
     ("parts", "message"),
     [
         ({"model": {"format": 99}}, "got a model as DeepKM .* keeps it, expected another form; load it there"),
-        ({"model": {"absent": "`keep_models` leaves it out"}}, "got a result without a model, since `keep_models`"),
+        (
+            {"model": {"absent": "`keep_models` leaves it out"}},
+            "got a result without a model, expected one: `keep",
+        ),
         ({"diverged": [5]}, "training diverged with seed 5; there is no model"),
         ({"spec": {"estimator": "subprocess:Popen"}}, "got a model of subprocess:Popen, expected a method"),
         ({"spec": {"estimator": "nowhere:Own"}}, "got a model of nowhere:Own, which is not to be found"),
@@ -216,7 +220,7 @@ def test_files_without_a_model_and_damaged_ones(made, tmp_path):
     arrays, attributes = read_hdf5(made.files["ct"])
     attributes.pop("model")
     write_hdf5(tmp_path / "old.h5", arrays=arrays, attributes=attributes)
-    with pytest.raises(ValueError, match=r"it was trained before models were kept.*delete the file and run again"):
+    with pytest.raises(ValueError, match=r"it is older than models are; delete the file and run again"):
         deepkm.load(tmp_path / "old.h5")
     attributes.pop("spec")
     write_hdf5(tmp_path / "other.h5", arrays={}, attributes=attributes)
@@ -234,8 +238,34 @@ def test_files_without_a_model_and_damaged_ones(made, tmp_path):
 def test_a_model_that_no_array_holds_is_not_kept(tmp_path, monkeypatch):
     monkeypatch.setattr(models, "pack", lambda model: None)
     path = Jobs(tmp_path, raw()).train("gmm")
-    with pytest.raises(ValueError, match="nothing but a pickle holds that of GaussianMixture"):
+    with pytest.raises(ValueError, match="but a pickle holds that of GaussianMixture; fit the estimator instead"):
         deepkm.load(path)
+
+
+def test_a_method_that_fails_on_one_sample_keeps_its_result(tmp_path, monkeypatch):
+    def embed(method, z, run):
+        if z.shape[1] == 1:
+            raise IndexError("one sample\nis none")
+        return z
+
+    monkeypatch.setattr(CT, "embed", embed)
+    jobs = Jobs(tmp_path, raw())
+    path = jobs.train("ct")
+    assert len(jobs.tabulate(["ct"])) == N_SAMPLES
+    with pytest.raises(ValueError, match=r"its method fails on a single new sample \(IndexError.*; mend that"):
+        deepkm.load(path)
+
+
+def test_features_that_stay_in_their_file(tmp_path):
+    with h5py.File(tmp_path / "mine.h5", "w") as file:
+        file["feature"] = raw().astype(np.float32)
+    jobs = Jobs(tmp_path, path="mine.h5", stream=True)
+    model = deepkm.load(jobs.train("ct"))
+    found = jobs.tabulate(["ct"])["ct_seed5"]
+    np.testing.assert_array_equal(model.predict(raw()), found)
+    structure = pd.read_csv(tmp_path / "results" / "structure.csv")
+    assert structure["silhouette_data"].isna().all()
+    assert structure["silhouette_code"].notna().all()
 
 
 # Which models are kept
@@ -275,7 +305,7 @@ def test_unknown_methods_are_refused():
 def test_a_model_above_its_share_is_not_kept(tmp_path):
     jobs = Jobs(tmp_path, raw())
     path = jobs.train("ct", largest_model=1000)
-    with pytest.raises(ValueError, match=r"`keep_models` leaves it out \(0.0 MB to a run\); name it in `keep_models`"):
+    with pytest.raises(ValueError, match=r"`keep_models` leaves it out \(0.0 MB to a run\); name it there"):
         deepkm.load(path)
 
 

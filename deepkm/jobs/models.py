@@ -43,20 +43,29 @@ def keep_models(
     wanted, largest = (getattr(args, name, None) for name in ("keep_models", "largest_model"))
     places = [s for s, seed in enumerate(run.seeds) if wanted is None or seed in wanted]
     tensors = {f"model/autoencoder/{name}": tensor for name, tensor in run.autoencoder.state_dict().items()}
-    tensors |= {f"model/state/{name}": run.state[name] for name in _read_of_state(method, run, x)}
+    try:
+        tensors |= {f"model/state/{name}": run.state[name] for name in _read_of_state(method, run, x)}
+    except Exception as error:  # in a method of somebody's own: what was trained for hours is worth more than its model
+        return _absent(f"its method fails on a single new sample ({error!r}); mend that and run again")
     size = sum(tensor[0].numel() * tensor.element_size() for tensor in tensors.values())
     if not places or (largest is not None and size > largest):
-        return {}, {"model": {"absent": f"`keep_models` leaves it out ({size / 1e6:.1f} MB to a run)"}}
+        size = f"{size / 1e6:.1f} MB to a run"
+        return _absent(f"`keep_models` leaves it out ({size}); name it there, delete the file and run again")
     arrays = {name: tensor[places].numpy(force=True) for name, tensor in tensors.items()}
     fitted = [pack(run.models[s]) if run.models and run.models[s] is not None else ({}, []) for s in places]
     if None in fitted:
-        return {}, {"model": {"absent": f"nothing but a pickle holds that of {type(method).__name__}"}}
+        return _absent(f"nothing but a pickle holds that of {type(method).__name__}; fit the estimator instead")
     for place, (parts, _) in enumerate(fitted):
         arrays |= {f"model/fitted/{place}/{name}": array for name, array in parts.items()}
     statistics, form = form_of(args.data, args.spec["dataset"]["scaling"]).kept()
     arrays |= {f"model/statistics/{name}": array for name, array in statistics.items()}
     about = {"format": FORMAT, "seeds": [run.seeds[s] for s in places], "epoch": run.epoch, "form": form}
     return arrays, {"model": {**about, "fitted": [words for _, words in fitted]}}
+
+
+def _absent(reason: str) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """Return what a file holds in place of a model: why it has none, and what to do."""
+    return {}, {"model": {"absent": " ".join(reason.split())}}
 
 
 def load(path: str | PathLike, seed: int | None = None, *, device: str = "cpu") -> "Estimator":
@@ -122,12 +131,9 @@ def _check_model(path: str | PathLike, attributes: Mapping[str, Any]) -> dict[st
     """Return what is said of the models in a file, or raise a ValueError where there are none that can be read."""
     if "estimator" not in attributes.get("spec", {}) or "provenance" not in attributes:
         raise ValueError(f"{path}: got no finished clustering, expected a file of results/clusterings; name one")
-    about = attributes.get("model", {"absent": "it was trained before models were kept"})
+    about = attributes.get("model", {"absent": "it is older than models are; delete the file and run again"})
     if "absent" in about:
-        raise ValueError(
-            f"{path}: got a result without a model, since {about['absent']}; name it in `keep_models`, delete the file "
-            "and run again"
-        )
+        raise ValueError(f"{path}: got a result without a model, expected one: {about['absent']}")
     if about["format"] != FORMAT:
         version = attributes["provenance"]["versions"]["deepkm"]
         raise ValueError(f"{path}: got a model as DeepKM {version} keeps it, expected another form; load it there")

@@ -76,7 +76,8 @@ def write_labels(files, *, data, output, structure, agree, stacks):
 def _read_runs(files, data, stacks):
     """Return labels by method and seed, and a row of `STRUCTURE_COLUMNS` for each run where there are no classes."""
     expected = {"stage": "cluster", "stacks": stacks, "data": digest_of(data)}
-    labels, about = {}, []
+    labels: dict[str, dict[int, np.ndarray]] = {}
+    about = []
     classes = bool(read_converted(data, optional=["target"]))
     for place, path in enumerate(files):
         prefix = "labels" if classes else ("labels", "snapshots/codes", "snapshots/sample")

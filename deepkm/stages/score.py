@@ -15,6 +15,9 @@ from deepkm.study.results import check_place, read_result
 from deepkm.study.scored import note_scores
 from deepkm.study.spec import ScoreSpec, digest
 
+# Arrays of a result that scores are taken from; models, which may be large, stay where they are.
+MEASURED = ("labels", "centers", "history/", "ends/")
+
 
 def add_arguments(parser):
     parser.add_argument("--data", nargs="+", required=True, type=Path, help="data/{dataset}.npz of each data set")
@@ -59,7 +62,8 @@ def write_scores(clusterings, autoencoders, *, data, output, stacks):
         check_place(path, attributes, stage="autoencoder", stacks=stacks)
         jobs.append(_job(path, attributes, epochs=_lengths(attributes)["pretraining_epochs"]))
     for path in clusterings:
-        arrays, attributes = read_result(path, stage="cluster", stacks=stacks, data=digests.get(path.parent.name))
+        expected = {"stage": "cluster", "stacks": stacks, "data": digests.get(path.parent.name)}
+        arrays, attributes = read_result(path, MEASURED, **expected)
         spec = attributes["spec"]
         if spec["dataset"]["name"] not in targets:
             raise OSError(f"{path}: the data set is missing; run `snakemake data` again")
