@@ -275,20 +275,24 @@ def test_contrasts_are_the_usual_ones_unless_they_are_named(config):
     ):
         config["study"]["methods"] = methods
         assert Study(config).contrasts() == expected
-    config["contrasts"] = [["ward", "dkm"]]
+    config["study"]["contrasts"] = [["ward", "dkm"]]
     assert Study(config).contrasts() == Study(config).statistics_spec()["contrasts"] == [["ward", "dkm"]]
-    config["contrasts"] = []
+    config["study"]["contrasts"] = []
     assert Study(config).contrasts() == []
 
 
 @pytest.mark.parametrize(
     ("key", "value", "message"),
     [
-        ("contrasts", [["ct", "km"], ["ct", "ward"]], "contrasts.1: got 'ward', expected methods of the study; add it"),
-        ("contrasts", [["ct", "km"], ["km", "ct"]], "contrasts.1: got km, ct once more, expected each pair once"),
-        ("contrasts", [["ct", "ct"]], "contrasts.0: got ['ct', 'ct'], expected no repeated items"),
-        ("contrasts", [["ct"]], "contrasts.0: got ['ct'], expected at least 2 items"),
-        ("contrasts", "ct", "contrasts: got 'ct', expected a list or null"),
+        ("study/contrasts", [["ct", "km"], ["ct", "ward"]], "study.contrasts.1: got 'ward', expected methods of the"),
+        (
+            "study/contrasts",
+            [["ct", "km"], ["km", "ct"]],
+            "study.contrasts.1: got ['km', 'ct'] once more, expected each",
+        ),
+        ("study/contrasts", [["ct", "ct"]], "study.contrasts.0: got ['ct', 'ct'], expected no repeated items"),
+        ("study/contrasts", [["ct"]], "study.contrasts.0: got ['ct'], expected at least 2 items"),
+        ("study/contrasts", "ct", "study.contrasts: got 'ct', expected a list or null"),
         ("nemenyi", True, "nemenyi: got true for 1 data sets, expected at least 8; leave it out"),
         ("nemenyi", "maybe", "nemenyi: got 'maybe', expected true or false"),
     ],
@@ -296,7 +300,7 @@ def test_contrasts_are_the_usual_ones_unless_they_are_named(config):
 def test_contrasts_that_cannot_be_meant(config, key, value, message):
     config["study"] = {"datasets": ["digits"], "methods": ["km", "ct"], "seeds": [0]}
     with pytest.raises(ValueError, match=f"^{re.escape(message)}"):
-        Study(config | {key: value})
+        Study(changed(config, key, value))
 
 
 def test_titles_say_which_methods_see_views(config):

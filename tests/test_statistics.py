@@ -8,6 +8,7 @@ import pytest
 import scikit_posthocs
 from scipy import stats
 
+from benchmarks import tests_power
 from deepkm.report.statistics.best import BEST, compare_with_best
 from deepkm.report.statistics.equivalence import posterior_of
 from deepkm.report.statistics.over_seeds import CONTRASTS, compare_over_seeds
@@ -101,10 +102,10 @@ def test_coverage_of_intervals_from_few_seeds(n_seeds, share):
     assert np.mean((low < 0) & (high > 0)) == pytest.approx(share, abs=0.02)  # the deviation of a share is 0.008
 
 
-@pytest.mark.parametrize(("methods", "any_pair", "the_best"), [(2, 6, 6), (5, 9, 8), (10, 11, 9), (25, 14, 10)])
-def test_seeds_that_so_many_methods_take(methods, any_pair, the_best):
-    for seeds, comparisons in ((any_pair, methods * (methods - 1) // 2), (the_best, methods - 1)):
-        assert smallest_p(seeds, comparisons) < 0.05 <= smallest_p(seeds - 1, comparisons)
+@pytest.mark.parametrize(("comparisons", "seeds"), [(1, 6), (3, 7), (6, 8), (12, 9), (25, 10), (51, 11)])
+def test_seeds_that_so_many_comparisons_take(comparisons, seeds):
+    assert smallest_p(seeds, comparisons) < 0.05 <= smallest_p(seeds - 1, comparisons)
+    assert smallest_p(seeds, comparisons + 1) >= 0.05
 
 
 def test_large_samples_as_in_scipy():
@@ -510,6 +511,17 @@ def test_the_probability_of_improvement_is_mann_whitneys():
         shares[-1] += np.mean([(d["dkm"].to_numpy()[:, None] == d["km"].to_numpy()).mean() for d in drawn]) / 2
     low, high = np.percentile(shares, [2.5, 97.5])
     assert [row["low"], row["high"]] == pytest.approx([low, high], abs=0.1 * (high - low))
+
+
+def test_the_simulated_studies_use_the_same_tests(monkeypatch):
+    p = np.random.default_rng(0).uniform(0, 0.1, size=(20, 7))
+    np.testing.assert_allclose(tests_power.holm(p), [holm(row) for row in p])
+    monkeypatch.setattr(tests_power, "STUDIES", 200)
+    how = {"n_seeds": 10, "test": "signed ranks", "random": np.random.default_rng(0), "noise": tests_power.normal}
+    found, false = tests_power.decided(3.0, n_comparisons=7, **how)
+    assert found > 0.9
+    assert false < 0.12
+    assert tests_power.decided(9.0, n_comparisons=28, **how) == (0, 0)  # all pairs of eight methods
 
 
 def test_the_posterior_over_data_sets_is_that_of_their_means():

@@ -45,7 +45,7 @@ def check_config(config: dict, schema: Path = SCHEMA) -> dict:
     if error is not None:
         raise ValueError(_describe(error))
     _check_names(config)
-    check_contrasts(config["contrasts"] or [], config["study"]["methods"])
+    check_contrasts(config["study"].get("contrasts") or [], config["study"]["methods"])
     check_nemenyi(config["nemenyi"], config["study"]["datasets"])
     for key, entry in config["datasets"].items():
         _check_dataset(key, entry)

@@ -49,11 +49,11 @@ def check_contrasts(contrasts: Sequence[Sequence[str]], methods: Sequence[str]) 
     for i, pair in enumerate(contrasts):
         if absent := [key for key in pair if key not in methods]:
             raise ValueError(
-                f"contrasts.{i}: got {absent[0]!r}, expected methods of the study; add it to study.methods, or leave "
-                "the pair out"
+                f"study.contrasts.{i}: got {absent[0]!r}, expected methods of the study; add it to study.methods, or "
+                "leave the pair out"
             )
         if set(pair) in map(set, contrasts[:i]):
-            raise ValueError(f"contrasts.{i}: got {', '.join(pair)} once more, expected each pair once; leave it out")
+            raise ValueError(f"study.contrasts.{i}: got {pair} once more, expected each pair once; leave it out")
 
 
 def check_nemenyi(asked: bool, datasets: Sequence[str]) -> None:

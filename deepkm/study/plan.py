@@ -229,7 +229,7 @@ class Study:
 
     def contrasts(self) -> list[list[str]]:
         """Return the pairs of methods that are compared as planned: those that the study names, else the usual ones."""
-        named = self.config["contrasts"]
+        named = self.config["study"].get("contrasts")
         identities = {method: self._identity(method) for method in self.methods}
         return default_contrasts(identities) if named is None else named
 

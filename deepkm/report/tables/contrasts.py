@@ -7,8 +7,8 @@ from deepkm.report.statistics.spread import describe_runs
 from deepkm.report.tables.layout import Cell, Table, interval_cell, number_cell, spread
 
 TOLD = ("mean", "std", "n", "runs")  # of each side
-HEADER = ["Data set", "Metric", "Method", "Compared with", "Differ in", "Method, %", "Other, %", "Difference"]
-HEADER += ["95 % interval", "p (Holm)", "P(equal)", "Seeds", "Verdict"]
+HEADER = ["Method", "Compared with", "Verdict", "Difference", "95 % interval", "p (Holm)", "P(equal)"]
+HEADER += ["Method, %", "Other, %", "Seeds", "Differ in"]
 
 
 def describe_contrasts(scores, contrasts, ablations):
@@ -36,26 +36,28 @@ def describe_contrasts(scores, contrasts, ablations):
 
 
 def contrast_table(summary, name, title, *, datasets, methods):
-    """Return a table of planned contrasts, from `describe_contrasts`."""
+    """Return a table of planned contrasts, from `describe_contrasts`; where there are several metrics, with these."""
+    several = summary["metric"].nunique() > 1
     rows = [
         [
             Cell(datasets[row.dataset]),
-            Cell(title_of(row.metric)),
+            *([Cell(title_of(row.metric))] if several else []),
             Cell(methods[row.method], method=row.method),
             Cell(methods[row.other], method=row.other),
-            Cell(row.part),
-            Cell(spread(row.method_mean, row.method_std, row.method_runs), row.method_mean),
-            Cell(spread(row.other_mean, row.other_std, row.other_runs), row.other_mean),
+            _verdict(row),
             number_cell(row.mean_difference, "+z.1f"),
             interval_cell(row.low, row.high),
             number_cell(row.p_holm, ".2g"),
             number_cell(row.p_equal, ".2f"),
+            Cell(spread(row.method_mean, row.method_std, row.method_runs), row.method_mean),
+            Cell(spread(row.other_mean, row.other_std, row.other_runs), row.other_mean),
             Cell(str(row.n), row.n),
-            _verdict(row),
+            Cell(row.part),
         ]
         for row in summary.itertuples()
     ]
-    return Table(name, title, HEADER, rows, _notes(rows), align="lllllrrrrrrrl")
+    header = ["Data set", *(["Metric"] if several else []), *HEADER]
+    return Table(name, title, header, rows, _notes(rows), align="llll" + "l" * several + "r" * 8 + "l")
 
 
 def pair_table(pairwise, *, datasets, methods):
@@ -65,20 +67,20 @@ def pair_table(pairwise, *, datasets, methods):
             Cell(datasets[row.dataset]),
             Cell(methods[row.method], method=row.method),
             Cell(methods[row.other], method=row.other),
+            _verdict(row),
             number_cell(row.mean_difference, "+z.1f"),
             interval_cell(row.low, row.high),
             number_cell(row.effect, "+z.2f"),
             number_cell(row.p_holm, ".2g"),
-            _verdict(row),
         ]
         for row in pairwise.itertuples()
     ]
-    header = ["Data set", "Method", "Compared with", "Difference", "95 % interval", "Effect", "p (Holm)", "Verdict"]
+    header = ["Data set", "Method", "Compared with", "Verdict", "Difference", "95 % interval", "Effect", "p (Holm)"]
     notes = [
         f"{title_of(PRIMARY_METRIC)}, as planned contrasts are compared, but with Holm's correction for all pairs of a "
         "data set. The effect is the rank-biserial correlation, from −1 to 1."
     ]
-    return Table("pairs", "All pairs", header, rows, notes, align="lllrrrrl")
+    return Table("pairs", "All pairs", header, rows, notes, align="llll")
 
 
 def _verdict(row):

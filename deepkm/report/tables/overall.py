@@ -39,10 +39,9 @@ def overall_table(summary, *, methods):
 
 
 def improvement_table(improvement, *, methods):
-    """Return how probably a run of one method beats one of another, for each planned contrast."""
+    """Return how probably a run of one method beats one of another, for planned contrasts by the primary metric."""
     rows = [
         [
-            Cell(title_of(metric)),
             Cell(methods[row.method], method=row.method),
             Cell(methods[row.other], method=row.other),
             number_cell(row.probability, ".2f"),
@@ -50,16 +49,16 @@ def improvement_table(improvement, *, methods):
             *(number_cell(value, ".2f") for value in (row.p_better, row.p_equal, row.p_worse)),
             Cell(str(row.n_datasets), row.n_datasets),
         ]
-        for metric in _in_order(improvement)
-        for row in improvement[improvement["metric"] == metric].itertuples()
+        for row in improvement.itertuples()
     ]
-    header = ["Metric", "Method", "Compared with", "P(improvement)", "95 % interval", *(f"P({name})" for name in SIDES)]
+    header = ["Method", "Compared with", "P(improvement)", "95 % interval", *(f"P({name})" for name in SIDES)]
     notes = [
         "P(improvement): how often a run of the method beats a run of the other on the same data set, the mean over "
         "data sets; 0.5 is neither. P(better), P(equal), P(worse): how probably the method is ahead by more than one "
         "point, within one, or behind on most data sets (Bayesian signed-rank test of the means, from five on)."
     ]
-    return Table("improvement", "Planned contrasts over data sets", [*header, "Data sets"], rows, notes, align="lll")
+    title = f"Planned contrasts over data sets, {title_of(PRIMARY_METRIC)}"
+    return Table("improvement", title, [*header, "Data sets"], rows, notes, align="ll")
 
 
 def _in_order(frame):

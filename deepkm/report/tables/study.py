@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from deepkm.numerics.metrics import METRICS, PRIMARY_METRIC
+from deepkm.numerics.metrics import METRICS, PRIMARY_METRIC, title_of
 from deepkm.report.tables.contrasts import contrast_table, describe_contrasts, pair_table
 from deepkm.report.tables.cost import cost_table, summarize_cost
 from deepkm.report.tables.overall import describe_overall, improvement_table, overall_table
@@ -93,7 +93,7 @@ def _cost(results):
 
 
 def _contrasts(results):
-    return _some_contrasts(results, "contrasts", "Planned contrasts", primary=True)
+    return _some_contrasts(results, "contrasts", f"Planned contrasts, {title_of(PRIMARY_METRIC)}", primary=True)
 
 
 def _secondary_contrasts(results):
@@ -117,7 +117,8 @@ def _overall(results):
 
 
 def _improvement(results):
-    return results.improvement, improvement_table(results.improvement, methods=results.methods)
+    numbers = results.improvement[results.improvement["metric"] == PRIMARY_METRIC]
+    return numbers, improvement_table(numbers, methods=results.methods)
 
 
 def _parameters(results):
