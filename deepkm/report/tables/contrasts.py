@@ -57,7 +57,7 @@ def contrast_table(summary, name, title, *, datasets, methods):
         for row in summary.itertuples()
     ]
     header = ["Data set", *(["Metric"] if several else []), *HEADER]
-    return Table(name, title, header, rows, _notes(rows), align="llll" + "l" * several + "r" * 8 + "l")
+    return Table(name, title, header, rows, _notes(rows), align="llll" + "l" * several + "r" * 7 + "l")
 
 
 def pair_table(pairwise, *, datasets, methods):
