@@ -219,9 +219,9 @@ def test_a_converted_file_of_another_program(folder):
 
 
 def write_pictures(folder, brightness):
-    for name in ("a/1.bmp", "a/2.bmp", "b/1.bmp", "b/2.bmp"):
+    for i, name in enumerate(("a/1.bmp", "a/2.bmp", "b/1.bmp", "b/2.bmp")):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(np.full((4, 4), brightness, np.uint8)).save(folder / name)
+        Image.fromarray(np.full((4, 4), brightness + i, np.uint8)).save(folder / name)
 
 
 def test_pictures_replaced_by_older_ones_of_equal_size(tmp_path, monkeypatch):
