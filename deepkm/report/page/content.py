@@ -135,7 +135,7 @@ def _sections(results):
         *_other_figures(results),
         _section("costs", "Cost", command, tables=[tables["cost"]], figures=_of_group(results, "Cost")),
         _section("settings", "Parameters", command, text=SETTINGS, tables=[tables["parameters"]]),
-        _section("pairs", "Appendix: all pairs", results.command("statistics"), text=PAIRS, folded=_pairs(results)),
+        *([_pairs(results)] if results.has_scores else []),
     ]
     shown = ("tables", "folded")
     return [s for s in sections if s["figures"] or any(table.rows for kind in shown for table in s[kind])]
@@ -214,12 +214,13 @@ def _statistics(results):
 
 
 def _pairs(results):
-    """Return a table of all pairs for each data set."""
+    """Return the appendix: a table of all pairs for each data set."""
     shown = results.pairwise[results.pairwise["metric"] == PRIMARY_METRIC]
-    titles = {"datasets": results.datasets, "methods": results.methods}
+    titles, folded = {"datasets": results.datasets, "methods": results.methods}, []
     for key in (key for key in results.datasets if (shown["dataset"] == key).any()):
         table = pair_table(shown[shown["dataset"] == key], **titles)
-        yield replace(table, name=f"pairs-{key}", title=f"{results.datasets[key]}: {table.title}")
+        folded.append(replace(table, name=f"pairs-{key}", title=f"{results.datasets[key]}: {table.title}"))
+    return _section("pairs", "Appendix: all pairs", results.command("statistics"), text=PAIRS, folded=folded)
 
 
 def _without_classes(results):
