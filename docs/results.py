@@ -1,7 +1,8 @@
 """Rebuild every table of docs that is made of published rows: ``python -m docs.results``, or ``make results``.
 
 Rows lie in docs/results/{study}, one per run (`python -m deepkm publish`). Between ``<!-- rows: STUDY DATASET -->`` and
-``<!-- end -->`` of any document stands the table of that data set; docs/LEADERBOARD.md has one for each.
+``<!-- end -->`` of any document stands the table of that data set, where keys of methods follow a short one of these;
+docs/LEADERBOARD.md has one for each.
 """
 
 import re
@@ -24,7 +25,7 @@ ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "docs" / "results"
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 LEADERBOARD = ROOT / "docs" / "LEADERBOARD.md"
-PLACE = re.compile(r"(<!-- rows: (\S+) (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
+PLACE = re.compile(r"(<!-- rows: (\S+) (\S+)((?: \w+)*) -->\n).*?(<!-- end -->)", re.DOTALL)
 N_RESAMPLES = 2000
 _ORDER = [PRIMARY_METRIC, *(name for name in METRICS if name != PRIMARY_METRIC)]
 
@@ -38,20 +39,30 @@ def main():
 
 def with_tables(text):
     """Return a document with the tables that belong between its marks."""
-    return PLACE.sub(lambda found: f"{found[1]}\n{to_markdown(own_runs(*found.group(2, 3)))}\n{found[4]}", text)
+    return PLACE.sub(_with_table, text)
 
 
-def own_runs(study, dataset):
-    """Return the table of one data set of published rows: best mean of NMI first, where all seeds are there."""
+def _with_table(found):
+    start, study, dataset, methods, end = found.groups()
+    return f"{start}\n{to_markdown(own_runs(study, dataset, methods.split()))}\n{end}"
+
+
+def own_runs(study, dataset, methods=()):
+    """Return the table of one data set of published rows, the highest mean NMI first; of some methods, only scores."""
     scores, titles, asked = _read(study)
     scores = scores[scores["dataset"] == dataset]
     ranks = rank_intervals(scores.pivot(index="method", columns="seed", values=PRIMARY_METRIC))
-    rows = [_row(titles["methods"][key], runs, ranks.get(key)) for key, runs in scores.groupby("method")]
+    shown = {key: runs for key, runs in scores.groupby("method") if not methods or key in methods}
+    rows = [_row(titles["methods"][key], runs, ranks.get(key)) for key, runs in shown.items()]
     rows.sort(key=lambda row: -row[1].value)
-    missing = [titles["methods"][key] for key in asked if key not in set(scores["method"])]
     header = ["Method", *map(title_of, _ORDER), "Runs", "CPU s", "Clusters used", "Below its start"]
     header += ["Rank, 95 %"] if ranks else []
-    return Table(dataset, titles["datasets"][dataset], header, rows, _notes(scores, missing, ranks))
+    title = titles["datasets"][dataset]
+    if methods:
+        n_columns = 1 + len(_ORDER)
+        return Table(dataset, title, header[:n_columns], [row[:n_columns] for row in rows])
+    missing = [titles["methods"][key] for key in asked if key not in shown]
+    return Table(dataset, title, header, rows, _notes(scores, missing, ranks))
 
 
 def _row(title, runs, rank):

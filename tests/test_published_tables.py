@@ -62,3 +62,7 @@ def test_a_document_gets_its_tables_between_marks(tmp_path, monkeypatch):
     assert cells[2] == ["CT ‡", "70.0", "60.0", "50.0", "1", "9", "2 of 3", "1 of 1: fewer clusters"]
     assert cells[3] == ["KM", "40.0, 1 run", "50.0, 1 run", "30.0, 1 run", "2", "2", "3 of 3", "no"]
     assert "Not run yet: dkm." in text
+    short = results.with_tables("<!-- rows: mine a km -->\n<!-- end -->")
+    [row] = [line for line in short.splitlines() if line.startswith("| KM")]
+    assert re.split(r" *\| *", row)[1:-1] == ["KM", "40.0, 1 run", "50.0, 1 run", "30.0, 1 run"]
+    assert "CT" not in short
