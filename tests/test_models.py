@@ -231,8 +231,12 @@ def test_files_without_a_model_and_damaged_ones(made, tmp_path):
     (tmp_path / "damaged.h5").write_bytes(content)
     with pytest.raises(OSError, match="damaged, not what was written"):
         deepkm.load(tmp_path / "damaged.h5")
-    with pytest.raises(OSError, match="No such file"):
-        deepkm.load(tmp_path / "missing.h5")
+    (tmp_path / "table.csv").write_text("a,b\n1,2\n")
+    for path in (tmp_path / "missing.h5", tmp_path / "table.csv", tmp_path):  # which nobody should be told to delete
+        with pytest.raises(
+            ValueError, match=r"got no such result, expected a \.h5 file of results/clusterings"
+        ):
+            deepkm.load(path)
 
 
 def test_a_model_that_no_array_holds_is_not_kept(tmp_path, monkeypatch):

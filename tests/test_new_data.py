@@ -161,6 +161,27 @@ def test_a_table_without_a_column_is_refused(tabled, tmp_path, capsys):
     assert not (tmp_path / "l.csv").exists()
 
 
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (None, "got no such file or folder, expected new samples; correct the path"),
+        ("1,2,3\n4,5,6\n", "got no columns 'a' among '1', '2', '3', expected one; name the columns as in the training"),
+        ("a,b,c\n1,2,x\n", "got 'x' in column 'c', row 1, expected numbers"),
+        ("a,b,c\n1,,3\n", "got 1 NaN or infinite numbers in 1 of 1 samples"),
+        ("a,b,c\n", "got feature of shape (0, 3)"),
+        ("a,b,c,b\n1,2,3,4\n", "got 2 columns 'b' among"),
+    ],
+)
+def test_wrong_files_are_one_line(text, message, tabled, tmp_path, capsys):
+    path = tmp_path / "new.csv"
+    if text:
+        path.write_text(text)
+    assert command(["predict", str(tabled.model), str(path), "--output", str(tmp_path / "l.csv")]) == 2
+    said = capsys.readouterr().err
+    assert f"{path}: {message}" in said
+    assert said.count("\n") == 1
+
+
 @pytest.mark.parametrize("kind", ["npz", "npy", "h5", "mat"])
 def test_arrays_of_all_kinds(kind, made, tmp_path):
     path, x = tmp_path / f"new.{kind}", raw()

@@ -97,7 +97,7 @@ def read_new(path, *, feature_names=(), **options):
     if not (tabled and feature_names):
         return read_own(path, **options)
     check_regular(path)
-    feature, ids = read_columns(path, list(feature_names), Options(**options))
+    feature, ids = read_columns(path, list(feature_names), Options(**{"header": True, **options}))
     check_feature(feature, path)
     return Arrays(feature, feature_names=list(feature_names), sample_ids=ids)
 

@@ -4,6 +4,7 @@ import pkgutil
 from argparse import Namespace
 from collections.abc import Mapping
 from os import PathLike
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -72,6 +73,8 @@ def load(path: str | PathLike, seed: int | None = None, *, device: str = "cpu") 
     """Return the estimator that `deepkm.load` describes."""
     from deepkm.methods.estimator import as_estimator  # noqa: PLC0415  it imports scikit-learn
 
+    if Path(path).suffix != ".h5" or not Path(path).is_file():
+        raise ValueError(f"{path}: got no such result, expected a .h5 file of results/clusterings; correct the path")
     arrays, attributes = read_hdf5(path, ("model/", "history/"))
     about = _check_model(path, attributes)
     seed = _check_seed(path, about["seeds"], seed)

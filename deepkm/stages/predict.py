@@ -19,6 +19,8 @@ def add_arguments(parser):
 
 
 def main(args):
+    if not args.data.exists():
+        raise ValueError(f"{args.data}: got no such file or folder, expected new samples; correct the path")
     model = load(args.model, args.seed, device=args.device)
     if not model.labels_new_samples:
         raise ValueError(
