@@ -117,6 +117,9 @@ def new_umap(seed, *, n_components, n_neighbors=UMAP_NEIGHBORS, min_dist=0.0):
 def _find(cluster, z, seed):
     if not z.isfinite().all():  # a run that diverged must not stop the runs beside it
         return Found(np.zeros(len(z)))
+    threads = torch.get_num_threads()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what matters of them is a `doubt`
-        return cluster(z.double().numpy(force=True), seed)
+        found = cluster(z.double().numpy(force=True), seed)
+    torch.set_num_threads(threads)  # UMAP's compiler raises it to all cores, for the rest of the process
+    return found

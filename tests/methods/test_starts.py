@@ -54,6 +54,17 @@ def test_runs_from_umap_are_independent_and_resume(tmp_path):
     check_resume(method, blobs(), tmp_path / "run.h5")
 
 
+@NO_UMAP
+def test_umap_leaves_the_number_of_threads_alone():
+    """Sums depend on how they are split over threads: a job's results would no longer be those of one thread."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    initialized(deepkm.DEC(**SMALL, initial_centers="umap"), blobs())
+    after = torch.get_num_threads()
+    torch.set_num_threads(before)
+    assert after == 1
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_new_samples_are_labelled(kind):
     x = blobs().numpy()
