@@ -356,6 +356,24 @@ def test_k_means_on_the_data_ahead_of_all(first, second, n_seeds, said):
         assert not_ahead(pairwise, parameters[parameters["method"] != "km"], datasets={"a": "A"}) == []
 
 
+def test_ten_seeds_tell_whether_many_methods_are_ahead_of_k_means():
+    """All pairs of them could not be told apart, so their verdicts say nothing."""
+    methods = [f"m{i}" for i in range(12)] + ["km"]
+    parameters = pd.DataFrame({"dataset": "a", "method": methods, "autoencoder": None, "estimator": "x:Y"})
+    parameters.loc[12, "estimator"] = "deepkm.methods.km:KMeans"
+    noise = np.random.default_rng(0).normal(size=(13, 10))
+    for shift, said in ((0.0, ["No method is ahead of k-means on the data on A (ACC, NMI, ARI)."]), (9.0, [])):
+        rows = [
+            ("a", m, s, 0.5 + (noise[i, s] + shift * (i == 3)) / 100) for i, m in enumerate(methods) for s in range(10)
+        ]
+        scores = pd.DataFrame(rows, columns=["dataset", "method", "seed", "acc"])
+        scores = scores.assign(nmi=scores["acc"], ari=scores["acc"], diverged=False)
+        asked = {"datasets": ["a"], "methods": methods, "seeds": list(range(10)), "contrasts": []}
+        _, pairwise, _ = compare_over_seeds(scores, **asked)
+        assert set(pairwise["verdict"]) == {"cannot conclude"}
+        assert not_ahead(pairwise, parameters, datasets={"a": "A"}) == said
+
+
 def test_texts_that_are_left_as_they_are_are_named(study):
     said = "Texts, not scaled"
     assert said not in render(**page_content(study))

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from deepkm.numerics.metrics import title_of
+from deepkm.report.statistics.paired import LEVEL, smallest_p
 
 KMEANS = "deepkm.methods.km:KMeans"
 MOST_NAMED = 6
@@ -165,8 +166,8 @@ def not_ahead(pairwise, parameters, *, datasets):
 
     Notes
     -----
-    A method is ahead where the test over seeds calls it better, or, with too few seeds for any verdict, where the mean
-    of its paired differences is above 0.
+    A method is ahead where the test over seeds finds it better, corrected for the number of methods (Bonferroni), or,
+    with too few seeds for any verdict, where the mean of its paired differences is above 0.
     """
     on_data = parameters.reindex(columns=["dataset", "method", "estimator", "autoencoder"])
     plain = on_data[(on_data["estimator"] == KMEANS) & on_data["autoencoder"].isna()]
@@ -174,8 +175,11 @@ def not_ahead(pairwise, parameters, *, datasets):
     for dataset, title in datasets.items():
         keys = set(plain.loc[plain["dataset"] == dataset, "method"])
         pairs = _against(pairwise[pairwise["dataset"] == dataset], keys)
-        behind = [title_of(metric) for metric, rows in pairs.groupby("metric", sort=False) if not _any_ahead(rows)]
-        means = ", by means of so few seeds" if (pairs["verdict"] == "cannot conclude").any() else ""
+        count = pairs["method"].nunique()
+        undecided = pairs["p"].isna() | np.array([smallest_p(n, count) >= LEVEL for n in pairs["n"]], dtype=bool)
+        ahead = (pairs["mean_difference"] > 0) & (undecided | (count * pairs["p"] < LEVEL))
+        behind = [title_of(metric) for metric, rows in ahead.groupby(pairs["metric"], sort=False) if not rows.any()]
+        means = ", by means of so few seeds" if undecided.any() else ""
         if behind:
             lines.append(f"No method is ahead of k-means on the data on {title} ({', '.join(behind)}{means}).")
     return lines
@@ -184,14 +188,9 @@ def not_ahead(pairwise, parameters, *, datasets):
 def _against(pairwise, keys):
     """Return the pairs of a method and one of `keys`, from the method's side."""
     first, second = pairwise["method"].isin(keys), pairwise["other"].isin(keys)
-    turned = pairwise[first & ~second].replace({"verdict": {"better": "worse", "worse": "better"}})
+    turned = pairwise[first & ~second].rename(columns={"method": "other", "other": "method"})
     found = pd.concat([pairwise[second & ~first], turned.assign(mean_difference=-turned["mean_difference"])])
     return found[found["mean_difference"].notna()]
-
-
-def _any_ahead(pairs):
-    undecided = (pairs["verdict"] == "cannot conclude") & (pairs["mean_difference"] > 0)
-    return ((pairs["verdict"] == "better") | undecided).any()
 
 
 def _mixed(jobs):
