@@ -110,7 +110,7 @@ def test_one_odd_sample_is_no_other_scaling(tmp_path):
 
 def table(n_samples=40, seed=0):
     x = np.random.default_rng(seed).normal(size=(n_samples, 3)) + 6 * (np.arange(n_samples) % 3)[:, None]
-    frame = pd.DataFrame(x, columns=["a", "b", "c"])
+    frame = pd.DataFrame(x * [1, 10, 100] + [0, 500, -3000], columns=["a", "b", "c"])  # no two are alike
     return frame.assign(id=[f"s{i}" for i in range(n_samples)], kind=np.arange(n_samples) % 3)
 
 
