@@ -55,7 +55,7 @@ def checkout(tmp_path_factory):
     for name in ("deepkm", "workflow", "profiles", "envs", "studies"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     (folder / "docs" / "figures").mkdir(parents=True)
-    for name in ("Snakefile", "Makefile", "docs/landscapes.py"):
+    for name in ("Snakefile", "Makefile", "README.md", "docs/landscapes.py", "docs/results.py"):
         shutil.copy(ROOT / name, folder / name)
     config = yaml.safe_load((ROOT / "config.yaml").read_text())
     config["study"] = {"datasets": ["blobs"], "methods": ["km", "dkm"], "seeds": [0]}
@@ -67,6 +67,8 @@ def checkout(tmp_path_factory):
         small = {"results_dir": yaml.safe_load(path.read_text())["results_dir"], "study": {"methods": ["km"]}}
         if path.stem == "usps":
             small |= {"study": {"methods": ["km"], "datasets": ["usps"]}, "datasets": {"usps": {"path": "my/usps.npz"}}}
+        if path.stem == "rows":
+            small["results_dir"] = "results"  # those that there are
         path.write_text(yaml.safe_dump(small))
     (folder / "my").mkdir()
     feature = np.random.default_rng(0).uniform(-1, 1, (40, 256))
@@ -76,6 +78,8 @@ def checkout(tmp_path_factory):
     (folder / ".venv" / "bin").symlink_to(Path(sys.executable).parent)
     (folder / ".venv" / "ready").touch()
     run(folder, "snakemake --cores 2 --resources gpu=0")
+    for rows in ("published-rows", "docs/results/rows --configfile studies/rows.yaml"):
+        run(folder, f"python -m deepkm publish {rows}")
     # `status --watch` waits for its end:
     run(folder, "snakemake --cores 2 --resources gpu=0 --configfile studies/usps.yaml")
     for name in ("results-a", "results-b"):

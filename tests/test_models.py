@@ -233,9 +233,7 @@ def test_files_without_a_model_and_damaged_ones(made, tmp_path):
         deepkm.load(tmp_path / "damaged.h5")
     (tmp_path / "table.csv").write_text("a,b\n1,2\n")
     for path in (tmp_path / "missing.h5", tmp_path / "table.csv", tmp_path):  # which nobody should be told to delete
-        with pytest.raises(
-            ValueError, match=r"got no such result, expected a \.h5 file of results/clusterings"
-        ):
+        with pytest.raises(ValueError, match=r"got no such result, expected a \.h5 file of results/clusterings"):
             deepkm.load(path)
 
 
