@@ -10,6 +10,8 @@ import pytest
 import yaml
 from conftest import ROOT, shell
 
+from deepkm.files import read_hdf5, write_hdf5
+
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *ROOT.glob("docs/*.md"), *ROOT.glob("studies/*.yaml")]
 PROGRAM = re.compile(r"(snakemake|python|make|pip|git|ssh|sinfo|export|pytest|apt-get|\.) ")
 # Run with `-n`, since they need what is not here.
@@ -84,9 +86,11 @@ def checkout(tmp_path_factory):
     run(folder, "snakemake --cores 2 --resources gpu=0 --configfile studies/usps.yaml")
     for name in ("results-a", "results-b"):
         shutil.copytree(folder / "results", folder / name)
-    model = folder / "results" / "clusterings" / "ct" / "mine" / "seed0.h5"
-    model.parent.mkdir(parents=True)
-    shutil.copy(folder / "results" / "clusterings" / "dkm" / "blobs" / "seed0.h5", model)
+    arrays, attributes = read_hdf5(folder / "results" / "clusterings" / "dkm" / "blobs" / "seed0.h5")
+    for part in ("spec", "model"):
+        attributes[part]["seeds"] = [291]
+    model = folder / "results" / "clusterings" / "ct" / "mine" / "seed8905x3.h5"
+    write_hdf5(model, arrays=arrays, attributes=attributes)
     samples = np.load(folder / "data" / "blobs.npz")["feature"]
     np.savetxt(folder / "new.csv", samples, delimiter=",", header="a,b,c,d", comments="")
     return folder

@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 from argparse import Namespace
 
 import h5py
@@ -235,6 +234,8 @@ def test_files_without_a_model_and_damaged_ones(made, tmp_path):
     for path in (tmp_path / "missing.h5", tmp_path / "table.csv", tmp_path):  # which nobody should be told to delete
         with pytest.raises(ValueError, match=r"got no such result, expected a \.h5 file of results/clusterings"):
             deepkm.load(path)
+    with pytest.raises(ValueError, match=r"such as seed5\.h5 beside it; correct the path"):
+        deepkm.load(made.files["ct"].with_name("seed0.h5"))
 
 
 def test_a_model_that_no_array_holds_is_not_kept(tmp_path, monkeypatch):
@@ -353,9 +354,8 @@ def test_gpu_or_not_a_model_is_loaded_where_it_is_asked_for(made):
 def test_the_lines_of_the_documents(page, made, tmp_path, monkeypatch):
     [code] = re.findall(r"```python\n(import deepkm\n.*?)```", (ROOT / page).read_text(), re.DOTALL)
     monkeypatch.chdir(tmp_path)
-    path = tmp_path / "results" / "clusterings" / "ct" / "mine" / "seed0.h5"
-    path.parent.mkdir(parents=True)
-    shutil.copy(made.files["ct"], path)
+    path = tmp_path / "results" / "clusterings" / "ct" / "mine" / "seed8905x3.h5"
+    changed(made.files["ct"], path, spec={"seeds": [291]}, model={"seeds": [291]})
     names = {"x": raw()}
     exec(code, names)
     np.testing.assert_array_equal(names["labels"], made.table["ct_seed5"])

@@ -73,8 +73,7 @@ def load(path: str | PathLike, seed: int | None = None, *, device: str = "cpu") 
     """Return the estimator that `deepkm.load` describes."""
     from deepkm.methods.estimator import as_estimator  # noqa: PLC0415  it imports scikit-learn
 
-    if Path(path).suffix != ".h5" or not Path(path).is_file():
-        raise ValueError(f"{path}: got no such result, expected a .h5 file of results/clusterings; correct the path")
+    _check_path(Path(path))
     arrays, attributes = read_hdf5(path, ("model/", "history/"))
     about = _check_model(path, attributes)
     seed = _check_seed(path, about["seeds"], seed)
@@ -128,6 +127,16 @@ class _Noted(dict):
     def get(self, name: str, default: Any = None) -> Any:
         self.read.add(name)
         return super().get(name, default)
+
+
+def _check_path(path: Path) -> None:
+    """Raise a ValueError, which names what lies beside it, for what is no result at all: nobody should delete it."""
+    if path.suffix != ".h5" or not path.is_file():
+        there = sorted(file.name for file in path.parent.glob("[!.]*.h5"))
+        hint = f" such as {', '.join(there[:3])} beside it" if there else ""
+        raise ValueError(
+            f"{path}: got no such result, expected a .h5 file of results/clusterings{hint}; correct the path"
+        )
 
 
 def _check_model(path: str | PathLike, attributes: Mapping[str, Any]) -> dict[str, Any]:
