@@ -227,6 +227,7 @@ def test_contrasts_from_the_raw_results(study, name, metrics):
         assert [row.low, row.high] == pytest.approx(np.percentile(resampled, [2.5, 97.5]), abs=0.1 * spread + 1e-9)
     assert table.loc[table["dataset"] == "mine", "mean_difference"].isna().all()
     assert set(table.loc[table["dataset"] == "mine", "reason"]) == {"no labels"}
+    assert not re.search(r"\bnan\b", (study / "results" / "tables" / f"{name}.md").read_text())
 
 
 def test_parameters_are_those_of_the_runs(study):

@@ -4,7 +4,7 @@ import pandas as pd
 
 from deepkm.numerics.metrics import PRIMARY_METRIC, title_of
 from deepkm.report.statistics.spread import describe_runs
-from deepkm.report.tables.layout import Cell, Table, interval_cell, number_cell, spread
+from deepkm.report.tables.layout import Cell, Table, interval_cell, number_cell, spread_cell
 
 TOLD = ("mean", "std", "n", "runs")  # of each side
 HEADER = ["Method", "Compared with", "Verdict", "Difference", "95 % interval", "p (Holm)", "P(equal)"]
@@ -49,8 +49,8 @@ def contrast_table(summary, name, title, *, datasets, methods):
             interval_cell(row.low, row.high),
             number_cell(row.p_holm, ".2g"),
             number_cell(row.p_equal, ".2f"),
-            Cell(spread(row.method_mean, row.method_std, row.method_runs), row.method_mean),
-            Cell(spread(row.other_mean, row.other_std, row.other_runs), row.other_mean),
+            spread_cell(row.method_mean, row.method_std, row.method_runs),
+            spread_cell(row.other_mean, row.other_std, row.other_runs),
             Cell(str(row.n), row.n),
             Cell(row.part),
         ]

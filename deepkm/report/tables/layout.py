@@ -165,6 +165,11 @@ def spread(mean, std, runs=""):
     return runs or (f"{mean:.1f}" if pd.isna(std) else f"{mean:.1f} ± {std:.1f}")
 
 
+def spread_cell(mean, std, runs=""):
+    """Return a cell of `spread` that sorts by the mean; NaN: there are no runs."""
+    return Cell(NOTHING) if pd.isna(mean) else Cell(spread(mean, std, runs), float(mean))
+
+
 def to_markdown(table):
     """Return the table in Markdown, its notes below."""
     rows = [[_markdown_cell(cell) for cell in row] for row in table.rows]

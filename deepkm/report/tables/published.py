@@ -8,7 +8,7 @@ import pandas as pd
 from deepkm.numerics.metrics import METRICS, title_of
 from deepkm.report.frames import read_frame
 from deepkm.report.statistics.published import WIDEST, compare_with_published
-from deepkm.report.tables.layout import NOTHING, Cell, Table, number_cell, spread
+from deepkm.report.tables.layout import Cell, Table, number_cell, spread, spread_cell
 
 FILE = Path(__file__).with_name("published.csv")
 # Keys of published settings (Roy 2024, Table 4), and the parameters that they are here.
@@ -117,7 +117,7 @@ def published_table(summary, *, datasets, methods):
                 Cell(methods[row.method], method=row.method),
                 Cell(title_of(row.metric)),
                 Cell(row.source),
-                Cell(spread(row.mean, row.std, row.runs), row.mean) if row.n else Cell(NOTHING),
+                spread_cell(row.mean, row.std, row.runs),
                 Cell(published, row.published),
                 number_cell(row.difference, "+z.1f"),
                 number_cell(row.margin, ".1f"),
