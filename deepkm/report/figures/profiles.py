@@ -8,9 +8,9 @@ from deepkm.report.statistics.pooled import runs_of
 from deepkm.report.statistics.spread import FEWEST
 
 CAPTION = """
-Share of runs that reach a {metric} or more, each data set counting alike. Look for lines that leave the top early: some
-of their runs collapse, which a mean hides. A method whose line lies above another's everywhere is ahead whatever one
-asks for; where lines cross, one is safer and the other reaches higher.
+Share of runs that reach each {metric} or more, each data set counting alike. Look for lines that leave the top early:
+some of their runs collapse, which a mean hides. A method whose line lies above another's everywhere is ahead whatever
+one asks for; where lines cross, one is safer and the other reaches higher.
 """
 
 
@@ -40,8 +40,10 @@ def draw_profiles(scores, methods, datasets):
     if max((sum(map(len, values)) for values in runs.values()), default=0) < FEWEST:
         return None
     levels = np.unique([value for series in runs.values() for values in series for value in values])
+    levels = np.append(levels, levels[-1] + 0.01)  # which none reaches
     metric, shares = title_of(PRIMARY_METRIC), {method: share_reaching(runs[method], levels) for method in runs}
-    figure = new_figure(max(2.8, 0.7 + 0.145 * len(runs)), title=f"Runs that reach a {metric}", width=5.2)
+    title = f"Runs by the {metric} that they reach"
+    figure = new_figure(max(2.8, 0.7 + 0.145 * len(runs)), title=title, width=5.2)
     axis = figure.subplots()
     medians = {method: levels[share >= 50].max() for method, share in shares.items()}
     for method in sorted(medians, key=medians.get, reverse=True):
@@ -52,7 +54,7 @@ def draw_profiles(scores, methods, datasets):
     return Drawing(
         figure=figure,
         stem="profiles",
-        title=f"Runs that reach a {metric}",
+        title=title,
         group="Statistics",
         caption=CAPTION.format(metric=metric),
         alt=f"Line chart. {metric} that half of all runs reach: {in_words(medians, methods)}.",

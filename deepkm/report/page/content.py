@@ -183,8 +183,8 @@ STATISTICS = (
     "Where so few seeds or data sets cannot show a difference, whatever the numbers, it says so."
 )
 PAIRS = (
-    "Not planned, so each has to stand against all others: with many methods, ten seeds decide nothing here. What "
-    "looks large is a question for further seeds."
+    "Not planned, so each has to stand against all others: among eight methods or more, ten seeds decide nothing here. "
+    "What looks large is a question for further seeds."
 )
 
 
@@ -219,7 +219,7 @@ def _pairs(results):
     titles, folded = {"datasets": results.datasets, "methods": results.methods}, []
     for key in (key for key in results.datasets if (shown["dataset"] == key).any()):
         table = pair_table(shown[shown["dataset"] == key], **titles)
-        folded.append(replace(table, name=f"pairs-{key}", title=f"{results.datasets[key]}: {table.title}"))
+        folded.append(replace(table, name=f"pairs-{key}", title=f"{results.datasets[key]}: all pairs"))
     return _section("pairs", "Appendix: all pairs", results.command("statistics"), text=PAIRS, folded=folded)
 
 
