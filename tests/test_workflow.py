@@ -403,7 +403,7 @@ def test_a_method_beside_the_file_of_a_study_fails_and_is_mended(tmp_path):
 
 def test_what_the_study_asks_for_is_noted(built, checkout):
     noted = json.loads((built / "results" / "study.json").read_text())
-    assert noted["study"] == TINY_STUDY["study"]
+    assert noted["study"] == {**TINY_STUDY["study"], "contrasts": None}
     assert noted["methods"]["dkm"]["title"] == "DKM"
     run_snakemake(checkout, "report", "tables", study=changed(methods={"dkm": {"title": "Another"}}))
     assert json.loads((checkout / "results" / "study.json").read_text())["methods"]["dkm"]["title"] == "Another"
