@@ -54,7 +54,7 @@ def test_all_that_a_reader_asks_for_is_kept(folder, capsys):
         == yaml.safe_load(folder.data.with_suffix(".meta.json").read_text())["sha256"]["feature"]
     )
     kept = yaml.safe_load(Path("kept/study.yaml").read_text())
-    assert kept["study"] == STUDY["study"]
+    assert kept["study"] == {**STUDY["study"], "contrasts": None}
     assert set(kept["methods"]) == {"ct"}
     assert set(kept["autoencoders"]) == {"mlp"}
 
