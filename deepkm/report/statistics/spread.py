@@ -39,7 +39,7 @@ def describe_runs(values, digits=1):
         "std": std if n >= FEWEST else np.nan,
         "n": n,
         "standard_error": std / math.sqrt(n) if n > 1 else np.nan,
-        "runs": " / ".join(f"{value:.{digits}f}" for value in values) if 1 < n < FEWEST else "",
+        "runs": " / ".join(f"{value:z.{digits}f}" for value in values) if 1 < n < FEWEST else "",
     }
 
 

@@ -162,7 +162,7 @@ def spread(mean, std, runs=""):
     >>> spread(72.5, 2.1), spread(72.5, float("nan"), "71.0 / 74.0"), spread(72.5, float("nan"))
     ('72.5 ± 2.1', '71.0 / 74.0', '72.5')
     """
-    return runs or (f"{mean:.1f}" if pd.isna(std) else f"{mean:.1f} ± {std:.1f}")
+    return runs or (f"{mean:z.1f}" if pd.isna(std) else f"{mean:z.1f} ± {std:.1f}")
 
 
 def spread_cell(mean, std, runs=""):
