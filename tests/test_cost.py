@@ -118,8 +118,8 @@ def test_only_runs_of_their_own_jobs_have_a_deviation():
     study = {name: STUDY[name] for name in ("datasets", "methods")}
     summary = summarize_cost(scores_of(), jobs, **study, n_seeds=2)
     table = cost_table(summary, **study)
-    assert [row[2].text for row in table.rows] == ["3.0 ± 1.0", "12.0"]
-    assert any("Mean ±" in note for note in table.notes)
+    assert [row[2].text for row in table.rows] == ["2.0 / 4.0", "12.0"]
+    assert "Of fewer than five runs, each one." in table.notes
     assert any("Without ±: seeds trained side by side share one time" in note for note in table.notes)
     alone = cost_table(summary[summary["key"] == "km"], **study)
     assert not any("Without ±" in note for note in alone.notes)

@@ -10,7 +10,7 @@ from deepkm.datasets.arrays import check_feature
 from deepkm.datasets.converted import read_converted
 from deepkm.datasets.features import Scaler, Statistics, measure, pieces, stored_statistics
 from deepkm.datasets.labels import listed
-from deepkm.datasets.sources import own_options
+from deepkm.datasets.roles import own_options
 from deepkm.datasets.streaming import ABOUT
 
 _WORDS = ("scaling", "shape", "whole", "feature_names", "options")  # of a `Form`, beside its statistics

@@ -1,7 +1,7 @@
 """What columns and arrays are by their names: labels, a count of the rows, or features. In doubt the entry decides."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from deepkm.datasets.labels import listed
 from deepkm.datasets.unreadable import printable
@@ -87,6 +87,11 @@ class Options:
                 f"{path}: got no column {unknown[0]!r} (`ignore_columns`), expected one of {listed(names)}"
             )
         return ignored
+
+
+def own_options(spec):
+    """Return what a spec says of a user's own file."""
+    return {option.name: spec[option.name] for option in fields(Options) if option.name in spec}
 
 
 def unused_by(kind, path):

@@ -1,7 +1,6 @@
 """Where data sets come from: a name of the catalogue, scikit-learn, a random generator, or a user's own file."""
 
 import pkgutil
-from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -9,10 +8,7 @@ import numpy as np
 from deepkm.datasets.arrays import Arrays, check_expected
 from deepkm.datasets.checksums import check_raw_file
 from deepkm.datasets.own import read_own
-from deepkm.datasets.roles import Options
-
-# Options of a user's own file.
-OWN_OPTIONS = tuple(option.name for option in fields(Options))
+from deepkm.datasets.roles import own_options
 
 
 def load_source(spec, paths=()):
@@ -44,11 +40,6 @@ def load_source(spec, paths=()):
     else:
         arrays = convert(paths, name=spec["name"], **spec["conversion"])
     return arrays.head(spec["first"]) if "first" in spec else arrays
-
-
-def own_options(spec):
-    """Return what a spec says of a user's own file."""
-    return {key: spec[key] for key in OWN_OPTIONS if key in spec}
 
 
 def convert(paths, *, name, converter, options, files, shape, class_counts, class_names):
