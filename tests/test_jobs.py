@@ -99,7 +99,7 @@ def test_a_data_set_without_labels_is_clustered(tmp_path):
     assert (scores["n_clusters_used"] == 3).all()
     assert "| no labels" in (tmp_path / "results" / "tables" / "acc.md").read_text()
     assert {path.name for path in (tmp_path / "results" / "figures").glob("*.png")} == {
-        f"mine_{name}.png" for name in ("losses", "memberships", "tsne")
+        f"mine_{name}.png" for name in ("agreement", "losses", "memberships", "tsne")
     }
 
 

@@ -74,7 +74,10 @@ def mine(tmp_path, monkeypatch):
 
 def parameters(config, method="dkm", dataset="digits"):
     """Return what a method trains with."""
-    config = check_config(config)
+    return checked_parameters(check_config(config), method, dataset)
+
+
+def checked_parameters(config, method, dataset):
     return method_parameters(config, dataset, method, fields_of(config["methods"][method]["estimator"]))
 
 
@@ -172,9 +175,10 @@ def test_variants_have_the_values_of_their_models_on_each_data_set(config):
     """What a variant changes it changes on all data: resets and lengths, or views."""
     pairs = {f"{key}_brb": key for key in ("dcn", "dec", "idec", "dkm", "ct")}
     pairs |= {"dec_da": "dec", "idec_da": "idec", "dcn_da": "dcn", "dkm_views": "dkm", "ct_views": "ct"}
+    config = check_config(config)
     for variant, model in pairs.items():
         for dataset in config["datasets"]:
-            found, expected = (parameters(config, key, dataset) for key in (variant, model))
+            found, expected = (checked_parameters(config, key, dataset) for key in (variant, model))
             differing = {name for name in found if found[name] != expected[name]}
             allowed = {"reset_interval", "epochs", "tol"} if variant.endswith("_brb") else {"views", "view_limits"}
             assert differing <= allowed | {"pretraining_views"}, (variant, dataset)
@@ -183,9 +187,10 @@ def test_variants_have_the_values_of_their_models_on_each_data_set(config):
 def test_data_sets_without_published_values_have_those_of_their_like(config):
     """All that is set for a data set is set for the others of its kind, but for the images' own lengths."""
     alike = [("fashion_mnist", "mnist"), ("coil20", "coil100"), ("20news", "rcv1"), ("reuters10k", "rcv1")]
+    config = check_config(config)
     for method in ("dcn", "dkm", "dkm_reinit", "dkm_annealed", "ct", "ct_no_reinit", "dec", "idec"):
         for dataset, other in [*alike, ("usps_11000", "usps")]:
-            found, expected = (parameters(config, method, key) for key in (dataset, other))
+            found, expected = (checked_parameters(config, method, key) for key in (dataset, other))
             differing = {name for name in found if found[name] != expected[name]}
             assert differing <= {"n_clusters", "n_latent", "epochs"}, (method, dataset)
 

@@ -23,7 +23,8 @@ from deepkm.study.plan import Study
 )
 def test_a_method_that_cannot_take_a_data_set_is_refused(config, dataset, method, got, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    np.savez("colour.npz", feature=np.zeros((20, 16, 16, 3), np.uint8))
+    pictures = np.random.default_rng(0).integers(256, size=(20, 16, 16, 3)).astype(np.uint8)
+    np.savez("colour.npz", feature=pictures)
     np.savez("wide.npz", feature=np.zeros((20, 256), np.uint8))
     config["datasets"] |= {
         "colour": {"path": "colour.npz", "n_clusters": 2, "scaling": "none"},
@@ -38,7 +39,7 @@ def test_a_method_that_cannot_take_a_data_set_is_refused(config, dataset, method
     with pytest.raises(ValueError, match=message):
         Study(config)
     if dataset == "colour":  # other data lie there now
-        np.savez("colour.npz", feature=np.ones((20, 16, 16, 3), np.uint8))
+        np.savez("colour.npz", feature=pictures[::-1])
         os.utime("colour.npz", (0, 0))
         Study(config)
 
