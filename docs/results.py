@@ -50,6 +50,10 @@ def _with_table(found):
 def own_runs(study, dataset, methods=()):
     """Return the table of one data set of published rows, the highest mean NMI first; of some methods, only scores."""
     scores, titles, asked = _read(study)
+    if dataset not in titles["datasets"]:
+        raise ValueError(
+            f"rows: {study} {dataset}: got no such data set in {FOLDER / study}; publish it, or remove the mark"
+        )
     scores = scores[scores["dataset"] == dataset]
     ranks = rank_intervals(scores.pivot(index="method", columns="seed", values=PRIMARY_METRIC))
     shown = {key: runs for key, runs in scores.groupby("method") if not methods or key in methods}

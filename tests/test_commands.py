@@ -57,6 +57,7 @@ def checkout(tmp_path_factory):
     for name in ("deepkm", "workflow", "profiles", "envs", "studies"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     (folder / "docs" / "figures").mkdir(parents=True)
+    shutil.copytree(ROOT / "docs" / "results", folder / "docs" / "results")
     for name in ("Snakefile", "Makefile", "README.md", "docs/landscapes.py", "docs/results.py"):
         shutil.copy(ROOT / name, folder / name)
     config = yaml.safe_load((ROOT / "config.yaml").read_text())
@@ -77,7 +78,9 @@ def checkout(tmp_path_factory):
     np.savez(folder / "my" / "usps.npz", feature=feature, target=np.arange(40) % 10)
     (folder / "my" / "PIE_pose27.mat").touch()
     (folder / ".venv").mkdir()
-    (folder / ".venv" / "bin").symlink_to(Path(sys.executable).parent)
+    for name in ("bin", "lib"):
+        (folder / ".venv" / name).symlink_to(Path(sys.prefix) / name)
+    shutil.copy(Path(sys.prefix) / "pyvenv.cfg", folder / ".venv")
     (folder / ".venv" / "ready").touch()
     run(folder, "snakemake --cores 2 --resources gpu=0")
     for rows in ("published-rows", "docs/results/rows --configfile studies/rows.yaml"):
