@@ -120,7 +120,7 @@ def _notes(scores, missing, ranks):
     else:
         notes.append(f"So few seeds put no order among rows that lie close: ranks are given from {FEWEST} seeds on.")
     if missing:
-        notes.append(f"Not run yet: {', '.join(missing)}.")
+        notes.append(f"Not run yet: {'; '.join(missing)}.")
     return notes
 
 
