@@ -87,9 +87,21 @@ def test_rows_accumulate_and_those_of_other_settings_go(folder, capsys):
     runs.to_csv("kept/runs.csv", index=False)
     assert call("publish", "kept") == 0
     told = capsys.readouterr().out
-    assert "ct on blobs: its rows with other settings were dropped" in told
+    assert "ct on blobs: its rows with other settings or data were dropped" in told
     assert "4 runs in kept" in told
     assert set(read_frame("kept/scores.csv").query("method == 'ct'")["seed"]) == {0, 1}
+
+
+def test_rows_of_other_data_go_whoever_made_them(folder, capsys):
+    assert call("publish", "kept") == 0
+    scores, runs, data = (read_frame(f"kept/{name}.csv") for name in ("scores", "runs", "data"))
+    pd.concat([scores, scores.assign(method="dkm")]).to_csv("kept/scores.csv", index=False)
+    pd.concat([runs, runs[runs["key"] == "ct"].assign(key="dkm")]).to_csv("kept/runs.csv", index=False)
+    data.assign(sha256_of_feature="of another file").to_csv("kept/data.csv", index=False)
+    capsys.readouterr()
+    assert call("publish", "kept") == 0
+    assert "dkm on blobs: its rows with other settings or data were dropped" in capsys.readouterr().out
+    assert set(read_frame("kept/scores.csv")["method"]) == {"ct"}
 
 
 def test_where_a_file_lies_is_nobodys_business(tmp_path, monkeypatch):

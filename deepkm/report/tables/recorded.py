@@ -77,17 +77,19 @@ def merge(folder: str | PathLike, tables: Mapping[str, pd.DataFrame]) -> list[st
     Returns
     -------
     list of str
-        What was left out, a line each: runs of a method on data that now run with other settings.
+        What was left out, a line each: runs of a method that now runs with other settings, or on other data.
     """
     paths = {name: Path(folder) / name for name in tables}
     old = {name: read_frame(path) for name, path in paths.items() if path.exists()}
-    outdated = _outdated(old[RUNS], tables[RUNS]) if RUNS in old else set()
+    outdated = _outdated(old, tables) if {RUNS, DATA} <= old.keys() else set()
     for name, rows in tables.items():
         before = old.get(name, rows[:0])
         kept = [place not in outdated for place in _places(before)]
         merged = pd.concat([before[kept], rows], ignore_index=True) if len(before) else rows
         merged.drop_duplicates(KEYS[name], keep="last").sort_values(KEYS[name]).to_csv(paths[name], index=False)
-    return [f"{key} on {dataset}: its rows with other settings were dropped" for dataset, key in sorted(outdated)]
+    return [
+        f"{key} on {dataset}: its rows with other settings or data were dropped" for dataset, key in sorted(outdated)
+    ]
 
 
 def _places(rows: pd.DataFrame) -> Iterable[tuple]:
@@ -96,11 +98,13 @@ def _places(rows: pd.DataFrame) -> Iterable[tuple]:
     return zip(rows["dataset"], rows[names[0]], strict=True) if names else [()] * len(rows)
 
 
-def _outdated(old: pd.DataFrame, new: pd.DataFrame) -> set[tuple]:
-    settings = dict(zip(_places(new), new["settings"], strict=True))
-    return {
-        place for place, found in zip(_places(old), old["settings"], strict=True) if settings.get(place, found) != found
-    }
+def _outdated(old: Mapping[str, pd.DataFrame], new: Mapping[str, pd.DataFrame]) -> set[tuple]:
+    """Return data set and method, or autoencoder, of old rows beside which new ones cannot stand."""
+    settings = dict(zip(_places(new[RUNS]), new[RUNS]["settings"], strict=True))
+    sums = [tables[DATA].set_index("dataset")["sha256_of_feature"].to_dict() for tables in (old, new)]
+    changed = {dataset for dataset, found in sums[0].items() if sums[1].get(dataset, found) != found}
+    found = zip(_places(old[RUNS]), old[RUNS]["settings"], strict=True)
+    return {place for place, digest in found if place[0] in changed or settings.get(place, digest) != digest}
 
 
 def merge_study(folder: str | PathLike, config: dict) -> None:
