@@ -2,7 +2,8 @@
 
 Rows lie in docs/results/{study}, one per run (`python -m deepkm publish`). Between ``<!-- rows: STUDY DATASET -->`` and
 ``<!-- end -->`` of any document stands the table of that data set, where keys of methods follow a short one of these;
-docs/LEADERBOARD.md has one for each.
+docs/LEADERBOARD.md has one for each. Between ``<!-- verdicts: STUDY -->`` and ``<!-- end -->`` stands what became of
+each figure of the paper that the project is built around.
 """
 
 import re
@@ -15,6 +16,7 @@ import yaml
 from deepkm.numerics.metrics import METRICS, PRIMARY_METRIC, title_of
 from deepkm.numerics.seeding import random_state
 from deepkm.report.frames import read_frame
+from deepkm.report.statistics.published import WIDEST, compare_with_published
 from deepkm.report.statistics.spread import FEWEST, describe_runs
 from deepkm.report.tables.layout import Cell, Table, number_cell, spread, to_markdown
 from deepkm.report.tables.published import load_published
@@ -26,6 +28,8 @@ FOLDER = ROOT / "docs" / "results"
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 LEADERBOARD = ROOT / "docs" / "LEADERBOARD.md"
 PLACE = re.compile(r"(<!-- rows: (\S+) (\S+)((?: \w+)*) -->\n).*?(<!-- end -->)", re.DOTALL)
+VERDICTS = re.compile(r"(<!-- verdicts: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
+PAPER = "Roy2024 arXiv:2411.19496"
 N_RESAMPLES = 2000
 _ORDER = [PRIMARY_METRIC, *(name for name in METRICS if name != PRIMARY_METRIC)]
 
@@ -39,6 +43,7 @@ def main():
 
 def with_tables(text):
     """Return a document with the tables that belong between its marks."""
+    text = VERDICTS.sub(lambda found: f"{found[1]}\n{to_markdown(verdicts(found[2]))}\n{found[3]}", text)
     return PLACE.sub(_with_table, text)
 
 
@@ -158,6 +163,55 @@ def published_figures(dataset):
 
 def _printed(row):
     return Cell(f"{row['mean']:.1f}" if pd.isna(row["std"]) else f"{row['mean']:.1f} ± {row['std']:.1f}", row["mean"])
+
+
+def verdicts(study):
+    """Return the table of what became of each figure of the paper: a row per data set and method."""
+    scores, titles, _ = _read(study)
+    runs = dict(iter(scores.groupby(["dataset", "method"])))
+    printed = load_published()
+    printed = printed[(printed["source"] == PAPER) & printed["metric"].isin(METRICS)]
+    metrics = [name for name in _ORDER if name in set(printed["metric"])]
+    remarks, rows = {}, []
+    for dataset, figures in printed.groupby("dataset", sort=False):
+        for method, of_method in figures.groupby("method", sort=False):
+            found = runs.get((dataset, method))
+            by_metric = of_method.drop_duplicates("metric").set_index("metric")
+            title = titles["datasets"].get(dataset, _catalogue()["datasets"][dataset]["title"])
+            row = [Cell(title), Cell(titles["methods"][method]), Cell("0" if found is None else str(len(found)))]
+            for metric in metrics:
+                row += _judged(None if found is None else 100 * found[metric], by_metric.loc[metric])
+            said = dict.fromkeys("; ".join(filter(None, by_metric["note"])).split("; "))
+            numbers = [remarks.setdefault(text, len(remarks) + 1) for text in said if text]
+            rows.append([*row, Cell(" ".join(map(str, sorted(numbers))))])
+    header = ["Data set", "Method", "Runs"]
+    for metric in metrics:
+        header += [title_of(metric), "printed", "verdict"]
+    notes = [_VERDICTS, *(f"{number}: {text}." for text, number in remarks.items())]
+    align = "llr" + "rrl" * len(metrics) + "l"
+    return Table(f"verdicts-{study}", "The paper", [*header, "Remarks"], rows, notes, align)
+
+
+def _catalogue():
+    return yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
+
+
+def _judged(values, printed):
+    """Return three cells: here, printed, and whether both agree."""
+    beside = _printed(printed)
+    if values is None:
+        return [Cell("-"), beside, Cell("not run")]
+    told = describe_runs(values)
+    here = (told["mean"], values.std(), told["n"])
+    verdict = compare_with_published(here, (printed["mean"], printed["std"], printed["n"]))["verdict"]
+    return [Cell(spread(told["mean"], told["std"], told["runs"]), told["mean"]), beside, Cell(verdict)]
+
+
+_VERDICTS = (
+    "In %; printed are means ± deviations of ten runs. Reproduced: both means lie no further apart than chance puts "
+    f"them in 95 % of cases (Welch), where that margin is at most {WIDEST:g} points; beyond it nothing can be "
+    "concluded. Above and below: further apart. Not run: no row of ours yet; nothing is extrapolated."
+)
 
 
 def leaderboard():
