@@ -251,7 +251,11 @@ autoencoders, lengths and seeds. `make results` makes this page from the raw row
 To add a row: open a pull request with the method's file, its entry in `config.yaml`, and the rows that
 `python -m deepkm publish docs/results/rows --configfile studies/rows.yaml` wrote after
 `snakemake --configfile studies/rows.yaml`. Whoever reviews it runs the same and
-`python -m deepkm verify docs/results/rows --configfile studies/rows.yaml`, which says whether they agree."""
+`python -m deepkm verify docs/results/rows --configfile studies/rows.yaml`, which says whether they agree.
+
+With `--exports`, `publish` also writes what other programs read: `ranking.csv` (method, task, metric_error: 1 - NMI,
+the mean over the seeds that all methods of a data set have run), a Croissant description of each data set, and the
+metadata that make the folder an RO-Crate (Process Run Crate)."""
 
 
 if __name__ == "__main__":

@@ -1,5 +1,7 @@
 """A study's raw rows as a repository keeps them, and whether running it again gives them."""
 
+import hashlib
+import json
 import shutil
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from done_study import STUDY, copy_done, make_done
 from deepkm.__main__ import main
 from deepkm.report.frames import read_frame
 from deepkm.report.tables.agreement import agreement
+from deepkm.report.tables.exported import ranking
 from deepkm.report.tables.recorded import record_of, runs_of
 from deepkm.study.inventory import load_study
 
@@ -157,3 +160,34 @@ def test_a_difference_is_held_against_the_spread_of_seeds(shift, seeds, verdict)
 
 def test_only_what_both_have_is_compared():
     assert agreement(rows([1], [0.5]), rows([1], [0.5]).assign(method="km")).empty
+
+
+def test_other_programs_can_read_a_record(folder, capsys):
+    assert call("publish", "kept", "--exports") == 0
+    assert "ranking.csv, blobs.croissant.json, ro-crate-metadata.json" in capsys.readouterr().out
+    table = pd.read_csv("kept/ranking.csv")
+    assert list(table) == ["method", "task", "metric_error"]
+    mean = read_frame("kept/scores.csv")["nmi"].mean()
+    assert table.to_numpy().tolist() == [["ct", "blobs", pytest.approx(1 - mean)]]
+    about = json.loads(Path("kept/blobs.croissant.json").read_text())
+    assert about["distribution"][0]["sha256"] == hashlib.sha256(folder.data.read_bytes()).hexdigest()
+    assert "shape 40 x 4" in about["description"]
+    crate = {entity["@id"]: entity for entity in json.loads(Path("kept/ro-crate-metadata.json").read_text())["@graph"]}
+    parts = {part["@id"] for part in crate["./"]["hasPart"]}
+    assert parts == {path.name for path in Path("kept").iterdir()} - {"ro-crate-metadata.json"}
+    for name in parts:
+        assert crate[name]["sha256"] == hashlib.sha256(Path("kept", name).read_bytes()).hexdigest()
+    linked = {link["@id"] for entity in crate.values() for link in _links(entity)} - {"https://w3id.org/ro/crate/1.1"}
+    assert linked <= crate.keys()
+
+
+def _links(entity):
+    for value in entity.values():
+        yield from (link for link in (value if isinstance(value, list) else [value]) if isinstance(link, dict))
+
+
+def test_methods_are_ranked_by_the_seeds_that_all_have_run():
+    scores = {"dataset": "a", "method": ["x", "x", "y"], "seed": [0, 1, 0], "nmi": [0.4, 1.0, 0.3]}
+    assert ranking(pd.DataFrame(scores)).to_numpy().tolist() == [["x", "a", 0.6], ["y", "a", 0.7]]
+    nothing = {"dataset": "a", "method": ["x", "y"], "seed": [0, 1], "nmi": [0.4, 0.3]}
+    assert ranking(pd.DataFrame(nothing)).empty

@@ -4,6 +4,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from deepkm.report.frames import read_frame
+from deepkm.report.tables.exported import export
 from deepkm.report.tables.recorded import DATA, RUNS, SCORES, STUDY, data_of, merge, merge_study, runs_of
 from deepkm.stages.partial import score_done
 from deepkm.study.inventory import load_study
@@ -14,6 +15,11 @@ from deepkm.study.paths import SCORES as ALL_SCORES
 
 def add_arguments(parser):
     parser.add_argument("folder", type=Path, help="where to, as docs/results/usps; rows that are there stay")
+    parser.add_argument(
+        "--exports",
+        action="store_true",
+        help="write for other programs: ranking.csv (method, task, metric_error), Croissant and RO-Crate metadata",
+    )
     add_study_arguments(parser)
 
 
@@ -27,4 +33,6 @@ def main(args):
     for line in merge(args.folder, {SCORES: scores, RUNS: runs_of(jobs), DATA: data_of(study)}):
         print(line)
     merge_study(args.folder, study.config)
-    print(f"{len(read_frame(args.folder / SCORES))} runs in {args.folder}: {SCORES}, {RUNS}, {DATA}, {STUDY}")
+    exports = export(study, args.folder) if args.exports else []
+    files = ", ".join([SCORES, RUNS, DATA, STUDY, *exports])
+    print(f"{len(read_frame(args.folder / SCORES))} runs in {args.folder}: {files}")
