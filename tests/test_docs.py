@@ -10,7 +10,10 @@ from conftest import ROOT
 
 from docs.landscapes import descend, draw, example, landscape, local_minima
 
-DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+DOCUMENTS = [
+    *(ROOT / f"{name}.md" for name in ("README", "CONTRIBUTING", "config/README")),
+    *sorted((ROOT / "docs").glob("*.md")),
+]
 FOLDERS = "deepkm|docs|workflow|tests|benchmarks|studies|profiles|envs"
 
 
@@ -45,8 +48,22 @@ def test_names_of_files():
 
 
 def test_links():
-    links = named(r"\]\((?!https?:)([^)#]+)")
+    links = named(r"\]\((?!https?:)([^)#\s]+)")
     assert [link for document, link in links if not (document.parent / link).exists()] == []
+
+
+def anchors_of(path):
+    """Return where a link may lead within a document: to its headings, as code hosts and MkDocs write them."""
+    headings = re.findall(r"^#+ (.+)", re.sub(r"^```.*?^```", "", path.read_text(), flags=re.M | re.S), re.M)
+    plain = [re.sub(r"[^\w\s-]", "", heading).strip().lower() for heading in headings]
+    return {re.sub(r"\s", "-", text) for text in plain} & {re.sub(r"[-\s]+", "-", text) for text in plain}
+
+
+def test_anchors():
+    links = named(r"\]\((?!https?:)([^)#\s]*)#([^)\s]+)\)")
+    assert len(links) > 10
+    targets = [(document.parent / path if path else document, anchor) for document, (path, anchor) in links]
+    assert [(path.name, anchor) for path, anchor in targets if anchor not in anchors_of(path)] == []
 
 
 def test_commands():
@@ -57,7 +74,7 @@ def test_commands():
 
 
 def test_tests():
-    source = "".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
+    source = "".join(path.read_text() for path in [*(ROOT / "tests").rglob("test_*.py"), *DOCUMENTS])
     names = [name for _, name in named(r"\b(test_\w+)\b(?!\.py)")]
     assert len(names) > 10
     assert [name for name in names if f"def {name}{'' if name.endswith('_') else '('}" not in source] == []

@@ -20,6 +20,25 @@ def test_no_table_of_the_documents_differs_from_its_rows():
         assert results.with_tables(text) == text, f"{path.name}: call make results"
 
 
+def claims():
+    """Yield what sentences of the documents rest on: study, data set, column, runs of each, the higher, the lower."""
+    pattern = r"<!-- holds: (\S+) (\S+) (\w+), (\d+) runs: ([\w ]+) > ([\w ]+) -->"
+    for path in results.DOCUMENTS:
+        text = path.read_text(encoding="utf-8")
+        found = re.findall(pattern, text)
+        assert len(found) == text.count("<!-- holds:"), f"{path.name}: a claim that cannot be read"
+        yield from found
+
+
+@pytest.mark.parametrize("claim", list(claims()), ids=" ".join)
+def test_a_sentence_that_rests_on_rows_holds_for_each_run(claim):
+    study, dataset, column, n_runs, higher, lower = claim
+    scores = read_frame(results.FOLDER / study / "scores.csv").set_index(["dataset", "method"])[column][dataset]
+    for method in f"{higher} {lower}".split():
+        assert len(scores.loc[[method]]) == int(n_runs), method
+    assert scores.loc[higher.split()].min() > scores.loc[lower.split()].max()
+
+
 @pytest.mark.parametrize("study", RECORDS)
 def test_each_published_row_says_what_made_it(study):
     scores, runs, data = (read_frame(results.FOLDER / study / f"{name}.csv") for name in ("scores", "runs", "data"))
