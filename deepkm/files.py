@@ -3,12 +3,14 @@
 No other room is imported here, and all others may use it.
 """
 
+import errno
 import hashlib
 import io
 import json
 import os
 import re
 import socket
+import stat
 import time
 from contextlib import contextmanager
 from pathlib import Path
@@ -39,9 +41,17 @@ def replacing(path, *, shared=False):
         temporary.unlink(missing_ok=True)
 
 
+def regular(path):
+    """Return a path, or raise an OSError where it is a pipe or a device: whoever opened it would wait for ever."""
+    mode = os.stat(path).st_mode
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        raise OSError(errno.EINVAL, "got a pipe, socket or device, expected a file; remove it", str(path))
+    return path
+
+
 def sha256_of(path):
     """Return the checksum of a file, in hexadecimal."""
-    with open(path, "rb") as file:
+    with open(regular(path), "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
@@ -127,7 +137,7 @@ def read_attributes(path):
 def digest_at_head(path):
     """Return a digest of all of a file that `write_hdf5` made, as noted at its start; raises as `read_hdf5`."""
     try:
-        with open(path, "rb") as file:
+        with open(regular(path), "rb") as file:
             head = _HEAD.fullmatch(file.read(_HEAD_BYTES))
     except OSError as error:
         raise _unreadable(path, error.strerror) from None
@@ -138,7 +148,7 @@ def digest_at_head(path):
 
 def _read_block(path, *, whole):
     try:
-        with open(path, "rb") as file:
+        with open(regular(path), "rb") as file:
             head = _HEAD.fullmatch(start := file.read(_HEAD_BYTES))
             sealed = file.read(int(head[1]) - _HEAD_BYTES) if head else b""
             content = hashlib.file_digest(file, "sha256").hexdigest() if head and whole else None

@@ -17,14 +17,17 @@ PROGRAM = re.compile(r"(snakemake|python|make|pip|git|ssh|sinfo|export|pytest|ap
 # Run with `-n`, since they need what is not here.
 PLANNED = {
     "profiles/slurm": "a SLURM cluster; tests/slurm has one",
-    "PIE_pose27.mat": "the real file",
+    r"\[cmu_pie\]": "the real file",
     "deepcluster": "minutes",
+    r"^snakemake .*studies/(mnist10k|paper|rows|sensitivity)": "what is run for studies/usps.yaml, with other names",
+    "--cores 8": "what is run with two, on more",
 }
 SKIPPED = {
     r"git clone <this repository>": "names no address",
     r"\. \.venv/bin/activate|make (test|lint)|pytest ": "what runs these tests",
     r"make bench|python -m benchmarks": "up to hours; their pages say what came out",
-    r"pip install|apt-get": "a download; tests/test_package.py installs the package",
+    r"pip install|apt-get|make docs": "a download; tests/test_package.py installs the package",
+    r"git tag|python -m (build|twine)": "a release",
     r"ssh login-node|sinfo ": "a cluster's own",
     r"python -m deepkm( cluster --spec \.\.\.)?$": "no whole command",
 }

@@ -1,7 +1,10 @@
+import os
+
 import numpy as np
 import pytest
 
-from deepkm.files import read_hdf5, write_hdf5
+from deepkm.files import digest_at_head, read_attributes, read_hdf5, sha256_of, write_hdf5
+from deepkm.report.frames import read_frame
 
 
 def test_what_is_written_is_read(tmp_path):
@@ -30,3 +33,10 @@ def test_a_truncated_file_gets_one_clear_line(tmp_path):
     (tmp_path / "a.h5").write_bytes((tmp_path / "a.h5").read_bytes()[:500])
     with pytest.raises(OSError, match=r"a\.h5: got an unreadable HDF5 file .*; delete it and run again"):
         read_hdf5(tmp_path / "a.h5")
+
+
+@pytest.mark.parametrize("reader", [read_hdf5, read_attributes, digest_at_head, sha256_of, read_frame])
+def test_nobody_waits_for_a_pipe(reader, tmp_path):
+    os.mkfifo(tmp_path / "a")
+    with pytest.raises(OSError, match="got a pipe, socket or device, expected a file"):
+        reader(tmp_path / "a")

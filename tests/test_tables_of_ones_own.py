@@ -63,6 +63,19 @@ def test_a_number_of_the_row_is_no_feature(csv, name):
     assert read_own(path, ignore_columns=[]).feature.shape == (ROWS, 3)
 
 
+@pytest.mark.parametrize("name", ["fold", "Split", "cv_fold", "kfold", "is_train", "train/test", "fold.1", "subset"])
+def test_a_part_of_the_data_is_no_feature(csv, name):
+    path = csv(table(**{name: np.arange(ROWS) % 2}, target=NAMES))
+    refused(path, f"{name!r} could tell a part of the data", "ignore_columns")
+    check(read_own(path, ignore_columns=[name]))
+
+
+@pytest.mark.parametrize("name", ["folds_per_gene", "training_load", "test", "split_time", "train_speed"])
+def test_measurements_with_such_words_are_features(csv, name):
+    path = csv(table(**{name: np.arange(ROWS) % 2}, target=NAMES))
+    assert read_own(path).feature.shape == (ROWS, 3)
+
+
 def test_a_column_that_counts_is_doubtful_whatever_its_name(csv):
     refused(csv(table(t=np.arange(ROWS) + 7)), "'t' counts the rows", "ignore_columns: [t]")
     refused(csv(table(t=np.random.default_rng(0).permutation(ROWS))), "'t' counts the rows")

@@ -5,7 +5,7 @@ from itertools import islice
 
 import numpy as np
 
-from deepkm.datasets.roles import UNSAID, is_index_like, is_key_like, is_label_like, starts_like_a_label
+from deepkm.datasets.roles import UNSAID, is_index_like, is_key_like, is_label_like, is_part_like, starts_like_a_label
 from deepkm.datasets.unreadable import as_yaml
 
 # A column that counts this many rows is hardly a measurement ...
@@ -119,17 +119,21 @@ def _check_features(columns, labels, labelled, path):
 
 def _doubt(name, values, labels, labelled):
     """Return why a column may be no feature, or None. Where there are no labels, one called `label` is a feature."""
-    if labelled and is_whole(values) and (is_label_like(name) or _is_one_of_several(name, values)):
-        return "could hold labels"
-    if is_index_like(name) and not is_label_like(name) and is_whole(values):
-        return "could number the rows"
-    if is_key_like(name) and len(values) >= _ENOUGH and is_whole(values) and is_distinct(values):
+    named = (
+        (labelled and (is_label_like(name) or _is_one_of_several(name, values)), "could hold labels"),
+        (is_index_like(name) and not is_label_like(name), "could number the rows"),
+        (is_part_like(name), "could tell a part of the data, such as a fold"),
+    )
+    reason = next((reason for applies, reason in named if applies), None)
+    if reason and is_whole(values):
+        return reason
+    if len(values) < _ENOUGH:
+        return None
+    if is_key_like(name) and is_whole(values) and is_distinct(values):
         return "has another whole number in each row, as a name has"
-    if len(values) >= _ENOUGH and _counts(values):
+    if _counts(values):
         return _COUNTS
-    if len(values) >= _ENOUGH and labels is not None and _tells(values, labels):
-        return _TELLS
-    return None
+    return _TELLS if labels is not None and _tells(values, labels) else None
 
 
 def _is_one_of_several(name, values):

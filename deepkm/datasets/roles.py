@@ -22,6 +22,9 @@ _KEY_WORDS = set(
     "key code name case ref reference order file filename image barcode sku ean isbn zip postcode account customer"
     " client user person student employee member ticket invoice transaction cell well specimen accession phone".split()
 )
+# What says which part of the data a row belongs to, and what may stand beside it.
+_PART_WORDS = set("fold folds kfold split splits partition subset holdout train training".split())
+_PART_FILLERS = set("cv is in set test testing val valid validation id idx index no nr number k".split())
 TABLES = (".csv", ".tsv", ".parquet")
 # Options that say nothing of another kind of file.
 _OF_TEXT, _OF_ROWS, _OF_ARRAYS = ("header",), ("ignore_columns",), ("feature_array",)
@@ -153,6 +156,19 @@ def is_key_like(name):
     ['code', 'CustomerKey', 'file_name', 'zip']
     """
     return bool(_KEY_WORDS.intersection([word for word in _words(name) if not word.isdigit()][-1:]))
+
+
+def is_part_like(name):
+    """Tell whether a column of this name is most likely about how the data are divided, for training and testing.
+
+    Examples
+    --------
+    >>> names = "fold cv_fold split is_train trainTest folds_per_gene training_load".split()
+    >>> [name for name in names if is_part_like(name)]
+    ['fold', 'cv_fold', 'split', 'is_train', 'trainTest']
+    """
+    words = {word for word in _words(name) if not word.isdigit()}
+    return bool(words & _PART_WORDS) and words <= _PART_WORDS | _PART_FILLERS
 
 
 def starts_like_a_label(name):

@@ -2,6 +2,8 @@
 
 import pandas as pd
 
+from deepkm.files import regular
+
 # Columns of names. A data set may be called NA, 1987 or 1e5, and a digest of a spec may look like a number.
 NAMES = (
     "dataset method other best stage key stack seeds spec settings source_digest data device processor estimator "
@@ -16,7 +18,7 @@ def read_frame(path):
     ----------
     path : path-like
     """
-    return pd.read_csv(path, dtype=dict.fromkeys(NAMES, str), keep_default_na=False, na_values=[""])
+    return pd.read_csv(regular(path), dtype=dict.fromkeys(NAMES, str), keep_default_na=False, na_values=[""])
 
 
 def name_rows(table, sample_ids):
