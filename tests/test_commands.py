@@ -29,7 +29,7 @@ SKIPPED = {
     r"pip install|apt-get|make docs": "a download; tests/test_package.py installs the package",
     r"git tag|python -m (build|twine)": "a release",
     r"ssh login-node|sinfo ": "a cluster's own",
-    r"python -m deepkm( cluster --spec \.\.\.)?$": "no whole command",
+    r"python -m deepkm( predict| cluster --spec \.\.\.)?$": "no whole command",
 }
 
 
