@@ -16,7 +16,7 @@ GPUS ?= $(shell nvidia-smi -L 2>/dev/null | wc -l)
 .PHONY: run test lint results docs notebooks bench bench-gpu clean
 
 run: $(VENV)/ready
-	$(BIN)/snakemake --cores all --resources gpu=$(GPUS) --quiet rules
+	$(BIN)/snakemake --cores all --resources gpu=$(GPUS)
 	@echo
 	@cat results/tables/acc.md
 	@echo

@@ -1,6 +1,5 @@
 # A table of contents: what a study is made of stands in config.yaml, how each step is done in workflow/rules.
 import os
-import sys
 
 from snakemake.exceptions import WorkflowError
 from snakemake.utils import min_version
@@ -52,19 +51,16 @@ onstart:
         for path in {path for job in workflow.dag.needrun_jobs() for path in job.input}:
             if os.path.exists(path):
                 bring_to_now(path)
-        for line in describe_models(
-            study, trains=any(job.rule.name == "cluster" for job in workflow.dag.needrun_jobs())
-        ):
-            print(line, file=sys.stderr)
+        study_begins()
     except (ValueError, OSError) as error:
         raise WorkflowError(str(error)) from None
 
 
+onsuccess:
+    terminal.end(file_of(paths.PAGE))
+
+
 onerror:
-    print(
-        "Whatever finished is kept; the same command goes on."
-        f" So far: snakemake partial {snakemake_options(configfiles, settings)}".rstrip(),
-        f"; how far: {stage_command('status', configfiles, settings)}",
-        sep="",
-        file=sys.stderr,
-    )
+    options, status = snakemake_options(configfiles, settings), stage_command("status", configfiles, settings)
+    so_far = f"So far: {f'snakemake partial {options}'.rstrip()}; how far: {status}"
+    terminal.break_off(go_on=called, so_far=so_far)

@@ -51,6 +51,7 @@ LIGHT = [
     "study.plan",
     "study.keeping",
     "jobs.interruption",
+    "jobs.telling",
     "study.inventory",
     *(f"stages.{stage}" for stage in STAGES.split()),
 ]

@@ -36,7 +36,7 @@ def built(tmp_path_factory):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("Snakefile", "config.yaml"):
         shutil.copy(ROOT / name, folder)
-    run_snakemake(folder)
+    (folder / "printed.txt").write_text(run_snakemake(folder).stdout)
     return folder
 
 
@@ -73,6 +73,20 @@ def test_what_a_study_leaves(built):
     for stage in ("dataset/blobs", "cluster/ct/blobs/seed0", *REPORT):
         assert (built / "results" / "logs" / f"{stage}.log").exists()
         assert (built / "results" / "benchmarks" / f"{stage}.jsonl").exists()
+
+
+def test_what_is_said_while_it_runs(built):
+    head = (built / "printed.txt").read_text().splitlines()[1:]  # the first line comes before Snakemake reads ours
+    assert head[0] == "18 jobs to do"
+    assert re.fullmatch(r"(no GPU here|gpu=0): training on the CPU, 2 jobs at a time", head[1])
+    assert head[2] == "how far they are: python -m deepkm status --configfile study.yaml --watch"
+    assert re.fullmatch(r"Done in .*; all on one page: results/report.html", head[-1])
+    jobs = head[4:-1]
+    assert len(jobs) == 18 + 12  # whose beginning is told: the data set, ten that train, the figures
+    ended = [re.fullmatch(r"(.*): [\d.]+ (?:s|min), job (\d+) of 18(, .* left)?", line) for line in jobs]
+    assert [int(found[2]) for found in ended if found] == [*range(1, 19)]
+    assert {found[1] for found in ended if found and found[3]} >= {"scores", "figures"}
+    assert {"CT, no re-init on Blobs, seed 1: begins", "figures: begins"} <= set(jobs)
 
 
 def test_figures_and_what_is_said_of_them(built):

@@ -1,7 +1,6 @@
 """What lets a study stop at any moment and go on later: noted signals, and locks that die with their owner."""
 
 import fcntl
-import logging
 import os
 import signal
 from collections.abc import Iterable, Iterator
@@ -72,19 +71,3 @@ def claim(
 
 
 _CLAIMS: list[IO] = []
-
-
-class CalmEnd(logging.Filter):
-    """What Snakemake says after Ctrl-C: that jobs stopped, and not that they failed, each with its command."""
-
-    stopped = False
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        """Tell whether a record is shown."""
-        message = record.getMessage()
-        self.stopped = self.stopped or message.startswith("Terminating processes on user request")
-        if not self.stopped or record.levelno < logging.ERROR:
-            return True
-        for output in getattr(record, "output", None) or []:
-            logging.getLogger(record.name).info(f"Stopped before its end: {output}")
-        return False

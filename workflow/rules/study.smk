@@ -1,6 +1,7 @@
 # The study as an object, and what lets every job find this package and a user's own methods.
 import os
 import re
+import shlex
 import signal
 import sys
 import time
@@ -12,7 +13,10 @@ from snakemake.logging import logger
 sys.path.insert(0, str(workflow.basedir))
 
 from deepkm.files import bring_to_now
-from deepkm.jobs.interruption import CalmEnd, claim
+from deepkm.jobs.devices import visible_gpus
+from deepkm.jobs.interruption import claim
+from deepkm.jobs.progress import Progress, plan_jobs, training_place
+from deepkm.jobs.telling import as_typed, tell
 from deepkm.study import paths
 from deepkm.study.data import check_data, files_by_hand, is_shared
 from deepkm.study.inventory import jobs_of, result_files
@@ -34,6 +38,8 @@ def called_with():
 
 
 configfiles, settings = called_with()
+terminal = tell(logger if workflow.is_main_process else None, workflow.output_settings)
+called = shlex.join(as_typed(sys.argv))  # before PATH changes
 sys.path[1:1] = method_folders(configfiles)
 python_path = os.pathsep.join([str(workflow.basedir), *method_folders(configfiles)])
 for name, first in (("PATH", os.path.dirname(sys.executable)), ("PYTHONPATH", python_path)):
@@ -54,7 +60,6 @@ configfile: os.path.join(workflow.basedir, "config.yaml")
 try:
     study = Study(config)
     if workflow.is_main_process:
-        logger.addFilter(CalmEnd())
         data_found = check_data(study)
         for line in files_by_hand(study):  # a download that cannot be stops the study, maybe hours later
             print(line, file=sys.stderr)
@@ -80,6 +85,31 @@ def results_folder(wildcards, output):
 def jobs_per_gpu(wildcards, output):
     """Return how many jobs may share a GPU."""
     return study.config["jobs_per_gpu"]
+
+
+@cache
+def gpus_here():
+    """Return the GPUs of this machine that the study may use."""
+    return list(visible_gpus())
+
+
+def gpus_of_a_job(wildcards):
+    """Return how many GPUs a training job asks for: none where it runs here and here is none."""
+    return 0 if workflow.is_main_process and workflow.local_exec and not gpus_here() else 1
+
+
+def study_begins():
+    """Say what there is to do, where it trains, how to watch it, and which models are kept."""
+    jobs = dict(plan_jobs(study, workflow.dag.needrun_jobs()))
+    gpu = workflow.global_resources["gpu"].value if "gpu" in workflow.global_resources else None
+    place, slots = f"training on the cluster, {'on CPUs' if gpu == 0 else 'each job on a GPU'}", None
+    if workflow.local_exec:
+        per_gpu = study.config["jobs_per_gpu"]
+        place, slots = training_place(gpus_here(), gpu=gpu, cores=workflow.cores, jobs_per_gpu=per_gpu)
+    watch = f"how far they are: {stage_command('status', configfiles, settings)} --watch"
+    clusters = any(job.rule == "cluster" for job in jobs.values())
+    lines = [place, watch] if any(job.trains for job in jobs.values()) else []
+    terminal.begin(Progress(jobs, slots=slots), [*lines, *describe_models(study, trains=clusters)])
 
 
 def models_kept(wildcards, output):

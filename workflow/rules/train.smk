@@ -16,7 +16,7 @@ rule autoencoder:
         "../../envs/deepkm.yaml"
     threads: 1
     resources:
-        gpu=1,
+        gpu=gpus_of_a_job,
     params:
         spec=spec_of("autoencoder"),
         data=data_file,
@@ -40,7 +40,7 @@ rule cluster:
         "../../envs/deepkm.yaml"
     threads: 1
     resources:
-        gpu=1,
+        gpu=gpus_of_a_job,
     params:
         spec=spec_of("cluster"),
         data=data_file,
