@@ -8,6 +8,7 @@ from conftest import environment
 from matplotlib.text import Text
 
 from deepkm.datasets.features import scale
+from deepkm.datasets.preview import shown_samples
 from deepkm.numerics.metrics import accuracy, contingency
 from deepkm.report.figures.ablation import draw_ablations
 from deepkm.report.figures.contingency import align, draw_contingency
@@ -19,7 +20,6 @@ from deepkm.report.figures.members import draw_members
 from deepkm.report.figures.memberships import draw_memberships
 from deepkm.report.figures.profiles import draw_profiles
 from deepkm.report.figures.ranks import draw_critical_difference, draw_ranks
-from deepkm.report.figures.samples import shown_samples
 from deepkm.report.figures.sensitivity import draw_sensitivity, find_grids
 from deepkm.report.figures.style import methods_of, save, spread
 from deepkm.report.figures.tsne import draw_tsne, lay_out, shown_groups, stratified

@@ -10,7 +10,9 @@ from deepkm.numerics.kmeans import kmeans, warm_kmeans
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class KMeans(DeepClustering):
-    """k-means: min over R of sum_i min_k ||z_i - r_k||^2.
+    """k-means: the centers with the least squared distances of samples to the nearest one.
+
+        L = sum_i min_k ||z_i - r_k||^2
 
     The config's `km` clusters the data themselves, `aekm` the code of the pretrained autoencoder, and `aekm_long` the
     code after as many further epochs of reconstruction as the joint methods fine-tune: the fair baseline for them.

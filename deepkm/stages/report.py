@@ -3,9 +3,11 @@
 import json
 from pathlib import Path
 
+from deepkm.datasets.preview import preview
 from deepkm.report.frames import read_frame
-from deepkm.report.page.content import StudyResults, page_content
-from deepkm.report.page.render import embed, render
+from deepkm.report.page.content import page_content
+from deepkm.report.page.render import embed, picture, render
+from deepkm.report.page.results import StudyResults
 from deepkm.report.tables.study import make_tables
 from deepkm.stages.tables import INPUTS
 from deepkm.study.inventory import foreign_files, stale_results
@@ -15,7 +17,7 @@ from deepkm.study.paths import FIGURES_INDEX, meta_of
 from deepkm.study.plan import Study
 from deepkm.study.spec import PageSpec
 
-FRAMES = ("scores", "jobs", "parameters", "pairwise")
+FRAMES = ("scores", "jobs", "parameters", "contrasts", "pairwise", "best", "friedman")
 WITHOUT_CLASSES = ("structure", "agreement")
 
 
@@ -47,7 +49,7 @@ def main(args):
         stale=stale_results(study, read["jobs"]),
         foreign=[str(path) for path in foreign_files(study)],
         unscaled_text=[title for key, title in spec["datasets"] if is_unscaled_text(study, key)],
-        n_samples={key: found["shape"][0] for key, _ in spec["datasets"] if (found := read_meta(study, key))},
+        described={key: describe(study, key) for key, _ in spec["datasets"] if read_meta(study, key)},
     )
     text = render(**page_content(results))
     output.write_text(text, encoding="utf-8")
@@ -65,11 +67,28 @@ def read_meta(study, dataset):
     return json.loads(meta.read_text(encoding="utf-8")) if meta.exists() else {}
 
 
+def describe(study, dataset):
+    """Return what the page says of a data set, with pictures of samples where its file is there."""
+    meta, file = read_meta(study, dataset), study.data_file(dataset)
+    about = {"shape": meta["shape"], "class_counts": meta.get("class_counts"), "scaling": study.scaling_of(dataset)}
+    about["n_clusters"] = study.config["datasets"][dataset]["n_clusters"]
+    try:
+        seen = preview(file) if file.exists() else None
+    except OSError as error:
+        print(f"no pictures of {dataset}: {error}")
+        seen = None
+    return about | {"samples": seen and picture(seen.samples, seen.picture_shape)}
+
+
 def read_figures(folder):
     """Return the figures in the order to show, each with an address that holds it."""
     listed = json.loads((folder / FIGURES_INDEX).read_text(encoding="utf-8"))
-    files = [[folder / f"{figure['stem']}{suffix}" for suffix in (".png", ".svg")] for figure in listed]
     return [
-        {**figure, "id": f"figure-{figure['stem']}", "file": str(svg), **embed(png, svg)}
-        for figure, (png, svg) in zip(listed, files, strict=True)
+        {
+            **figure,
+            "id": f"figure-{figure['stem']}",
+            "file": str(folder / f"{figure['stem']}.svg"),
+            **embed(folder / f"{figure['stem']}.png"),
+        }
+        for figure in listed
     ]

@@ -3,21 +3,8 @@
 import numpy as np
 from matplotlib.figure import Figure
 
+from deepkm.datasets.preview import N_SHOWN
 from deepkm.report.figures.style import styled
-
-N_SHOWN = 12
-
-
-def shown_samples(target, n_samples):
-    """Return which samples to show, in order: the first of each class in turn, or spread evenly without labels."""
-    if target is None:
-        return np.linspace(0, n_samples - 1, min(N_SHOWN, n_samples)).astype(int)
-    order = np.argsort(target, kind="stable")
-    counts = np.bincount(target)
-    starts = counts.cumsum() - counts
-    classes = np.linspace(0, target.max(), min(N_SHOWN, target.max() + 1)).astype(int)
-    picked = [order[starts[k] + turn] for turn in range(N_SHOWN) for k in classes if turn < counts[k]]
-    return np.array(picked[:N_SHOWN])
 
 
 @styled

@@ -1,118 +1,51 @@
-"""What the page says, in order: sections made of tables, figures and the command that makes them again."""
+"""What the page says, in order: what was found, then sections made of tables and figures, then the methods."""
 
-import shlex
-from dataclasses import dataclass, field, replace
-
-import pandas as pd
+from dataclasses import replace
 
 from deepkm.numerics.metrics import METRICS, PRIMARY_METRIC, title_of
 from deepkm.report.figures.agreement import GROUP as WITHOUT_CLASSES
 from deepkm.report.figures.style import methods_of
-from deepkm.report.page.overview import facts, few_steps, not_ahead, warnings
+from deepkm.report.page.findings import Found, findings
+from deepkm.report.page.overview import facts, few_steps, warnings
 from deepkm.report.page.render import read_docstring
-from deepkm.report.page.tables import method_parameters, method_table, runs_table, structure_table
-from deepkm.report.statistics.structure import AGREEMENT_COLUMNS, STRUCTURE_COLUMNS
+from deepkm.report.page.tables import (
+    compact,
+    data_table,
+    differing_parameters,
+    method_parameters,
+    runs_table,
+    scores_tables,
+    structure_table,
+)
 from deepkm.report.tables.contrasts import pair_table
 from deepkm.study.paths import CLUSTERING, path_of
 
 
-@dataclass(frozen=True, kw_only=True)
-class StudyResults:
-    """Everything that a page is made from.
-
-    Attributes
-    ----------
-    datasets, methods : dict of str to str
-        Titles by key, in the study's order.
-    seeds : list of int
-    scores, jobs, parameters, pairwise : DataFrame
-        ``results/{scores,jobs,parameters}.csv`` and ``results/statistics/pairwise.csv``.
-    structure, agreement : DataFrame
-        ``results/{structure,agreement}.csv``, of the data sets without true classes.
-    tables : dict of str to Table
-        Those of ``results/tables``, by name.
-    figures : list of dict
-        ``id``, ``file``, ``group``, ``title``, ``caption``, ``alt``, ``methods``, and what
-        `deepkm.report.page.render.embed` returns.
-    docstrings : dict of str to str
-        Of the methods, by key.
-    colors : dict of str to str
-        Of those methods whose entry names one.
-    options : str
-        What Snakemake is called with for this study, beside a target.
-    audit : str
-        The command that tells what is missing or stale.
-    folder : str
-        Of the results.
-    stale, foreign : list of str
-        What an audit of the results found.
-    unscaled_text : list of str
-        Titles of the data sets that look like text and are left as they are.
-    n_samples : dict of str to int
-        Of the data sets, by key.
-    """
-
-    datasets: dict
-    methods: dict
-    seeds: list
-    scores: pd.DataFrame
-    jobs: pd.DataFrame
-    parameters: pd.DataFrame
-    pairwise: pd.DataFrame
-    tables: dict
-    figures: list
-    docstrings: dict
-    structure: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=STRUCTURE_COLUMNS))
-    agreement: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=AGREEMENT_COLUMNS))
-    colors: dict = field(default_factory=dict)
-    options: str = ""
-    audit: str = "python -m deepkm audit"
-    folder: str = "results"
-    stale: list = field(default_factory=list)
-    foreign: list = field(default_factory=list)
-    unscaled_text: list = field(default_factory=list)
-    n_samples: dict = field(default_factory=dict)
-
-    @property
-    def has_scores(self):
-        """Whether any data set has true classes."""
-        return bool(self.scores[[name for name in METRICS if name in self.scores]].notna().any(axis=None))
-
-    @property
-    def study(self):
-        """What the study asked for."""
-        return {"datasets": self.datasets, "methods": self.methods, "seeds": self.seeds}
-
-    def command(self, *words):
-        """Return the command that makes a target again. It comes first: options would take it for a value of theirs."""
-        return " ".join(filter(None, ["snakemake", shlex.join(filter(None, words)), self.options]))
-
-
 def page_content(results):
     """Return what `deepkm.report.page.render.render` shows."""
-    sections = _sections(results)
-    looks = methods_of(results.methods, results.colors)
-    methods = [_method(results, place, key, color=looks[key].color) for place, key in enumerate(results.methods)]
-    found = warnings(results.scores, results.jobs, **results.study, stale=results.stale, foreign=results.foreign)
-    found += not_ahead(results.pairwise, results.parameters, datasets=results.datasets)
+    sections, methods = _sections(results), _methods(results)
     titles, count = list(results.datasets.values()), len(results.datasets)
     return {
         "title": f"Clustering of {' and '.join(titles) if count < 3 else f'{count} data sets'}",
         "lead": _lead(results),
-        "warnings": found,
+        "findings": findings(_found(results)),
+        "warnings": warnings(
+            results.scores, results.jobs, **results.study, stale=results.stale, foreign=results.foreign
+        ),
         "complete": f"All {len(results.scores)} runs are there, made by the study's parameters and source as they are "
         "now, and none diverged.",
-        "facts": [
-            *facts(results.scores, results.jobs, **results.study, unscaled_text=results.unscaled_text),
-            *few_steps(results.parameters, results.n_samples, datasets=results.datasets),
-        ],
         "sections": sections,
-        "figures_command": results.command("figures"),
         "methods": methods,
         "links": dict(zip(results.methods, methods, strict=True)),
         "commands": _commands(results),
         "menu": _menu(sections, methods),
     }
+
+
+def _found(results):
+    frames = ("scores", "parameters", "contrasts", "pairwise", "best", "friedman")
+    given = {name: getattr(results, name) for name in (*frames, "datasets", "methods")}
+    return Found(**given, n_seeds=len(results.seeds))
 
 
 def _lead(results):
@@ -121,50 +54,37 @@ def _lead(results):
 
 
 def _sections(results):
-    """Return the sections between what was run and the methods; those without anything to show are left out."""
-    tables, command = results.tables, results.command("tables")
-    scores = [_score_table(results, name) for name in METRICS]
-    scored = [
-        _section("scores", "Scores", command, text=SCORES, tables=scores, figures=_of_group(results, "Scores")),
-        _statistics(results),
-        _section("beside", "Beside published figures", command, tables=[tables["published"]]),
-    ]
+    """Return the sections between what was found and the methods; those without anything to show are left out."""
+    tables, command, has = results.tables, results.command("tables"), None if results.has_scores else 0
+    scores, notes = scores_tables([tables[name] for name in METRICS], datasets=results.datasets)
     sections = [
-        *(scored if results.has_scores else []),
+        _section("scores", "Scores", command, text=SCORES, tables=scores[:has], notes=notes, fold=False),
+        _data(results),
+        *_figures(results),
+        *([_statistics(results)] if results.has_scores else []),
         _without_classes(results),
-        *_other_figures(results),
+        _section("beside", "Beside published figures", command, tables=[tables["published"]][:has]),
         _section("costs", "Cost", command, tables=[tables["cost"]], figures=_of_group(results, "Cost")),
         _section("settings", "Parameters", command, text=SETTINGS, tables=[tables["parameters"]]),
         *([_pairs(results)] if results.has_scores else []),
     ]
-    shown = ("tables", "folded")
-    return [s for s in sections if s["figures"] or any(table.rows for kind in shown for table in s[kind])]
+    return [section for section in sections if any(section[kind] for kind in ("figures", "tables", "folded", "facts"))]
 
 
 def _of_group(results, group):
-    """Return the figures of a group that show more than one method; those of one stand with it."""
-    return [figure for figure in results.figures if figure["group"] == group and len(figure["methods"]) != 1]
+    return [figure for figure in results.figures if figure["group"] == group]
 
 
-def _of_some(results, figure):
-    """Tell whether a figure shows several methods, but not all."""
-    return 1 < len(figure["methods"]) < len(results.methods)
-
-
-def _other_figures(results):
+def _figures(results):
     """Yield a section for each group of figures that has no other place."""
     groups = dict.fromkeys(figure["group"] for figure in results.figures)
     for place, group in enumerate(group for group in groups if group not in OWN_PLACES):
-        yield _section(f"figures-{place}", group, "", figures=_of_group(results, group))
+        title = "Scores while fine-tuning" if group == "Scores" else group
+        yield _section(f"figures-{place}", title, results.command("figures"), figures=_of_group(results, group))
 
 
-def _score_table(results, metric):
-    """Return the table of a metric; its name stands above it already."""
-    table = results.tables[metric]
-    return replace(table, header=["Method", *table.header[1:]])
-
-
-OWN_PLACES = ("Scores", "Statistics", WITHOUT_CLASSES, "Cost")
+OWN_PLACES = ("Statistics", WITHOUT_CLASSES, "Cost")
+MOST_ROWS = 12  # of a table that is not folded in
 STRUCTURE = (
     "What can be said without true classes. A silhouette compares a sample's distance to its own cluster with that to "
     "the next one, from −1 to 1, the higher the better; Davies and Bouldin's index is better the smaller it is. On the "
@@ -188,39 +108,63 @@ PAIRS = (
 )
 
 
-def _section(key, title, command, *, text="", tables=(), folded=(), figures=()):
-    return {
-        "key": key,
-        "title": title,
-        "command": command,
-        "text": text,
-        "tables": list(tables),
-        "folded": list(folded),
-        "figures": list(figures),
+def _section(key, title, command, *, tables=(), figures=(), fold=True, **parts):
+    """Return a section; its long tables are folded in, and all figures of single methods but the first."""
+    shown = [table if table.name.startswith("scores-") else compact(table) for table in tables if table.rows]
+    empty = {"text": "", "notes": [], "facts": [], "pictures": []}
+    sides = {
+        "tables": [table for table in shown if not fold or len(table.rows) <= MOST_ROWS],
+        "folded": [table for table in shown if fold and len(table.rows) > MOST_ROWS],
     }
+    single = [figure["id"] for figure in figures if len(figure["methods"]) == 1][1:]
+    sides |= {
+        "figures": [figure for figure in figures if figure["id"] not in single],
+        "more": [figure for figure in figures if figure["id"] in single],
+    }
+    return {"key": key, "title": title, "command": command, **empty, **sides, **parts}
+
+
+def _data(results):
+    known = {key: about for key, about in results.described.items() if about.get("samples")}
+    pictures = [{**about["samples"], "title": results.datasets[key]} for key, about in known.items()]
+    n_samples = {key: about["shape"][0] for key, about in results.described.items()}
+    told = facts(results.scores, results.jobs, **results.study, unscaled_text=results.unscaled_text)
+    told += few_steps(results.parameters, n_samples, datasets=results.datasets)
+    table = data_table(results.described, datasets=results.datasets)
+    return _section("data", "Data and runs", "", tables=[table], pictures=pictures, facts=told, fold=False)
 
 
 def _statistics(results):
-    tables = results.tables
-    return _section(
+    """Return what the tests say, but for tables in which nothing can be concluded, or of one data set among several."""
+    tables, shown = results.tables, []
+    decided = results.contrasts[results.contrasts["verdict"] != "cannot conclude"]
+    if (decided["metric"] == PRIMARY_METRIC).any():
+        shown.append(tables["contrasts"])
+    if len(results.datasets) > 1 and results.friedman["n_datasets"].max() > 1:
+        shown += [tables["overall"], tables["improvement"]]
+    section = _section(
         "statistics",
         "Statistics",
         results.command("statistics"),
-        text=STATISTICS,
-        tables=[tables["contrasts"], tables["overall"], tables["improvement"]],
-        folded=[tables["contrasts_secondary"]],
+        text=STATISTICS if shown else "",
+        tables=shown,
         figures=_of_group(results, "Statistics"),
     )
+    second = tables["contrasts_secondary"]
+    folded = [compact(second)] if (decided["metric"] != PRIMARY_METRIC).any() else []
+    return {**section, "folded": section["folded"] + folded}
 
 
 def _pairs(results):
-    """Return the appendix: a table of all pairs for each data set."""
+    """Return the appendix: a table of all pairs for each data set on which any of them can be told apart."""
     shown = results.pairwise[results.pairwise["metric"] == PRIMARY_METRIC]
     titles, folded = {"datasets": results.datasets, "methods": results.methods}, []
-    for key in (key for key in results.datasets if (shown["dataset"] == key).any()):
-        table = pair_table(shown[shown["dataset"] == key], **titles)
-        folded.append(replace(table, name=f"pairs-{key}", title=f"{results.datasets[key]}: all pairs"))
-    return _section("pairs", "Appendix: all pairs", results.command("statistics"), text=PAIRS, folded=folded)
+    for key, title in results.datasets.items():
+        rows = shown[shown["dataset"] == key]
+        if (rows["verdict"] != "cannot conclude").any():
+            table = replace(pair_table(rows, **titles), name=f"pairs-{key}", title=f"{title}: all pairs")
+            folded.append(compact(table))
+    return {**_section("pairs", "Appendix: all pairs", results.command("statistics"), text=PAIRS), "folded": folded}
 
 
 def _without_classes(results):
@@ -233,25 +177,36 @@ def _without_classes(results):
         text=STRUCTURE,
         tables=[structure_table(results.structure, results.agreement, key, **titles) for key in known],
         figures=_of_group(results, WITHOUT_CLASSES),
+        fold=False,
     )
 
 
-def _method(results, place, key, *, color):
-    told = read_docstring(results.docstrings.get(key, ""))
-    datasets, scored = results.datasets, [results.tables[name] for name in METRICS]
+def _methods(results):
+    """Return the methods in the study's order; what several of one class have in common is said at the first."""
+    looks, first = methods_of(results.methods, results.colors), {}
+    made = []
+    for key in results.methods:
+        docstring = results.docstrings.get(key, "")
+        like = first.setdefault(docstring or key, key)
+        told = read_docstring(docstring if like == key else "")
+        made.append(_method(results, key, like=like, color=looks[key].color) | told)
+    return made
+
+
+def _method(results, key, *, like, color):
+    datasets, parameters = results.datasets, results.parameters
+    differs = differing_parameters(parameters, key, like) if like != key else ""
     return {
         "key": f"method-{key}",
         "title": results.methods[key],
-        "estimator": ", ".join(results.parameters.loc[results.parameters["method"] == key, "estimator"].unique()),
+        "estimator": ", ".join(parameters.loc[parameters["method"] == key, "estimator"].unique()),
         "color": color,
-        **told,
-        "scores": method_table(scored, place, key=key, datasets=datasets) if results.has_scores else None,
+        "like": None if like == key else {"key": f"method-{like}", "title": results.methods[like], "differs": differs},
         "folded": [
-            method_parameters(results.parameters, key, datasets=datasets),
-            runs_table(results.scores, key, datasets=datasets),
+            method_parameters(parameters, key, datasets=datasets),
+            compact(runs_table(results.scores, key, datasets=datasets)),
         ],
-        "figures": [figure for figure in results.figures if figure["methods"] == [key]],
-        "seen": [figure for figure in results.figures if key in figure["methods"] and _of_some(results, figure)],
+        "own": [figure for figure in results.figures if figure["methods"] == [key]],
         "command": _train_again(results, key),
     }
 
@@ -282,7 +237,7 @@ def _menu(sections, methods):
     entries = [{"key": section["key"], "title": section["title"], "items": []} for section in sections]
     items = [{"key": method["key"], "title": method["title"], "color": method["color"]} for method in methods]
     return [
-        {"key": "run", "title": "What was run", "items": []},
+        {"key": "found", "title": "What was found", "items": []},
         *entries,
         {"key": "methods", "title": "Methods", "items": items},
         {"key": "again", "title": "Regenerating", "items": []},

@@ -3,10 +3,6 @@
 import numpy as np
 import pandas as pd
 
-from deepkm.numerics.metrics import title_of
-from deepkm.report.statistics.paired import LEVEL, smallest_p
-
-KMEANS = "deepkm.methods.km:KMeans"
 MOST_NAMED = 6
 FEW_STEPS = 10  # of an epoch: of the published data sets, the smallest has 12
 SHARE, SHORT = 2 / 3, 1.0  # of its time that a job has a processor where it is alone, at least; seconds too few to tell
@@ -30,8 +26,6 @@ def facts(scores, jobs, *, datasets, methods, seeds, unscaled_text=()):
     on_gpu = jobs.loc[~on_cpu, "device_seconds"].sum()
     text = f"{listed(unscaled_text)}: counts or tf-idf as they are; `scaling: rows` gives each text the same length"
     return [
-        ("Data sets", ", ".join(datasets.values())),
-        ("Methods", str(len(methods))),
         ("Seeds", listed(map(str, seeds), most=12)),
         ("Runs", f"{len(scores)} of {len(datasets) * len(methods) * len(seeds)}, in {len(jobs)} training jobs"),
         ("CPU time of training", duration(jobs.loc[on_cpu, "device_seconds"].sum())),
@@ -152,45 +146,6 @@ def _below_start(named, n_seeds):
         why = dict.fromkeys(", ".join(rows["reasons"]).split(", "))
         count = f"{len(rows)} of {n_seeds} runs: " if n_seeds > 1 else ""
         yield f"{' on '.join(rows['name'].iloc[0])} ({count}{', '.join(why)})"
-
-
-def not_ahead(pairwise, parameters, *, datasets):
-    """Return a line for each data set on which no method is ahead of k-means on the data; [] without that among them.
-
-    Parameters
-    ----------
-    pairwise, parameters : DataFrame
-        ``results/statistics/pairwise.csv`` and ``results/parameters.csv``.
-    datasets : dict of str to str
-        Titles by key.
-
-    Notes
-    -----
-    A method is ahead where the test over seeds finds it better, corrected for the number of methods (Bonferroni), or,
-    with too few seeds for any verdict, where the mean of its paired differences is above 0.
-    """
-    on_data = parameters.reindex(columns=["dataset", "method", "estimator", "autoencoder"])
-    plain = on_data[(on_data["estimator"] == KMEANS) & on_data["autoencoder"].isna()]
-    lines = []
-    for dataset, title in datasets.items():
-        keys = set(plain.loc[plain["dataset"] == dataset, "method"])
-        pairs = _against(pairwise[pairwise["dataset"] == dataset], keys)
-        count = pairs["method"].nunique()
-        undecided = pairs["p"].isna() | np.array([smallest_p(n, count) >= LEVEL for n in pairs["n"]], dtype=bool)
-        ahead = (pairs["mean_difference"] > 0) & (undecided | (count * pairs["p"] < LEVEL))
-        behind = [title_of(metric) for metric, rows in ahead.groupby(pairs["metric"], sort=False) if not rows.any()]
-        means = ", by means of so few seeds" if undecided.any() else ""
-        if behind:
-            lines.append(f"No method is ahead of k-means on the data on {title} ({', '.join(behind)}{means}).")
-    return lines
-
-
-def _against(pairwise, keys):
-    """Return the pairs of a method and one of `keys`, from the method's side."""
-    first, second = pairwise["method"].isin(keys), pairwise["other"].isin(keys)
-    turned = pairwise[first & ~second].rename(columns={"method": "other", "other": "method"})
-    found = pd.concat([pairwise[second & ~first], turned.assign(mean_difference=-turned["mean_difference"])])
-    return found[found["mean_difference"].notna()]
 
 
 def _mixed(jobs):

@@ -7,17 +7,24 @@ page's own policy lets a browser run no other script than the page's, and load n
 import base64
 import hashlib
 import inspect
+import io
 import re
-import struct
 import textwrap
 from functools import cache
 from importlib.resources import files
 
+import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
+from PIL import Image
 
 import deepkm
+from deepkm.report.page.formulas import to_mathml
 
-SCALE = 0.7  # CSS pixels of a figure to each of its PNG, which has 200 to the inch
+SCALE = 0.6  # CSS pixels of a figure to each of its PNG, which has 200 to the inch
+COLORS = 64  # of a figure on the page: shades of grey, or of a few hues
+PICTURE_HEIGHT = 48  # of samples, in CSS pixels
+ELSEWHERE = ("Parameters are those of", "Other parameters are those of")  # paragraphs for readers of the source
 TEMPLATES = files("deepkm.report.page") / "templates"
 
 
@@ -35,21 +42,23 @@ def render(**content):
     return _environment().get_template("page.html").render(**own, **content)
 
 
-def embed(png, svg):
-    """Return how to show a figure that exists as PNG and SVG: the smaller file, as an address that holds it.
-
-    A large scatter is smaller as PNG, curves as SVG.
+def embed(png):
+    """Return how to show a figure: as WebP of few colours, a fifth of its PNG or SVG.
 
     Returns
     -------
     dict
-        ``source``, a data URI; ``width`` and ``height`` in CSS pixels: letters as large as those of the text.
+        ``source``, a data URI that holds it; ``width`` and ``height`` in CSS pixels: letters are as large as in notes.
     """
-    width, height = (round(SCALE * size) for size in struct.unpack(">II", png.read_bytes()[16:24]))
-    smaller = min((png, svg), key=lambda path: path.stat().st_size)
-    kind = {".png": "png", ".svg": "svg+xml"}[smaller.suffix]
-    content = base64.b64encode(smaller.read_bytes()).decode()
-    return {"source": f"data:image/{kind};base64,{content}", "width": width, "height": height}
+    with Image.open(png) as image:
+        width, height = (round(SCALE * size) for size in image.size)
+        file = io.BytesIO()
+        image.convert("RGB").quantize(COLORS).convert("RGB").save(file, "WEBP", lossless=True)
+    return {"source": _data_uri(file, "webp"), "width": width, "height": height}
+
+
+def _data_uri(file, kind):
+    return f"data:image/{kind};base64,{base64.b64encode(file.getvalue()).decode()}"
 
 
 def read_docstring(text):
@@ -63,35 +72,76 @@ def read_docstring(text):
     Returns
     -------
     dict
-        ``text``: paragraphs ``{"text", "formula"}`` of its beginning and its notes; ``reference``: text.
+        ``text``: paragraphs ``{"text", "formula"}`` of its beginning and its notes, equations as MathML; ``reference``:
+        text.
 
     Examples
     --------
-    >>> read_docstring("k-means.\\n\\n    min sum d\\n\\nReferences\\n----------\\nA. B. C.\\n1999.")
-    {'text': [{'text': 'k-means.', 'formula': False}, {'text': 'min sum d', 'formula': True}],
+    >>> read_docstring("k-means.\\n\\n    x = '?'\\n\\nReferences\\n----------\\nA. B. C.\\n1999.")
+    {'text': [{'text': 'k-means.', 'formula': False}, {'text': "x = '?'", 'formula': True}],
      'reference': 'A. B. C. 1999.'}
     """
     start, *rest = re.split(r"^(\w[\w ]*)\n-+\n", inspect.cleandoc(text), flags=re.MULTILINE)
     parts = dict(zip(rest[::2], rest[1::2], strict=True))
     paragraphs = re.split(r"\n\s*\n(?! )|\n\n(?= )", f"{start}\n\n{parts.get('Notes', '')}")
-    shown = [_paragraph(paragraph) for paragraph in paragraphs if paragraph.strip()]
+    shown = [_paragraph(text) for text in paragraphs if text.strip() and not text.startswith(ELSEWHERE)]
     return {"text": shown, "reference": " ".join(parts.get("References", "").split())}
 
 
 def _paragraph(text):
-    formula = text.startswith(" ")
-    return {"text": textwrap.dedent(text).strip() if formula else " ".join(text.split()), "formula": formula}
+    if not text.startswith(" "):
+        return {"text": " ".join(text.split()), "formula": False}
+    typed = textwrap.dedent(text).strip()
+    return {"text": to_mathml(typed) or typed, "formula": True}
+
+
+def prose(text):
+    """Return a text in which what stands between two backticks is a name of a program's.
+
+    Examples
+    --------
+    >>> print(prose("`min_steps` < 5, and one ` more"))
+    <code>min_steps</code> &lt; 5, and one ` more
+    """
+    parts = re.split(r"``?([^`]+)``?", text)
+    return Markup("").join(Markup("<code>{}</code>").format(p) if i % 2 else escape(p) for i, p in enumerate(parts))
+
+
+def picture(samples, shape):
+    """Return how to show samples as images beside each other, as `embed` does; None where they are no images.
+
+    Parameters
+    ----------
+    samples : ndarray of shape (M, ...)
+    shape : tuple of int
+        (height, width) or (height, width, channels); empty for no images.
+    """
+    if len(shape) < 2 or (len(shape) == 3 and shape[2] not in (1, 3)):
+        return None
+    values = np.nan_to_num(np.asarray(samples, float)).reshape(len(samples), *shape[:2], -1)
+    low = values.min(axis=(1, 2, 3), keepdims=True)
+    high = values.max(axis=(1, 2, 3), keepdims=True)
+    grey = np.round(255 * (values - low) / np.where(high > low, high - low, 1)).astype(np.uint8)
+    gap = max(1, shape[1] // 12)
+    apart = np.pad(grey, [(0, 0), (0, 0), (0, gap), (0, 0)], constant_values=255)
+    strip = np.concatenate(apart, axis=1)[:, :-gap]
+    file = io.BytesIO()
+    Image.fromarray(strip.squeeze(2) if strip.shape[2] == 1 else strip).save(file, "PNG", optimize=True)
+    scale = PICTURE_HEIGHT / shape[0]
+    return {"source": _data_uri(file, "png"), "width": round(scale * strip.shape[1]), "height": PICTURE_HEIGHT}
 
 
 @cache
 def _environment():
-    return Environment(
+    environment = Environment(
         loader=PackageLoader("deepkm.report.page"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["prose"] = prose
+    return environment
 
 
 def _read(name):

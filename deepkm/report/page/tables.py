@@ -1,49 +1,99 @@
-"""Tables that only the page shows: those of one method."""
+"""Tables that only the page shows, and how it shows the others."""
+
+import math
+from dataclasses import replace
 
 import pandas as pd
 
 from deepkm.numerics.metrics import METRICS, title_of
-from deepkm.report.tables.layout import Cell, Table, number_cell
+from deepkm.report.tables.layout import NOTHING, Cell, Table, number_cell
 
 
-def method_table(score_tables, place, *, key, datasets):
-    """Return the scores of one method, data sets as rows and metrics as columns.
+def scores_tables(tables, *, datasets):
+    """Return a table of scores for each data set, methods as rows and metrics as columns, and what they mean.
 
     Parameters
     ----------
-    score_tables : list of Table
-        From `deepkm.report.tables.scores.score_table`: methods as rows, data sets as columns.
-    place : int
-        The method's among the rows.
-    key : str
-        The method's.
+    tables : list of Table
+        From `deepkm.report.tables.scores.score_table`, one for each metric: data sets as columns.
+    datasets : dict of str to str
+        Titles by key.
+
+    Returns
+    -------
+    list of Table, list of str
+        Data sets without any score are left out.
+    """
+    made = []
+    for place, (key, title) in enumerate(datasets.items(), 1):
+        rows = [[row[0][0], *(cells[place] for cells in row)] for row in zip(*(t.rows for t in tables), strict=True)]
+        if any(cell.value is not None for row in rows for cell in row[1:]):
+            header = ["Method", *(table.title.replace(" in", ",") for table in tables)]
+            made.append(Table(f"scores-{key}", title if len(datasets) > 1 else "Scores", header, rows))
+    return made, list(dict.fromkeys(note for table in tables for note in table.notes))
+
+
+def data_table(described, *, datasets):
+    """Return what the data sets of a study are, a row each.
+
+    Parameters
+    ----------
+    described : dict of str to dict
+        By key: ``shape`` (N, ...), ``class_counts`` (None without classes), ``n_clusters`` and ``scaling``. Those of
+        which nothing is known any more are left out.
     datasets : dict of str to str
         Titles by key.
     """
-    columns = [table.rows[place][1:] for table in score_tables]
-    rows = [
-        [Cell(title), *(Cell(column[i].text, column[i].value) for column in columns)]
-        for i, title in enumerate(datasets.values())
+    rows = []
+    for key in (key for key in datasets if key in described):
+        about = described[key]
+        (n_samples, *shape), counts = about["shape"], about["class_counts"] or []
+        form = f" ({' × '.join(map(str, shape))})" if len(shape) > 1 else ""
+        n_features = math.prod(shape)
+        balance = f"{min(counts)} to {max(counts)}" if len(set(counts)) > 1 else str(counts[0]) if counts else NOTHING
+        cells = [Cell(str(n_samples), n_samples), Cell(f"{n_features}{form}", n_features)]
+        cells += [Cell(str(about["n_clusters"]), about["n_clusters"]), Cell(str(len(counts) or "none"), len(counts))]
+        rows.append([Cell(datasets[key]), *cells, Cell(balance, min(counts, default=None)), Cell(about["scaling"])])
+    header = ["Data set", "Samples, N", "Features, F", "Clusters, K", "Classes", "Samples per class", "Scaling"]
+    return Table("data", "Data and runs", header, rows, align="lrrrrrl")
+
+
+def compact(table):
+    """Return a table without the columns in which all rows are equal; a note says once what stood there."""
+    columns = range(1, len(table.header)) if len(table.rows) > 1 else ()
+    same = {i for i in (0, *columns) if columns and len({row[i].text for row in table.rows}) == 1}
+    if len(same) == len(table.header):
+        return table
+    said = [
+        f"{table.header[i]}: {table.rows[0][i].text}"
+        for i in sorted(same)
+        if table.rows[0][i].text not in ("", NOTHING)
     ]
-    return Table(f"scores-{key}", "Scores", ["Data set", *(table.title for table in score_tables)], rows)
+    left = [i for i in range(len(table.header)) if i not in same]
+    return replace(
+        table,
+        header=[table.header[i] for i in left],
+        rows=[[row[i] for i in left] for row in table.rows],
+        notes=[*([f"In all rows: {'; '.join(said)}."] if said else []), *table.notes],
+        align="".join(table.columns[i] for i in left),
+    )
 
 
 def runs_table(scores, method, *, datasets):
     """Return a row per run of one method, from ``results/scores.csv``."""
-    titles = {"seed": "Seed", **{metric: title_of(metric) for metric in METRICS}}
+    titles = {"seed": "Seed", **{metric: f"{title_of(metric)}, %" for metric in METRICS}}
     titles |= {"n_clusters_used": "Clusters used", "epochs": "Epochs", "device_seconds": "Seconds"}
     columns = [name for name in titles if name in scores]
     rows = [
         [
             Cell(datasets[row["dataset"]]),
-            *(number_cell(row[name], ".3f" if name in METRICS else None) for name in columns),
+            *(number_cell(100 * row[name], ".1f") if name in METRICS else number_cell(row[name]) for name in columns),
             Cell(_remark(row)),
         ]
         for row in scores[scores["method"] == method].to_dict("records")
     ]
     header = ["Data set", *(titles[name] for name in columns), "Remark"]
-    note = f"{', '.join(map(title_of, METRICS))}: 1 is full agreement."
-    return Table(f"runs-{method}", "Each run", header, rows, [note], "l" + "r" * len(columns) + "l")
+    return Table(f"runs-{method}", "Each run", header, rows, align="l" + "r" * len(columns) + "l")
 
 
 def _remark(row):
@@ -60,6 +110,18 @@ def method_parameters(parameters, method, *, datasets):
     rows = [[Cell(name), *(Cell(number_cell(table.at[key, name]).text) for key in found)] for name in table]
     header = ["Parameter", *(datasets[key] for key in found)]
     return Table(f"parameters-{method}", "Parameters", header, rows, align="l" * len(header))
+
+
+def differing_parameters(parameters, method, other):
+    """Return in which parameters a method differs from another on the first data set that both have, as text."""
+    sides = [parameters[parameters["method"] == key].set_index("dataset") for key in (method, other)]
+    shared = [dataset for dataset in sides[0].index if dataset in sides[1].index]
+    if not shared:
+        return ""
+    first, second = (
+        side.loc[shared[0]].drop(["method", "estimator"]).map(lambda v: number_cell(v).text) for side in sides
+    )
+    return ", ".join(f"`{name}` {first[name]}" for name in first.index if first[name] != second[name])
 
 
 def structure_table(structure, agreement, dataset, *, datasets, methods):
@@ -82,13 +144,13 @@ def structure_table(structure, agreement, dataset, *, datasets, methods):
         [
             Cell(methods[key], method=key),
             *(number_cell(of[name].mean(), form) for name, (_, form) in kinds.items()),
-            number_cell(stable.get(key), ".2f"),
+            number_cell(100 * stable.get(key, math.nan), "z.1f"),
             Cell(_cut(of["sizes"].iloc[0])),
         ]
         for key in methods
         if len(of := found[found["method"] == key])
     ]
-    header = ["Method", *(text for text, _ in kinds.values()), "Stability", "Sizes, first seed"]
+    header = ["Method", *(text for text, _ in kinds.values()), "Stability, %", "Sizes, first seed"]
     align = f"l{'r' * (len(header) - 2)}l"
     return Table(f"structure-{dataset}", datasets[dataset], header, rows, _structure_notes(found), align)
 

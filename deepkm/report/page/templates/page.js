@@ -66,6 +66,15 @@ const reader = new IntersectionObserver((entries) => {
 }, { rootMargin: "-10% 0px -80% 0px" });
 for (const key of links.keys()) reader.observe(document.getElementById(key));
 
+// What a link leads to may be folded in.
+const unfold = () => {
+  for (let box = document.getElementById(location.hash.slice(1)); box; box = box.parentElement) {
+    if (box.tagName === "DETAILS" && box !== menu) box.open = true;
+  }
+};
+addEventListener("hashchange", unfold);
+unfold();
+
 // Paper cannot be unfolded: print everything.
 let closed = [];
 addEventListener("beforeprint", () => {
