@@ -9,7 +9,7 @@ import re
 import sys
 from collections.abc import Collection, Iterable
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 from deepkm.jobs.progress import Progress, about, counted, duration
 
@@ -67,18 +67,18 @@ class Terminal(logging.Handler):
         except Exception:  # a study does not end over a line
             self.handleError(record)
 
-    def _tell_begin(self, record: logging.LogRecord) -> None:
+    def _tell_begin(self, record: Any) -> None:
         if job := self.progress.jobs.get(record.jobid):
             self.progress.begin(record.jobid)
             self.failed.pop(record.jobid, None)  # it is tried again
             if job.rule in LONG:
                 self.say(f"{job.words}: {'begins' if record.local else 'sent'}", "rules")
 
-    def _tell_command(self, record: logging.LogRecord) -> None:
+    def _tell_command(self, record: Any) -> None:
         if self.commands and record.shellcmd:
             self.say(record.shellcmd, "rules")
 
-    def _tell_end(self, record: logging.LogRecord) -> None:
+    def _tell_end(self, record: Any) -> None:
         if job := self.progress.jobs.get(record.job_id):
             took = duration(self.progress.end(record.job_id))
             left = self.progress.seconds_left()
@@ -86,7 +86,7 @@ class Terminal(logging.Handler):
             count = f"job {len(self.progress.ended)} of {len(self.progress.jobs)}"
             self.say(f"{job.words}: {took}, {count}{tail}", "progress")
 
-    def _tell_failure(self, record: logging.LogRecord) -> None:
+    def _tell_failure(self, record: Any) -> None:
         job, why = self.progress.jobs.get(record.jobid), last_word(record.log)
         words = job.words if job else record.rule_name
         self.progress.running.pop(record.jobid, None)
@@ -101,7 +101,7 @@ class Terminal(logging.Handler):
             self.say(self.failed[record.jobid])
             self._since_failure = 0
 
-    def _tell_other(self, record: logging.LogRecord, message: str) -> None:
+    def _tell_other(self, record: Any, message: str) -> None:
         if message.startswith("Terminating processes on user request"):
             self.stopped = True
             self.say("Stopping: what trains ends its epoch and saves.", "progress")
