@@ -1,5 +1,7 @@
 """The page in a real browser: Debian's Chromium without a head, driven by Playwright."""
 
+import base64
+import io
 import re
 import shutil
 from dataclasses import replace
@@ -9,15 +11,19 @@ import pandas as pd
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from matplotlib.figure import Figure
+from PIL import Image
 from playwright.sync_api import sync_playwright
 
+import deepkm.methods
 from deepkm.report.figures.style import save
 from deepkm.report.page.content import page_content
+from deepkm.report.page.formulas import to_mathml
 from deepkm.report.page.overview import few_steps, warnings
-from deepkm.report.page.render import embed, render
+from deepkm.report.page.render import embed, picture, read_docstring, render
 from deepkm.report.page.results import StudyResults
+from deepkm.report.page.tables import compact, data_table
 from deepkm.report.statistics.study import make_statistics
-from deepkm.report.tables.layout import Cell
+from deepkm.report.tables.layout import Cell, Table
 from deepkm.report.tables.study import make_tables
 
 CHROMIUM = shutil.which("chromium")
@@ -352,3 +358,65 @@ def test_small_data_are_named_by_their_steps():
     assert (title, text.partition(";")[0]) == ("Few steps", "A: 3 to an epoch, so that 100 epochs are 300")
     assert few_steps(parameters, {"a": 2305}, datasets=datasets) == []
     assert few_steps(parameters, {}, datasets=datasets) == []
+
+
+def test_equations_are_mathml_and_other_text_stays_as_it_is_typed():
+    told = read_docstring("DKM.\n\n    L = sum_i ||x_hat_i - r_s(i)||^2,   r_k <- mean of members\n\n    >>> fit(x)")
+    first, formula, code = told["text"]
+    assert (first["formula"], formula["formula"], code) == (False, True, {"text": ">>> fit(x)", "formula": True})
+    assert formula["text"].count("<math") == 2
+    for part in ("<munder><mo", ">∑</mo><mrow><mi>i</mi>", '<mover accent="true"><mi>x</mi>', ">‖</mo><mn>2</mn>"):
+        assert part in formula["text"]
+    assert formula["text"].endswith("mean of members</span>")
+    for typed in ("import <b>", "x = \\frac{1}{2}", "^ _", "x ^("):
+        assert "<b>" not in (to_mathml(typed) or "")
+
+
+def test_all_methods_of_the_package_have_equations_that_can_be_read():
+    texts = [
+        read_docstring(method.__doc__)["text"] for method in vars(deepkm.methods).values() if isinstance(method, type)
+    ]
+    formulas = [text["text"] for told in texts for text in told if text["formula"]]
+    assert len(formulas) > 10
+    assert all("<math" in formula for formula in formulas)
+
+
+def test_what_is_equal_in_all_rows_is_said_once():
+    table = Table(
+        "x", "X", ["A", "B", "C", "D"], [[Cell("a"), Cell(text), Cell("-"), Cell("d")] for text in "bc"], ["N."]
+    )
+    shown = compact(table)
+    assert (shown.header, shown.columns) == (["B"], "r")
+    assert shown.notes == ["In all rows: A: a; D: d.", "N."]
+    assert compact(replace(table, rows=table.rows[:1])).header == table.header
+
+
+def test_data_are_described_and_pictured():
+    about = {"shape": [50, 8, 8], "class_counts": [20, 30], "n_clusters": 2, "scaling": "unit"}
+    described = {"a": about, "b": {**about, "shape": [9, 4], "class_counts": None}}
+    rows = data_table(described, datasets={"b": "B", "c": "C", "a": "A"}).rows
+    assert [cell.text for cell in rows[0]] == ["B", "9", "4", "2", "none", "-", "unit"]
+    assert [cell.text for cell in rows[1]] == ["A", "50", "64 (8 × 8)", "2", "2", "20 to 30", "unit"]
+    samples = np.arange(2 * 12).reshape(2, 12)
+    shown = picture(samples, (3, 4))
+    image = Image.open(io.BytesIO(base64.b64decode(shown["source"].partition(",")[2])))
+    assert image.size == (9, 3)
+    assert [image.getpixel(place) for place in ((0, 0), (3, 2), (4, 0), (5, 0))] == [0, 255, 255, 0]
+    assert picture(samples, ()) is None
+    assert picture(np.full((1, 12), np.nan), (2, 2, 3))["width"] == 48
+
+
+def test_variants_of_a_method_say_what_differs_and_no_docstring_twice(study):
+    parameters = study.parameters.assign(alpha=[float(i % 8 == 3) for i in range(len(study.parameters))])
+    text = render(**page_content(replace(study, parameters=parameters)))
+    assert text.count("Hostile &lt;b&gt;method") == 1
+    assert len(re.findall(r'As <a href="#method-method0">', text)) == 7
+    assert text.count("but for <code>alpha</code> 1.") == 1
+
+
+def test_what_decides_nothing_is_left_out(study):
+    undecided = {name: getattr(study, name).assign(verdict="cannot conclude") for name in ("contrasts", "pairwise")}
+    one = {"datasets": {"data0": "A"}, **undecided}
+    keys = {section["key"] for section in page_content(replace(study, **one))["sections"]}
+    assert not {"statistics", "pairs", "structure"} & keys
+    assert {"statistics", "pairs"} <= {section["key"] for section in page_content(study)["sections"]}
