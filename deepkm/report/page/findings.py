@@ -11,7 +11,7 @@ from deepkm.report.statistics.paired import LEVEL, smallest_p
 from deepkm.report.tables.scores import summarize
 
 KMEANS = "deepkm.methods.km:KMeans"
-MOST_PHRASES = 6  # of one sentence
+MOST_PHRASES, MOST_NAMED = 6, 4  # of one sentence; methods that are not worse than the best one
 METRIC = title_of(PRIMARY_METRIC)
 
 
@@ -98,8 +98,8 @@ def _others(found, verdicts):
     worse = (verdicts == "worse").sum()
     even = [found.methods[key] for _, key in verdicts.index[verdicts == "not significantly worse"]]
     if not worse:
-        return f"; no other method is shown to be worse, of {len(verdicts)}" if even else ""
-    rest = f", {and_(even)} {_are(even)} not" if even else ""
+        return "; no other method is shown to be worse" if even else ""
+    rest = f", {and_(even)} {_are(even)} not" if 0 < len(even) <= MOST_NAMED else ""
     return f"; {worse} of {_count(len(verdicts), 'other')} {'are' if worse > 1 else 'is'} significantly worse{rest}"
 
 

@@ -58,18 +58,17 @@ def data_table(described, *, datasets):
     return Table("data", "Data and runs", header, rows, align="lrrrrrl")
 
 
+SCORES_OF_SIDES = ("Method, %", "Other, %")  # of contrasts: the table of scores has them
+
+
 def compact(table):
-    """Return a table without the columns in which all rows are equal; a note says once what stood there."""
-    columns = range(1, len(table.header)) if len(table.rows) > 1 else ()
-    same = {i for i in (0, *columns) if columns and len({row[i].text for row in table.rows}) == 1}
+    """Return a table without `SCORES_OF_SIDES`, and without columns in which all rows are equal: a note says those."""
+    alike = {i: {row[i].text for row in table.rows} for i in range(len(table.header))}
+    same = [i for i, texts in alike.items() if len(table.rows) > 1 and len(texts) == 1]
     if len(same) == len(table.header):
         return table
-    said = [
-        f"{table.header[i]}: {table.rows[0][i].text}"
-        for i in sorted(same)
-        if table.rows[0][i].text not in ("", NOTHING)
-    ]
-    left = [i for i in range(len(table.header)) if i not in same]
+    left = [i for i, title in enumerate(table.header) if i not in same and title not in SCORES_OF_SIDES]
+    said = [f"{table.header[i]}: {text}" for i in same for text in alike[i] - {"", NOTHING}]
     return replace(
         table,
         header=[table.header[i] for i in left],
