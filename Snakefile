@@ -22,6 +22,7 @@ localrules:
     dataset,
     describe,
     labels,
+    choose,
     score,
     statistics,
     tables,
@@ -43,6 +44,7 @@ rule all:
         paths.table_files(table_names()),
         [paths.WRITES[rule] for rule in ("statistics", "figures", "report")],
         collect(paths.LABELS, dataset=study.datasets),
+        search_files,
 
 
 onstart:

@@ -6,16 +6,17 @@ import numpy as np
 import pandas as pd
 
 from deepkm.datasets.converted import digest_of, read_converted
-from deepkm.datasets.features import load_features
 from deepkm.files import replacing
 from deepkm.report.frames import name_rows
 from deepkm.report.statistics.structure import (
     AGREEMENT_COLUMNS,
-    LARGEST_SAMPLE,
     STRUCTURE_COLUMNS,
     agreement,
+    compared_samples,
     describe_sizes,
-    separation,
+    load_in_memory,
+    on_code,
+    on_data,
 )
 from deepkm.study.inventory import result_files
 from deepkm.study.results import read_result
@@ -87,46 +88,13 @@ def _read_runs(files, data, stacks):
         if classes:
             continue
         if place == 0:
-            compared = _sample_data(data, spec["dataset"]["scaling"])
+            x = load_in_memory(data, spec["dataset"]["scaling"])
+            compared = None if x is None else compared_samples(x)
         for s, seed in enumerate(spec["seeds"]):
             found = arrays["labels"][s]
             row = {"method": method, "seed": seed, **describe_sizes(found, spec["dataset"]["n_clusters"])}
-            about.append(row | _on_data(compared, found) | _on_code(arrays, s))
+            about.append(row | on_data(compared, found) | on_code(arrays, s))
     return labels, about
-
-
-def _sample_data(path, scaling):
-    """Return which samples are compared, their scaled features, and the distances of all pairs of them.
-
-    None where the features are larger than memory.
-    """
-    from sklearn.metrics import pairwise_distances  # noqa: PLC0415  only where there are no classes
-
-    if read_converted(path, optional=["feature_file"]):
-        return None
-    x = load_features(path, scaling)
-    sample = np.sort(np.random.default_rng(0).permutation(len(x))[:LARGEST_SAMPLE])
-    return sample, x[sample], pairwise_distances(x[sample])
-
-
-def _on_data(compared, labels):
-    """Return what separates the clusters of a run on the data."""
-    if compared is None:
-        return {}
-    sample, x, distances = compared
-    values = separation(x, labels[sample], distances)
-    return dict(zip(("silhouette_data", "davies_bouldin_data", "n_data"), (*values, len(x)), strict=True))
-
-
-def _on_code(arrays, s):
-    """Return what separates the clusters of run s on its final code, of the samples that the result keeps codes of."""
-    if "snapshots/codes" not in arrays:
-        return {}
-    code, sample = arrays["snapshots/codes"][s, -1], arrays["snapshots/sample"]
-    if not np.isfinite(code).all():
-        return {}
-    values = separation(code, arrays["labels"][s][sample])
-    return dict(zip(("silhouette_code", "davies_bouldin_code", "n_code"), (*values, len(code)), strict=True))
 
 
 def _write(path, table):

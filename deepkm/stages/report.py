@@ -18,7 +18,7 @@ from deepkm.study.plan import Study
 from deepkm.study.spec import PageSpec
 
 FRAMES = ("scores", "jobs", "parameters", "contrasts", "pairwise", "best", "friedman")
-WITHOUT_CLASSES = ("structure", "agreement")
+OPTIONAL = ("structure", "agreement", "choice", "peeked")  # of data without classes, and of a search
 
 
 def add_arguments(parser):
@@ -31,7 +31,7 @@ def add_arguments(parser):
 
 def main(args):
     study, [output] = Study(read_configfile(args.study)), args.output
-    read = {path.stem: read_frame(path) for path in args.tables if path.stem in (*INPUTS, *WITHOUT_CLASSES)}
+    read = {path.stem: read_frame(path) for path in args.tables if path.stem in (*INPUTS, *OPTIONAL)}
     spec: PageSpec = args.spec
     made = make_tables(spec, **{name: read[name] for name in INPUTS})
     results = StudyResults(
@@ -39,7 +39,7 @@ def main(args):
         methods=dict(spec["methods"]),
         seeds=spec["seeds"],
         colors=spec["colors"],
-        **{name: read[name] for name in (*FRAMES, *WITHOUT_CLASSES) if name in read},
+        **{name: read[name] for name in (*FRAMES, *OPTIONAL) if name in read},
         tables={name: table for name, (_, table) in made.items()},
         figures=read_figures(args.figures) if args.figures else [],
         docstrings={row.method: docstring_of(row.estimator) for row in read["parameters"].itertuples()},

@@ -9,7 +9,7 @@ from deepkm.datasets.converted import digest_of, read_converted
 from deepkm.files import read_attributes
 from deepkm.jobs.finishing import confirm
 from deepkm.numerics.metrics import scores
-from deepkm.report.statistics.ends import UNKNOWN, compare_ends
+from deepkm.report.statistics.ends import describe_ends
 from deepkm.study.inventory import result_files
 from deepkm.study.results import check_place, read_result
 from deepkm.study.scored import note_scores
@@ -93,22 +93,8 @@ def _score_file(arrays, attributes, target):
         finite = np.isfinite([rows[-1].get("loss", 0.0), *np.ravel(arrays["centers"][s])]).all()
         diverged = not finite or seed in attributes.get("diverged", [])
         measured = {**scores(target, arrays["labels"][s]), "n_clusters": spec["dataset"]["n_clusters"]}
-        final.append({**key, **measured, **cost, "diverged": diverged, **_ends(arrays, s)})
+        final.append({**key, **measured, **cost, "diverged": diverged, **describe_ends(arrays, s)})
     return final, curves
-
-
-def _ends(arrays, s):
-    """Return what run s was like at its start and its end, and why it ended below its start."""
-    measured = {name: arrays[f"ends/{name}"][s] for name in UNKNOWN if f"ends/{name}" in arrays}
-    if "history/reconstruction" not in arrays:  # no part of its loss: nothing holds the decoder
-        measured.pop("reconstruction", None)
-    ends = []
-    for place in (0, -1):
-        used = len(np.unique(arrays["history/labels"][s, place]))
-        ends.append({"n_clusters_used": used, **UNKNOWN, **{name: values[place] for name, values in measured.items()}})
-    changes = {f"{name}_{at}": end[name] for name in UNKNOWN for at, end in zip(("start", "end"), ends, strict=True)}
-    start = {"n_clusters_used_start": ends[0]["n_clusters_used"]}
-    return start | changes | {"below_start": compare_ends(*ends)}
 
 
 def _job(path, attributes, *, epochs):

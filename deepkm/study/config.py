@@ -14,6 +14,7 @@ from deepkm.datasets.features import SCALINGS
 from deepkm.datasets.roles import Options
 from deepkm.study.contrasts import check_contrasts, check_nemenyi
 from deepkm.study.reading import check_known, read, shown, suggested
+from deepkm.study.search import read_search
 from deepkm.study.settings import read_settings
 
 SCHEMA = Path(__file__).with_name("config.schema.yaml")
@@ -56,7 +57,7 @@ def check_config(config: dict, schema: Path = SCHEMA) -> dict:
     for kind in ("datasets", "methods"):
         for key, entry in config[kind].items():
             _check_title(f"{kind}.{key}.title", entry.get("title", key))
-    return read_settings(config)
+    return read_search(read_settings(config))
 
 
 def _check_names(config: dict) -> None:

@@ -25,6 +25,7 @@ from deepkm.study.paths import (
 from deepkm.study.plan import Study
 from deepkm.study.results import what_is_carried
 from deepkm.study.spec import JobsSpec, conversion_digest, differing, digest
+from deepkm.study.trials import trial_autoencoder, trial_places
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -64,7 +65,7 @@ class Job:
     @property
     def epochs(self) -> int | str:
         """Epochs that it trains; "?" where it counts steps, before it knows how many samples there are."""
-        own = "" if self.stage == "cluster" else "pretraining_"
+        own = "pretraining_" if self.stage == "autoencoder" else ""
         epochs, *steps = (self.spec["parameters"][f"{own}{name}"] for name in ("epochs", "steps", "min_steps"))
         return "?" if any(steps) else epochs
 
@@ -114,19 +115,31 @@ def load_study(configfiles: Files = (), settings: Sequence[str] = ()) -> Study:
 
 def jobs_of(study: Study, data: Mapping[str, Data] | None = None) -> Iterator[Job]:
     """Yield each training job of a study; `data`: from `deepkm.study.data.found_data`, where it was called."""
-    for dataset, one in (found_data(study) if data is None else data).items():
+    found = found_data(study) if data is None else data
+    for dataset, one in found.items():
         for stack in study.stacks:
             for key in dict.fromkeys(filter(None, map(study.autoencoder_of, study.methods))):
                 yield _job(study, "autoencoder", one, autoencoder=key, dataset=dataset, stack=stack)
             for method in study.methods:
                 yield _job(study, "cluster", one, method=method, dataset=dataset, stack=stack)
+    yield from _search_jobs(study, found)
+
+
+def _search_jobs(study: Study, data: Mapping[str, Data]) -> Iterator[Job]:
+    """Yield each job of a study's search, the autoencoders that it builds on first."""
+    places = trial_places(study)
+    below = [trial_autoencoder(study, **place) for place in places]
+    for place in {tuple(place.items()): place for place in below if place}.values():
+        yield _job(study, "autoencoder", data[place["dataset"]], **place)
+    for place in places:
+        yield _job(study, "search", data[place["dataset"]], **place)
 
 
 def _job(study: Study, stage: str, data: Data, **wildcards: str) -> Job:
     pattern = TRAINED[stage]
     path, log = (path_of(name, **study.folders, **wildcards) for name in (pattern, log_of(stage, pattern)))
-    key = study.autoencoder_of(wildcards["method"]) if stage == "cluster" else None
-    autoencoder = path_of(AUTOENCODER, **study.folders, autoencoder=key, **wildcards) if key else None
+    below = study.autoencoder_below(stage, **wildcards)
+    autoencoder = path_of(AUTOENCODER, **study.folders, **below) if below else None
     return Job(
         path=path,
         spec=study.spec_of(stage, **wildcards),

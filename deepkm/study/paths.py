@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 
+from deepkm.datasets.unreadable import check_regular
 from deepkm.study.spec import digest
 
 RAW_FILE = "<data>/raw/{source}/{file}"
@@ -19,7 +20,8 @@ META = "<data>/{dataset}.meta.json"
 
 AUTOENCODER = "<results>/autoencoders/{autoencoder}/{dataset}/{stack}.h5"
 CLUSTERING = "<results>/clusterings/{method}/{dataset}/{stack}.h5"
-TRAINED = {"autoencoder": AUTOENCODER, "cluster": CLUSTERING}  # by the rule that trains it
+TRIAL = "<results>/search/{method}/{dataset}/{part}.h5"  # settings of a search that one stack holds
+TRAINED = {"autoencoder": AUTOENCODER, "cluster": CLUSTERING, "search": TRIAL}  # by the rule that trains it
 SIDE_FILES = ("checkpoint", "lock")  # of a result, beside it
 LEFT_BY_JOBS = (".h5", ".checkpoint", ".lock", ".tmp")  # suffixes of all files in the folders of results
 
@@ -40,6 +42,10 @@ TABLE = "<results>/tables/{table}.{kind}"
 FIGURES = "<results>/figures"
 FIGURES_INDEX = "figures.json"  # within that folder: what each figure shows
 FIGURES_CHECKSUMS = "<results>/figures.sha256"
+# Of a search: what needs no classes, by run and by setting; what was chosen, as a --configfile; and scores of all runs.
+SEARCH = TRIALS, CHOICE, CHOICE_TABLE, CHOSEN, PEEKED = tuple(
+    f"<results>/search/{name}" for name in "runs.csv choice.csv choice.md chosen.yaml peeked.csv".split()
+)
 PAGE = "<results>/report.html"
 DESCRIPTION = "<results>/datasets"  # a folder, with these two in it
 DESCRIPTION_TABLE, DESCRIPTION_SAMPLES = "datasets", "samples"  # without suffixes
@@ -66,6 +72,7 @@ READS = {
     ),
 }
 WRITES = {
+    "choose": SEARCH,
     "score": (SCORES, EPOCHS, JOBS, PARAMETERS),
     "statistics": STATISTICS,
     "figures": (FIGURES, FIGURES_CHECKSUMS),
@@ -131,6 +138,22 @@ def check_folders(*, results: str, data: str, absent: list[str]) -> None:
         existing = next(path for path in (folder, *folder.parents) if path.exists())
         if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
             raise ValueError(f"{key}: got {name}, expected a folder that can be written to{hint}; name another one")
+
+
+def check_file(dataset: str, path: str | None, converted: Path) -> None:
+    """Raise a ValueError where a data set's own file is not there, or none that is read, or its converted copy."""
+    if path is None:
+        return
+    if Path(path).resolve() == converted.resolve():
+        raise ValueError(
+            f"datasets.{dataset}.path: got {path}, where the converted copy is written; keep your file elsewhere"
+        )
+    if not Path(path).exists():
+        raise ValueError(
+            f"datasets.{dataset}.path: got {path}, expected an existing file or folder; put it there or name "
+            f"yours with --config 'datasets={{{dataset}: {{path: FILE}}}}'"
+        )
+    check_regular(Path(path))
 
 
 def named(patterns: Iterable[str]) -> dict[str, str]:

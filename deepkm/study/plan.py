@@ -11,18 +11,18 @@ from pathlib import Path
 from typing import Any, cast
 
 from deepkm.datasets.catalogue import conversion_of, load_catalogue, raw_file_of
-from deepkm.datasets.unreadable import check_regular
-from deepkm.study import paths
+from deepkm.study import paths, trials
 from deepkm.study import spec as specs
 from deepkm.study.config import check_config
 from deepkm.study.contents import Contents
 from deepkm.study.contrasts import default_contrasts, find_ablations
 from deepkm.study.options import check_size
 from deepkm.study.parameters import fields_of
-from deepkm.study.paths import stack_name
+from deepkm.study.paths import check_file, stack_name
 from deepkm.study.settings import autoencoder_parameters, method_parameters, sees_views
 from deepkm.study.shapes import check_shapes
 from deepkm.study.source_code import files_digest, source_digest
+from deepkm.study.spec import features_spec
 from deepkm.training.lengths import snapshot_epochs
 
 TEMPLATES = Path(__file__).parents[1] / "report" / "page" / "templates"  # of the page
@@ -44,10 +44,11 @@ class Study:
     seeds : list of int
     folders : dict of str to str
         ``results`` and ``data``, as `deepkm.study.paths.path_of` takes them.
-    content_of : callable
-        Returns the digest of what a file or folder holds, by its path; read at most once.
-    stacks : dict of str to list of int
-        Seeds that one job trains, by the stack's name.
+    content_of, source_digest, fields_of : callable
+        Return the digest of what a file or folder holds, by its path, that of modules, and the parameters of a class;
+        read at most once.
+    stacks, search_stack : dict of str to list of int
+        Seeds that one job trains, by the stack's name; those of the search, if there is one.
 
     Raises
     ------
@@ -58,7 +59,7 @@ class Study:
     def __init__(self, config: dict) -> None:
         self.config = paths.with_plain_paths(check_config(check_size(config)))
         # Read once, not once per job.
-        self._source_digest, self._fields_of = cache(source_digest), cache(fields_of)
+        self.source_digest, self.fields_of = cache(source_digest), cache(fields_of)
         self._parameters_of = cache(self._read_parameters)
         self.folders = {"results": self.config["results_dir"], "data": self.config["data_dir"]}
         self.content_of = cache(Contents(paths.path_of(paths.CONTENTS, **self.folders)).digest_of)
@@ -67,10 +68,12 @@ class Study:
         self.seeds, size = list(self.config["study"]["seeds"]), self.config["seeds_per_job"]
         blocks = [self.seeds[i : i + size] for i in range(0, len(self.seeds), size)]
         self.stacks = {stack_name(block): block for block in blocks}
+        searched = (self.config.get("search") or {}).get("seeds", [])
+        self.search_stack = {stack_name(searched): searched} if searched else {}
         for key in self.datasets:
-            self._check_file(key)
+            check_file(key, self.config["datasets"][key].get("path"), self.data_file(key))
         for method in self.methods:
-            self._method_digest(method)  # what cannot be read is said now, not after the pretraining
+            self.method_digest(method)  # what cannot be read is said now, not after the pretraining
         absent = [path.name for path in map(self.data_file, self.datasets) if not path.exists()]
         paths.check_folders(**self.folders, absent=absent)
         check_shapes(self.config, self.conversion_of)
@@ -110,6 +113,13 @@ class Study:
         """Return the key of the autoencoder that a method builds on, or None."""
         return self.config["methods"][method].get("autoencoder")
 
+    def autoencoder_below(self, stage: str, **wildcards: str) -> dict[str, str] | None:
+        """Return the wildcards of the pretrained autoencoder that a job builds on, or None."""
+        if stage == "search":
+            return trials.trial_autoencoder(self, **wildcards)
+        key = self.autoencoder_of(wildcards["method"]) if stage == "cluster" else None
+        return {"autoencoder": key, "dataset": wildcards["dataset"], "stack": wildcards["stack"]} if key else None
+
     def scaling_of(self, dataset: str) -> str:
         """Return how a data set's features are scaled."""
         return self.config["datasets"][dataset]["scaling"]
@@ -127,7 +137,7 @@ class Study:
         elif source in load_catalogue():
             options["conversion"] = conversion_of(source, checked=not path)
             modules.append(options["conversion"]["converter"].partition(":")[0])
-        spec = {"name": dataset, "source": source, **options, "source_digest": self._source_digest(*modules)}
+        spec = {"name": dataset, "source": source, **options, "source_digest": self.source_digest(*modules)}
         return cast(specs.DatasetSpec, spec)
 
     def describe_spec(self) -> specs.DescribeSpec:
@@ -136,12 +146,13 @@ class Study:
 
     def autoencoder_spec(self, dataset: str, autoencoder: str, stack: str) -> specs.AutoencoderSpec:
         """Return the spec of a pretraining, shared by all methods that name this autoencoder."""
+        key, config = trials.with_clusters(self.config, dataset, autoencoder)
         return {
             "autoencoder": autoencoder,
-            "dataset": self._features(dataset),
-            "parameters": self._autoencoder_parameters(dataset, autoencoder),
-            "seeds": self.stacks[stack],
-            "source_digest": self._source_digest("deepkm.training.loop", "deepkm.datasets.features"),
+            "dataset": features_spec(config, dataset),
+            "parameters": autoencoder_parameters(config, dataset, key),
+            "seeds": {**self.stacks, **self.search_stack}[stack],
+            "source_digest": self.source_digest("deepkm.training.loop", "deepkm.datasets.features"),
         }
 
     def cluster_spec(self, dataset: str, method: str, stack: str) -> specs.ClusterSpec:
@@ -150,13 +161,15 @@ class Study:
         parameters = self._parameters(dataset, method)
         return {
             "method": method,
-            "dataset": self._features(dataset),
+            "dataset": features_spec(self.config, dataset),
             "estimator": entry["estimator"],
             "parameters": parameters,
             "seeds": self.stacks[stack],
             "snapshots": snapshot_epochs(self.config["snapshots"], parameters["steps"] or parameters["epochs"]),
-            "source_digest": self._method_digest(method),
+            "source_digest": self.method_digest(method),
         }
+
+    search_spec, choose_spec = trials.search_spec, trials.choose_spec
 
     def spec_of(self, rule: str, **wildcards: str) -> Mapping[str, Any]:
         """Return the spec of a job of any rule."""
@@ -177,12 +190,12 @@ class Study:
 
     def score_spec(self) -> specs.ScoreSpec:
         """Return the spec of scoring: it depends on its input files and on the metrics alone."""
-        digest = self._source_digest("deepkm.numerics.metrics", "deepkm.stages.score")
+        digest = self.source_digest("deepkm.numerics.metrics", "deepkm.stages.score")
         return {**self.training_jobs(), "source_digest": digest}
 
     def labels_spec(self) -> specs.ScoreSpec:
         """Return the spec of the tables of labels."""
-        return {**self.training_jobs(), "source_digest": self._source_digest("deepkm.stages.labels")}
+        return {**self.training_jobs(), "source_digest": self.source_digest("deepkm.stages.labels")}
 
     def statistics_spec(self) -> specs.StatisticsSpec:
         """Return the spec of the tests between methods, in the study's order; titles do not matter."""
@@ -192,7 +205,7 @@ class Study:
             "seeds": self.seeds,
             "contrasts": self.contrasts(),
             "nemenyi": self.config["nemenyi"],
-            "source_digest": self._source_digest("deepkm.stages.statistics"),
+            "source_digest": self.source_digest("deepkm.stages.statistics"),
         }
 
     def report_spec(self, stage: str) -> specs.ReportSpec:
@@ -203,12 +216,12 @@ class Study:
             "ablations": self.ablations(),
             "n_seeds": len(self.seeds),
             "origins": {key: self._origin(key) for key in self.datasets},
-            "source_digest": self._source_digest(f"deepkm.stages.{stage}"),
+            "source_digest": self.source_digest(f"deepkm.stages.{stage}"),
         }
 
     def figures_spec(self) -> specs.FiguresSpec:
         """Return the spec of the figures: beside what is shown, what is read and how the data were scaled."""
-        about = {key: self._features(key) for key in self.datasets}
+        about = {key: features_spec(self.config, key) for key in self.datasets}
         panels, jobs = self.config["panels"], self.training_jobs()
         return {
             **self.report_spec("figures"),
@@ -233,9 +246,10 @@ class Study:
         identities = {method: self._identity(method) for method in self.methods}
         return default_contrasts(identities) if named is None else named
 
-    def _method_digest(self, method: str) -> str:
+    def method_digest(self, method: str) -> str:
+        """Return the source digest of what clusters by a method."""
         modules = ("deepkm.datasets.features", *(f"deepkm.training.{part}" for part in ("loop", "snapshots", "ends")))
-        return self._source_digest(self.config["methods"][method]["estimator"], *modules)
+        return self.source_digest(self.config["methods"][method]["estimator"], *modules)
 
     def _identity(self, method: str) -> dict[str, Any]:
         estimator = self.config["methods"][method]["estimator"]
@@ -267,30 +281,9 @@ class Study:
         departs += ["from a file of one's own"] if "path" in entry else []
         return {"source": entry.get("source", "file"), "departs": "; ".join(departs)}
 
-    def _features(self, dataset: str) -> specs.FeaturesSpec:
-        n_clusters = self.config["datasets"][dataset]["n_clusters"]
-        return {"name": dataset, "n_clusters": n_clusters, "scaling": self.scaling_of(dataset)}
-
-    def _autoencoder_parameters(self, dataset: str, autoencoder: str) -> dict[str, Any]:
-        return autoencoder_parameters(self.config, dataset, autoencoder)
-
     def _parameters(self, dataset: str, method: str) -> dict[str, Any]:
         return dict(self._parameters_of(dataset, method))
 
     def _read_parameters(self, dataset: str, method: str) -> dict[str, Any]:
-        fields = self._fields_of(self.config["methods"][method]["estimator"])
+        fields = self.fields_of(self.config["methods"][method]["estimator"])
         return method_parameters(self.config, dataset, method, fields)
-
-    def _check_file(self, dataset: str) -> None:
-        path = self.config["datasets"][dataset].get("path")
-        if path and Path(path).resolve() == self.data_file(dataset).resolve():
-            raise ValueError(
-                f"datasets.{dataset}.path: got {path}, where the converted copy is written; keep your file elsewhere"
-            )
-        if path and not Path(path).exists():
-            raise ValueError(
-                f"datasets.{dataset}.path: got {path}, expected an existing file or folder; put it there or name "
-                f"yours with --config 'datasets={{{dataset}: {{path: FILE}}}}'"
-            )
-        if path:
-            check_regular(Path(path))

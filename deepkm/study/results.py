@@ -10,7 +10,11 @@ import numpy as np
 from deepkm.files import read_hdf5
 from deepkm.study.paths import stack_name
 
-KEYS = {"autoencoder": "autoencoder", "cluster": "method"}  # what a stage's results are by, in their specs
+KEYS = {
+    "autoencoder": "autoencoder",
+    "cluster": "method",
+    "search": "method",
+}  # what a stage's results are by, in their specs
 
 
 def read_result(
@@ -53,7 +57,7 @@ def check_place(
         ``.../{key}/{dataset}/{stack}.h5``
     attributes : dict
         Of the file.
-    stage : {"autoencoder", "cluster"}
+    stage : {"autoencoder", "cluster", "search"}
     stacks : dict of str to list of int, optional
         The study's seeds by stack.
     data : str, optional
@@ -64,7 +68,9 @@ def check_place(
     seeds = spec.get("seeds", [None])
     got: dict[str, object] = {KEYS[stage]: spec.get(KEYS[stage]), "dataset": spec.get("dataset", {}).get("name")}
     expected: dict[str, object] = {KEYS[stage]: key, "dataset": dataset}
-    if stacks is None:
+    if stage == "search":  # its place names no seeds
+        pass
+    elif stacks is None:
         got["stack"], expected["stack"] = stack_name(seeds), stack
     else:
         got["seeds"], expected["seeds"] = seeds, stacks[stack]

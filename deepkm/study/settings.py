@@ -67,14 +67,14 @@ def read_settings(config: dict) -> dict:
     config["methods"] = {key: _read_method(key, entry, config, fields) for key, entry in config["methods"].items()}
     for method in config["methods"]:
         for dataset in config["study"]["datasets"]:
-            _check_together(config, dataset, method, fields)
+            check_together(config, dataset, method, fields)
     return config
 
 
 def autoencoder_parameters(config: dict, dataset: str, key: str) -> dict[str, Any]:
     """Return what an autoencoder is built and pretrained with, by the names of a method's parameters."""
     values = _autoencoder_defaults() | config["training"] | config["autoencoders"][key]
-    values = _nearer(values, of_dataset(config, dataset, values.pop("per_dataset", {}))[1])
+    values = nearer(values, of_dataset(config, dataset, values.pop("per_dataset", {}))[1])
     values["n_latent"] = values["n_latent"] or config["datasets"][dataset]["n_clusters"]
     return {name: values[key] for name, key in AUTOENCODER_KEYS.items()}
 
@@ -89,7 +89,7 @@ def of_dataset(config: dict, dataset: str, per_dataset: dict[str, dict]) -> tupl
     return key, per_dataset.get(key, {})
 
 
-def _nearer(values: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
+def nearer(values: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
     """Return values with those given nearer to a data set: its epochs take the place of steps."""
     counted = ("epochs", "pretraining_epochs")
     return values | ({"steps": None} if any(name in given for name in counted) else {}) | given
@@ -115,7 +115,7 @@ def method_parameters(config: dict, dataset: str, method: str, fields: dict[str,
     entry = config["methods"][method]
     values = {name: meant(field.default, field.hint) for name, field in fields.items() if field.default is not MISSING}
     given = {name: value for name, value in entry.items() if name not in ENTRY_KEYS}
-    given = _nearer(given, of_dataset(config, dataset, entry.get("per_dataset", {}))[1])
+    given = nearer(given, of_dataset(config, dataset, entry.get("per_dataset", {}))[1])
     for name, value in config["training"].items():
         if name in given and given[name] is None:
             given[name] = value
@@ -159,14 +159,15 @@ def _read_method(key: str, entry: dict, config: dict, fields: Fields) -> dict:
         raise ValueError(f"{path}.estimator: {error}") from None
     hints = {name: field.hint for name, field in own.items() if name not in ENTRY_KEYS}
     hints |= {name: hints[name] | None for name in config["training"]}  # null: that of `training`
-    _check_names(path, entry.keys() - ENTRY_KEYS, hints)
+    check_names(path, entry.keys() - ENTRY_KEYS, hints)
     for dataset, values in entry.get("per_dataset", {}).items():
-        _check_names(f"{path}.per_dataset.{dataset}", values, hints)
+        check_names(f"{path}.per_dataset.{dataset}", values, hints)
     entry = _read_entry(entry, hints, path)
     return {**entry, "autoencoder": _autoencoder_of(path, entry, config, own)}
 
 
-def _check_names(path: str, names: Iterable[str], known: dict) -> None:
+def check_names(path: str, names: Iterable[str], known: dict) -> None:
+    """Raise a ValueError over the first name that is no parameter of a method, or is set elsewhere."""
     for name in sorted(names):
         if name in SET_ELSEWHERE:
             raise ValueError(
@@ -194,7 +195,7 @@ def _autoencoder_of(path: str, entry: dict, config: dict, fields: dict[str, Fiel
     )
 
 
-def _check_together(config: dict, dataset: str, method: str, fields: Fields) -> None:
+def check_together(config: dict, dataset: str, method: str, fields: Fields) -> None:
     """Raise a ValueError where a parameter has no value, or one that does not go with the others."""
     entry = config["methods"][method]
     own = fields(entry["estimator"])

@@ -88,6 +88,35 @@ class ClusterSpec(TypedDict):
     source_digest: str
 
 
+class SearchSpec(TypedDict):
+    """Settings that one stack holds, each with its place in the search: S = len(settings) * len(seeds) runs.
+
+    The parameters are those of the first setting.
+    """
+
+    method: str
+    dataset: FeaturesSpec
+    estimator: str
+    parameters: dict[str, Any]
+    settings: list[list]  # [place, values by name]
+    seeds: list[int]
+    source_digest: str
+
+
+class ChooseSpec(TypedDict):
+    """The choice of a setting; trials are [data set, method, number of parts]."""
+
+    datasets: dict[str, str]  # titles by key
+    methods: dict[str, str]
+    features: dict[str, FeaturesSpec]
+    trials: list[list]
+    settings: dict[str, list[dict[str, Any]]]  # by method
+    entries: dict[str, dict[str, Any]]  # what `chosen.yaml` holds if a setting is chosen: "{dataset} {method} {place}"
+    criterion: str
+    seeds: list[int]
+    source_digest: str
+
+
 class JobsSpec(TypedDict):
     """The results that a study is made of: data sets, [method, autoencoder or None], and the seeds of each stack."""
 
@@ -161,6 +190,12 @@ class PageSpec(ReportSpec):
     colors: dict[str, str]
     seeds: list[int]
     templates: str
+
+
+def features_spec(config: Mapping[str, Any], dataset: str) -> FeaturesSpec:
+    """Return what a job is told of the data set that it trains on."""
+    entry = config["datasets"][dataset]
+    return {"name": dataset, "n_clusters": entry["n_clusters"], "scaling": entry["scaling"]}
 
 
 def dumps(spec: object) -> str:

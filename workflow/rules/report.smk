@@ -46,6 +46,26 @@ rule labels:
         " --output {output.labels:q} --structure {output.structure:q} --agreement {output.agreement:q} > {log:q} 2>&1"
 
 
+rule choose:
+    """Choose among the settings of the search without classes; then say what the classes would have chosen."""
+    input:
+        **all_data,
+        results=all_trials,
+    output:
+        paths.SEARCH,
+    log:
+        paths.log_of("choose"),
+    benchmark:
+        paths.benchmark_of("choose")
+    conda:
+        "../../envs/deepkm.yaml"
+    params:
+        spec=spec_of("choose"),
+        folder=results_folder,
+    shell:
+        "python -m deepkm choose --spec - <<< {params.spec:q} --data {input.npz:q} --results {params.folder:q} > {log:q} 2>&1"
+
+
 rule statistics:
     """Tests between methods, paired over seeds, and over data sets."""
     input:
@@ -88,7 +108,7 @@ rule figures:
     input:
         **all_data,
         results=all_results,
-        tables=paths.READS["figures"],
+        tables=[*paths.READS["figures"], *search_tables],
     output:
         folder=report(
             directory(paths.FIGURES),
@@ -130,7 +150,7 @@ rule record:
 rule report:
     """One page with all tables and figures of the study, for any browser."""
     input:
-        tables=paths.READS["report"],
+        tables=[*paths.READS["report"], *search_tables],
         study=ancient(paths.STUDY),  # where what it says shapes the page, another input has changed
         figures=paths.FIGURES_CHECKSUMS,  # and not the folder, of which Snakemake sees its age alone: a copy is new
     output:

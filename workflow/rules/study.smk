@@ -25,6 +25,7 @@ from deepkm.study.options import method_folders, read_config, snakemake_options,
 from deepkm.study.plan import Study
 from deepkm.study.scored import scores_state
 from deepkm.study.spec import dumps
+from deepkm.study.trials import trial_places
 
 
 def called_with():
@@ -126,6 +127,9 @@ all_data = {
     "meta": collect(paths.META, dataset=study.datasets),
     "npz": ancient(collect(paths.DATASET, dataset=study.datasets)),
 }
+all_trials = [paths.path_of(paths.TRIAL, **study.folders, **place) for place in trial_places(study)]
+search_files = paths.SEARCH if all_trials else ()
+search_tables = [paths.CHOICE, paths.PEEKED] if all_trials else []
 all_results = collect(paths.CLUSTERING, dataset=study.datasets, method=study.methods, stack=study.stacks)
 
 
@@ -181,10 +185,9 @@ def training_inputs(stage):
     """Return a function that gives what a training job reads."""
 
     def inputs(wildcards):
-        place = {"dataset": wildcards.dataset, "stack": wildcards.stack}
-        key = study.autoencoder_of(wildcards.method) if stage == "cluster" else None
-        meta, npz = file_of(paths.META, **place), file_of(paths.DATASET, **place)
-        weights = [file_of(paths.AUTOENCODER, autoencoder=key, **place)] if key else []
+        meta, npz = (file_of(name, dataset=wildcards.dataset) for name in (paths.META, paths.DATASET))
+        below = study.autoencoder_below(stage, **wildcards)
+        weights = [file_of(paths.AUTOENCODER, **below)] if below else []
         files = {"meta": [meta], "npz": [ancient(npz)], "autoencoder": weights}
         result = file_of(paths.TRAINED[stage], **wildcards)
         state, of_data = states().get(result), states().get(npz)
@@ -222,5 +225,6 @@ def alternatives(names):
 wildcard_constraints:
     dataset=r"\w+",
     method=r"\w+",
-    autoencoder=r"\w+",
+    autoencoder=r"\w+(-k\d+)?",
+    part=r"part\d+",
     stack=r"seed\d+(x\d+)?",

@@ -50,3 +50,27 @@ rule cluster:
         "exec python -m deepkm cluster --spec - <<< {params.spec:q} --data {params.data:q} --autoencoder {input.autoencoder:q}"
         " --output {output:q} {params.models} --gpu {resources.gpu} --jobs-per-gpu {params.jobs_per_gpu}"
         " --threads {threads} > {log:q} 2>&1"
+
+
+rule search:
+    """Try settings of one method on one data set, side by side, on the seeds of the study's search."""
+    input:
+        unpack(training_inputs("search")),
+    output:
+        paths.TRIAL,
+    log:
+        paths.log_of("search", paths.TRIAL),
+    benchmark:
+        paths.benchmark_of("search", paths.TRIAL)
+    conda:
+        "../../envs/deepkm.yaml"
+    threads: 1
+    resources:
+        gpu=1,
+    params:
+        spec=spec_of("search"),
+        data=data_file,
+        jobs_per_gpu=jobs_per_gpu,
+    shell:
+        "exec python -m deepkm search --spec - <<< {params.spec:q} --data {params.data:q} --autoencoder {input.autoencoder:q}"
+        " --output {output:q} --gpu {resources.gpu} --jobs-per-gpu {params.jobs_per_gpu} --threads {threads} > {log:q} 2>&1"

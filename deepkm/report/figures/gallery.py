@@ -11,6 +11,7 @@ from deepkm.report.figures.members import draw_members
 from deepkm.report.figures.memberships import draw_memberships
 from deepkm.report.figures.profiles import draw_profiles
 from deepkm.report.figures.ranks import draw_critical_difference, draw_ranks
+from deepkm.report.figures.search import draw_search
 from deepkm.report.figures.sensitivity import draw_sensitivity, find_grids
 from deepkm.report.figures.style import methods_of
 from deepkm.report.figures.tsne import draw_tsne
@@ -62,6 +63,9 @@ def _draw_dataset(numbers, spec, methods, *, dataset):
     for number, grid in enumerate(find_grids(numbers.parameters), 1):
         stem = f"{dataset[0]}_sensitivity_{number}"
         yield draw_sensitivity(grid, numbers.scores, methods, dataset=dataset, stem=stem)
+    for method, rows in numbers.choice.groupby("method", sort=False) if len(numbers.choice) else ():
+        peeked = numbers.peeked[numbers.peeked["method"] == method]
+        yield draw_search(rows, peeked, method, methods, dataset=dataset)
 
 
 def _draw_runs(numbers, spec, methods, *, paths, dataset):

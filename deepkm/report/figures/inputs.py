@@ -16,7 +16,7 @@ _MOST_LETTERS = 30  # of a class's name in a figure
 
 @dataclass(frozen=True, kw_only=True)
 class Numbers:
-    """The numbers of a study: ``results/*.csv`` and ``results/statistics/*.csv``."""
+    """The numbers of a study: ``results/*.csv``, ``results/statistics/*.csv`` and those of its search."""
 
     scores: pd.DataFrame
     epochs: pd.DataFrame
@@ -25,6 +25,8 @@ class Numbers:
     friedman: pd.DataFrame
     nemenyi: pd.DataFrame
     agreement: pd.DataFrame = field(default_factory=pd.DataFrame)
+    choice: pd.DataFrame = field(default_factory=pd.DataFrame)
+    peeked: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     def of(self, dataset):
         """Return the rows of one data set, of all frames that name any."""

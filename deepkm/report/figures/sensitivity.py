@@ -65,9 +65,10 @@ def draw_sensitivity(grid, scores, methods, *, dataset, stem):
     title = f"{dataset[1]}: {name} by {' and '.join(SYMBOLS[key] for key in varying)}"
     figure = new_figure(2.8, title=title, width=3.5)
     axis = figure.subplots()
-    said = (_draw_map if len(varying) == 2 else _draw_line)(
-        axis, scores, varying, methods[grid["method"].iloc[0]].color
-    )
+    if len(varying) == 2:
+        said = draw_map(axis, scores, varying, "percent", title=f"{title_of(MAIN_METRIC)} [%]", form=".1f")
+    else:
+        said = _draw_line(axis, scores, varying, methods[grid["method"].iloc[0]].color)
     return Drawing(
         figure=figure,
         stem=stem,
@@ -80,23 +81,50 @@ def draw_sensitivity(grid, scores, methods, *, dataset, stem):
     )
 
 
-def _draw_map(axis, scores, varying, _):
-    table = scores.pivot_table(index=varying[1], columns=varying[0], values="percent")
+def draw_map(axis, rows, varying, value, *, title, form):
+    """Draw the mean of a column over two others as a map, and return in words what it shows.
+
+    Parameters
+    ----------
+    axis : Axes
+    rows : DataFrame
+    varying : (str, str)
+        Columns of numbers: across, and upwards.
+    value : str
+    title : str
+    form : str
+        Of the numbers that are written into the map.
+    """
+    table = rows.pivot_table(index=varying[1], columns=varying[0], values=value)
     values = table.to_numpy()
     low, high = np.nanmin(values), np.nanmax(values)
     axis.imshow(values, cmap="cividis", vmin=low, vmax=high, origin="lower", aspect="auto")
-    for (i, j), value in np.ndenumerate(values):
-        if np.isfinite(value):
-            ink = "black" if value > (low + high) / 2 else "white"
-            axis.text(j, i, f"{value:.1f}", ha="center", va="center", fontsize=7, color=ink)
+    for (i, j), number in np.ndenumerate(values):
+        if np.isfinite(number):
+            ink = "black" if number > (low + high) / 2 else "white"
+            axis.text(j, i, format(number, form), ha="center", va="center", fontsize=7, color=ink)
     axis.set_xticks(range(table.shape[1]), [f"{number:g}" for number in table.columns])
     axis.set_yticks(range(table.shape[0]), [f"{number:g}" for number in table.index])
-    axis.set(xlabel=SYMBOLS[varying[0]], ylabel=SYMBOLS[varying[1]], title=f"{title_of(MAIN_METRIC)} [%]")
+    axis.set(xlabel=name_of(varying[0]), ylabel=name_of(varying[1]), title=title)
     axis.tick_params(length=0)
     axis.spines[:].set_visible(False)
+    unit = " %" if title.endswith("[%]") else ""
     return ", ".join(
-        f"{varying[0]} {j:g} with {varying[1]} {i:g}: {value:.1f} %" for (i, j), value in table.stack().items()
+        f"{varying[0]} {j:g} with {varying[1]} {i:g}: {number:{form}}{unit}" for (i, j), number in table.stack().items()
     )
+
+
+def name_of(parameter):
+    """Return how a figure calls a parameter."""
+    return SYMBOLS.get(parameter, parameter)
+
+
+def spread_ticks(axis, numbers):
+    """Mark the numbers that were tried, and no others, where they span decades by their logarithms."""
+    if min(numbers) > 0 and max(numbers) / min(numbers) >= 10:
+        axis.set_xscale("log")
+    axis.set_xticks(numbers, [f"{number:g}" for number in numbers])
+    axis.minorticks_off()
 
 
 def _draw_line(axis, scores, varying, color):
@@ -105,9 +133,6 @@ def _draw_line(axis, scores, varying, color):
     axis.plot(scores[varying[0]], scores["percent"], "o", ms=2.5, color=color, alpha=0.45)
     axis.plot(mean.index, mean, "o-", color=color)
     axis.fill_between(mean.index, *band(runs), color=color, alpha=0.12, lw=0)
-    if mean.index.min() > 0 and mean.index.max() / mean.index.min() >= 10:
-        axis.set_xscale("log")
-    axis.set_xticks(mean.index, [f"{number:g}" for number in mean.index])
-    axis.minorticks_off()
+    spread_ticks(axis, mean.index)
     axis.set(xlabel=SYMBOLS[varying[0]], ylabel=f"{title_of(MAIN_METRIC)} [%]")
     return ", ".join(f"{varying[0]} {number:g}: {value:.1f} %" for number, value in mean.items())

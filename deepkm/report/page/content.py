@@ -8,6 +8,8 @@ from deepkm.report.figures.style import methods_of
 from deepkm.report.page.findings import Found, findings
 from deepkm.report.page.overview import facts, few_steps, warnings
 from deepkm.report.page.render import read_docstring
+from deepkm.report.page.search import GROUP as SEARCH
+from deepkm.report.page.search import search_parts
 from deepkm.report.page.tables import (
     compact,
     data_table,
@@ -63,6 +65,7 @@ def _sections(results):
         *_figures(results),
         *([_statistics(results)] if results.has_scores else []),
         _without_classes(results),
+        _section("search", SEARCH, results.command("choose"), **search_parts(results), fold=False),
         _section("beside", "Beside published figures", command, tables=[tables["published"]][:has]),
         _section("costs", "Cost", command, tables=[tables["cost"]], figures=_of_group(results, "Cost")),
         _section("settings", "Parameters", command, text=SETTINGS, tables=[tables["parameters"]]),
@@ -83,7 +86,7 @@ def _figures(results):
         yield _section(f"figures-{place}", title, results.command("figures"), figures=_of_group(results, group))
 
 
-OWN_PLACES = ("Statistics", WITHOUT_CLASSES, "Cost")
+OWN_PLACES = ("Statistics", WITHOUT_CLASSES, SEARCH, "Cost")
 MOST_ROWS = 12  # of a table that is not folded in
 STRUCTURE = (
     "What can be said without true classes. A silhouette compares a sample's distance to its own cluster with that to "

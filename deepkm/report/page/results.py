@@ -7,6 +7,7 @@ import pandas as pd
 
 from deepkm.numerics.metrics import METRICS
 from deepkm.report.statistics.structure import AGREEMENT_COLUMNS, STRUCTURE_COLUMNS
+from deepkm.report.statistics.trials import CHOICE_COLUMNS, SCORE_COLUMNS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,6 +23,8 @@ class StudyResults:
         ``results/{scores,jobs,parameters}.csv`` and ``results/statistics/*.csv``.
     structure, agreement : DataFrame
         ``results/{structure,agreement}.csv``, of the data sets without true classes.
+    choice, peeked : DataFrame
+        ``results/search/{choice,peeked}.csv``, of a study with a search.
     tables : dict of str to Table
         Those of ``results/tables``, by name.
     figures : list of dict
@@ -61,6 +64,8 @@ class StudyResults:
     docstrings: dict
     structure: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=STRUCTURE_COLUMNS))
     agreement: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=AGREEMENT_COLUMNS))
+    choice: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=CHOICE_COLUMNS))
+    peeked: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=SCORE_COLUMNS))
     colors: dict = field(default_factory=dict)
     options: str = ""
     audit: str = "python -m deepkm audit"

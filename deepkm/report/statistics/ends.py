@@ -32,3 +32,17 @@ def compare_ends(first, last):
     better = any(last[name] < first[name] for name in measured)
     worse = any(last[name] > SLIGHT * first[name] for name in measured)
     return ", ".join([*reasons, *lost, *(["nothing better"] if worse and not better and not lost else [])])
+
+
+def describe_ends(arrays, s):
+    """Return what run s of a result was like at its start and its end, and ``below_start`` (`compare_ends`)."""
+    measured = {name: arrays[f"ends/{name}"][s] for name in UNKNOWN if f"ends/{name}" in arrays}
+    if "history/reconstruction" not in arrays:  # no part of its loss: nothing holds the decoder
+        measured.pop("reconstruction", None)
+    ends = []
+    for place in (0, -1):
+        used = len(np.unique(arrays["history/labels"][s, place]))
+        ends.append({"n_clusters_used": used, **UNKNOWN, **{name: values[place] for name, values in measured.items()}})
+    changes = {f"{name}_{at}": end[name] for name in UNKNOWN for at, end in zip(("start", "end"), ends, strict=True)}
+    start = {"n_clusters_used_start": ends[0]["n_clusters_used"]}
+    return start | changes | {"below_start": compare_ends(*ends)}

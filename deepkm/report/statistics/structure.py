@@ -4,6 +4,8 @@ from itertools import combinations
 
 import numpy as np
 
+from deepkm.datasets.converted import read_converted
+from deepkm.datasets.features import load_features
 from deepkm.numerics.metrics import adjusted_rand_index, contingency
 
 LARGEST_SAMPLE = 10_000  # silhouettes compare all pairs
@@ -54,6 +56,41 @@ def separation(x, labels, distances=None):
     return float(silhouette_score(given[0], labels, metric=given[1])), float(davies_bouldin_score(x, labels))
 
 
+def load_in_memory(path, scaling):
+    """Return the scaled features of a converted data set; None where they are larger than memory."""
+    if read_converted(path, optional=["feature_file"]):
+        return None
+    return load_features(path, scaling)
+
+
+def compared_samples(x, most=LARGEST_SAMPLE):
+    """Return which of the samples (N, F) are compared, their features, and the distances of all pairs of them."""
+    from sklearn.metrics import pairwise_distances  # noqa: PLC0415  only where clusters are compared
+
+    sample = np.sort(np.random.default_rng(0).permutation(len(x))[:most])
+    return sample, x[sample], pairwise_distances(x[sample])
+
+
+def on_data(compared, labels):
+    """Return what separates the clusters of a run on the data; nothing where `compared` is None."""
+    if compared is None:
+        return {}
+    sample, x, distances = compared
+    values = separation(x, labels[sample], distances)
+    return dict(zip(("silhouette_data", "davies_bouldin_data", "n_data"), (*values, len(x)), strict=True))
+
+
+def on_code(arrays, s, most=LARGEST_SAMPLE):
+    """Return what separates the clusters of run s on its final code, of samples that the result keeps codes of."""
+    if "snapshots/codes" not in arrays:
+        return {}
+    code, sample = arrays["snapshots/codes"][s, -1, :most], arrays["snapshots/sample"][:most]
+    if not np.isfinite(code).all():
+        return {}
+    values = separation(code, arrays["labels"][s][sample])
+    return dict(zip(("silhouette_code", "davies_bouldin_code", "n_code"), (*values, len(code)), strict=True))
+
+
 def agreement(labels):
     """Return how far the runs of a data set agree.
 
@@ -71,13 +108,14 @@ def agreement(labels):
     rows = []
     for method, own in labels.items():
         pairs = [*combinations(own.values(), 2)]
-        rows += [{"method": method, "other": method, **_mean_agreement(pairs)}]
+        rows += [{"method": method, "other": method, **mean_agreement(pairs)}]
     for (method, own), (other, theirs) in combinations(labels.items(), 2):
         pairs = [(own[seed], theirs[seed]) for seed in own if seed in theirs]
-        rows += [{"method": method, "other": other, **_mean_agreement(pairs)}]
+        rows += [{"method": method, "other": other, **mean_agreement(pairs)}]
     return rows
 
 
-def _mean_agreement(pairs):
+def mean_agreement(pairs):
+    """Return the mean adjusted Rand index of pairs of labels, ``ari``, NaN of none, and ``n_pairs``."""
     values = [adjusted_rand_index(contingency(*pair)) for pair in pairs]
     return {"ari": float(np.mean(values)) if values else np.nan, "n_pairs": len(values)}
