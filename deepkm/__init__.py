@@ -5,6 +5,7 @@ tables never import PyTorch, and the jobs that train never import scikit-learn, 
 the controls that are made of it.
 """
 
+from collections.abc import Sequence
 from importlib import import_module
 from os import PathLike
 from typing import Any
@@ -82,6 +83,59 @@ def load(path: str | PathLike, seed: int | None = None, *, device: str = "cpu") 
     from deepkm.jobs.models import load as load_model  # noqa: PLC0415  it imports PyTorch and scikit-learn
 
     return load_model(path, seed, device=device)
+
+
+def tune(
+    estimator: Any,
+    X: Any,
+    space: Any,
+    y: Any = None,
+    *,
+    seeds: Sequence[int] = (1, 2, 3),
+    criterion: str = "agreement",
+    runs_per_stack: int = 24,
+    verbose: bool = False,
+) -> Any:
+    """Try values of an estimator's parameters, and choose one by what needs no true classes.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Of this package; its other parameters are kept. An integer `random_state` must be none of `seeds`: what is
+        chosen on a seed is not tested by it.
+    X : array-like of shape (n_samples, n_features)
+    space : dict of str to list, or list of dict
+        A grid, ``{"clustering_weight": [0.1, 1, 10], "alpha": [1, 1000]}``, or the settings themselves. K is the
+        parameter `n_clusters`. Runs that differ in the weight and in alpha alone are trained side by side.
+    y : array-like of shape (n_samples,), optional
+        True classes. They are looked at once the choice is made, to say what they would have chosen.
+    seeds : sequence of int
+        Of the runs of each setting.
+    criterion : str
+        "agreement", "objective", "silhouette_data", "silhouette_code", "davies_bouldin_data" or "davies_bouldin_code":
+        what decides between settings of which equally few runs fail: that diverge, end below their own start or lose
+        clusters. "agreement": the mean adjusted Rand index of pairs of seeds. "objective": the method's own, where
+        no parameter that is tried is a part of it.
+    runs_per_stack : int
+        Settings times seeds that are trained side by side, at most.
+    verbose : bool
+        Whether to show progress.
+
+    Returns
+    -------
+    deepkm.tuning.Tuning
+        ``best_params_``, ``best_estimator_`` (not fitted) and ``settings_``, a DataFrame of all that was tried.
+        Printed, it is a table.
+
+    Raises
+    ------
+    ValueError
+        One line, before anything is trained: unknown parameters, wrong values, seeds that tests need.
+    """
+    from deepkm.tuning import tune as tune_estimator  # noqa: PLC0415  it imports PyTorch and scikit-learn
+
+    given = {"seeds": seeds, "criterion": criterion, "runs_per_stack": runs_per_stack, "verbose": verbose}
+    return tune_estimator(estimator, X, space, y, **given)
 
 
 def __getattr__(name: str) -> type:

@@ -77,6 +77,8 @@ def checkout(tmp_path_factory):
             small["study"]["datasets"] = ["usps"]
         if path.stem == "rows":
             small["results_dir"] = "results"  # those that there are
+        if path.stem == "tune_usps":
+            small["search"] = {"seeds": [1, 2], "methods": {"km": {"n_init": [1, 2]}}}
         path.write_text(yaml.safe_dump(small))
     (folder / "my").mkdir()
     feature = np.random.default_rng(0).uniform(-1, 1, (40, 256))

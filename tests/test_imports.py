@@ -9,7 +9,7 @@ import pytest
 from conftest import ROOT
 
 ORDER = {
-    "deepkm": "files numerics networks datasets training methods study jobs report stages".split(),
+    "deepkm": "files numerics networks datasets training methods study jobs report tuning stages".split(),
     "deepkm.report": "frames statistics tables figures page".split(),
 }
 
@@ -43,8 +43,8 @@ def test_no_files_import_each_other():
 
 
 STAGES = (
-    "download dataset describe labels score statistics compare tables figures report partial publish verify audit "
-    "status clean_checkpoints"
+    "download dataset describe labels choose score statistics compare tables figures report partial publish verify "
+    "audit status tune clean_checkpoints"
 )
 LIGHT = [
     "files",

@@ -102,12 +102,7 @@ class Estimator(TransformerMixin, ClusterMixin, BaseEstimator):
         ValueError
             When a parameter or `X` is not as documented, or training diverges.
         """
-        self.check_parameters()
-        _check_kept(X)
-        array: np.ndarray = validate_data(self, X, dtype=[np.float64, np.float32], order="C")
-        self.check_samples(len(array))
-        check_magnitude(np.abs(array).max(), array.shape[1], array.dtype, name="X")
-        x = torch.tensor(array, device=self._device())
+        x = self.check_data(X)
         if isinstance(self.random_state, Integral):
             seed = self.random_state
         else:
@@ -120,6 +115,15 @@ class Estimator(TransformerMixin, ClusterMixin, BaseEstimator):
             )
         self.form_ = None
         return self._take(run)
+
+    def check_data(self, X: ArrayLike) -> Tensor:
+        """Return what `fit` trains on, once parameters and `X` are found to be as documented."""
+        self.check_parameters()
+        _check_kept(X)
+        array: np.ndarray = validate_data(self, X, dtype=[np.float64, np.float32], order="C")
+        self.check_samples(len(array))
+        check_magnitude(np.abs(array).max(), array.shape[1], array.dtype, name="X")
+        return torch.tensor(array, device=self._device())
 
     def _take(self, run: Run) -> Self:
         """Be what a run, S = 1, has become."""

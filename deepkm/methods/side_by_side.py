@@ -8,14 +8,18 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import fields
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from deepkm.methods.base import DeepClustering
-from deepkm.training.loop import pretrain, train
+from deepkm.training.checkpoint import history_arrays
+from deepkm.training.ends import end_arrays, keep_ends
+from deepkm.training.loop import final_labels, pretrain, train
 from deepkm.training.run import Run
+from deepkm.training.snapshots import keep_snapshots, snapshot_arrays
 
-Follow = Callable[[Iterator[Run], DeepClustering], Iterable[Run]]
+Follow = Callable[[Iterator[Run]], Iterable[Run]]
 
 
 def as_one(methods: Sequence[DeepClustering], *, n_seeds: int, like: Tensor) -> DeepClustering:
@@ -65,10 +69,21 @@ def repeated(method: DeepClustering, run: Run, moments: dict, x: Tensor, *, time
     return many
 
 
-def train_settings(methods: Sequence[DeepClustering], x: Tensor, *, seeds: Sequence[int], follow: Follow) -> Run:
-    """Pretrain once, then train V methods with all seeds side by side on x (N, F); return them as one `Run`.
+def train_settings(
+    methods: Sequence[DeepClustering], x: Tensor, *, seeds: Sequence[int], follow: Follow = iter
+) -> tuple[DeepClustering, Run]:
+    """Pretrain once, then train V methods with all seeds side by side on x (N, F).
 
-    `follow` passes on what the training generator yields, which it gets with the method from `as_one`.
+    Parameters
+    ----------
+    methods, x, seeds
+    follow : callable
+        Passes on what the training generator yields, to show progress.
+
+    Returns
+    -------
+    (DeepClustering, Run)
+        From `as_one`, and all of its runs.
     """
     methods = [method.in_epochs(len(x)) for method in methods]
     run = methods[0].start(x, seeds=seeds)
@@ -77,9 +92,26 @@ def train_settings(methods: Sequence[DeepClustering], x: Tensor, *, seeds: Seque
     moments: dict[str, Any] = run.optimizer.moments if methods[0].starts_warm("moments") else {}
     method = as_one(methods, n_seeds=len(seeds), like=x)
     run = repeated(method, run, moments, x, times=len(methods))
-    for _ in follow(train(method, x, run), method):
+    for _ in follow(keep_for_choice(train(method, x, run), method)):
         pass
-    return run
+    return method, run
+
+
+def keep_for_choice(runs: Iterator[Run], method: DeepClustering) -> Iterator[Run]:
+    """Pass on what a training generator yields, and note what `trial_arrays` needs."""
+    return keep_ends(keep_snapshots(runs, method, epochs=[method.epochs]), method)
+
+
+def trial_arrays(method: DeepClustering, run: Run) -> dict[str, np.ndarray]:
+    """Return what a choice reads of a stack's runs: labels, both ends of each, losses, codes of some samples.
+
+    They are named as those of a result; ``diverged`` is (S,).
+    """
+    arrays = {"labels": final_labels(run), "diverged": run.diverged.astype(np.uint8)}
+    arrays |= history_arrays(run) | end_arrays(run) | snapshot_arrays(method, run)
+    arrays["history/labels"] = arrays["history/labels"][:, [0, -1]]
+    kept = ("labels", "diverged", "history/", "ends/", "snapshots/codes", "snapshots/sample")
+    return {name: array for name, array in arrays.items() if name.startswith(kept)}
 
 
 def _repeat(tensor: Tensor, times: int) -> Tensor:

@@ -2,19 +2,16 @@
 
 import pkgutil
 
-import numpy as np
 import torch
 
 from deepkm.jobs.finishing import confirm, finish
 from deepkm.jobs.inputs import load_data
 from deepkm.jobs.provenance import provenance
 from deepkm.jobs.resuming import add_training_arguments, diverged_seeds, follow, resumable, resume
-from deepkm.methods.side_by_side import as_one, repeated
+from deepkm.methods.side_by_side import as_one, keep_for_choice, repeated, trial_arrays
 from deepkm.study.spec import SearchSpec
-from deepkm.training.checkpoint import history_arrays, load_pretrained
-from deepkm.training.ends import end_arrays, keep_ends
-from deepkm.training.loop import final_labels, train
-from deepkm.training.snapshots import keep_snapshots, snapshot_arrays
+from deepkm.training.checkpoint import load_pretrained
+from deepkm.training.loop import train
 
 
 def add_arguments(parser):
@@ -35,8 +32,7 @@ def main(args):
     if not isinstance(x, torch.Tensor) and not list(run.autoencoder.parameters()):
         raise ValueError(f"{args.data}: {spec['method']} needs all data in memory; set `stream: false` where they fit")
     resume(run, args, optimizer_options=method.optimizer_options())
-    runs = keep_snapshots(train(method, x, run), method, epochs=[method.epochs])
-    follow(keep_ends(runs, method), run, args, epochs=method.epochs)
+    follow(keep_for_choice(train(method, x, run), method), run, args, epochs=method.epochs)
     finish(args, trial_arrays(method, run), {"provenance": provenance(run, args), "diverged": diverged_seeds(run)})
 
 
@@ -49,12 +45,3 @@ def _start(methods, like, args):
     confirm(args.autoencoder or [])
     method = as_one(methods, n_seeds=len(seeds), like=like)
     return method, repeated(method, run, moments, like, times=len(methods))
-
-
-def trial_arrays(method, run):
-    """Return what a choice reads of a stack's runs: labels, both ends of each, losses, codes of some samples."""
-    arrays = {"labels": final_labels(run), "diverged": run.diverged.astype(np.uint8)}
-    arrays |= history_arrays(run) | end_arrays(run) | snapshot_arrays(method, run)
-    arrays["history/labels"] = arrays["history/labels"][:, [0, -1]]
-    kept = ("labels", "diverged", "history/", "ends/", "snapshots/codes", "snapshots/sample")
-    return {name: array for name, array in arrays.items() if name.startswith(kept)}

@@ -1,5 +1,6 @@
 """Try the settings of a study's `search`, choose one without classes, and show what the classes would have chosen."""
 
+import json
 import sys
 from argparse import Namespace
 from importlib import import_module
@@ -10,6 +11,7 @@ from deepkm.study.data import check_data, is_shared
 from deepkm.study.inventory import jobs_of, load_study
 from deepkm.study.options import add_study_arguments
 from deepkm.study.paths import RAW_FILE, meta_of, path_of
+from deepkm.study.spec import dumps
 
 
 def add_arguments(parser):
@@ -38,7 +40,8 @@ def main(args):
         options = {name: getattr(args, name) for name in ("device", "threads", "jobs_per_gpu", "checkpoint_seconds")}
         import_module(f"deepkm.stages.{job.stage}").main(Namespace(**given, **options))
     data = [study.data_file(dataset) for dataset in study.datasets]
-    choose.main(Namespace(spec=study.spec_of("choose"), data=data, results=study.folders["results"]))
+    spec = json.loads(dumps(study.spec_of("choose")))  # as a rule hands it on: the same files
+    choose.main(Namespace(spec=spec, data=data, results=study.folders["results"]))
 
 
 def _is_searched(job, study):

@@ -144,6 +144,8 @@ def _read(value: object, schema: dict, definitions: dict, path: str = "") -> Any
         return [_read(item, schema.get("items", {}), definitions, f"{path}.{i}") for i, item in enumerate(value)]
     names = schema.get("type", [])
     names = [names] if isinstance(names, str) else names
+    if "null" in names and value == "null":  # from the command line
+        return None
     if not names or not TYPES.keys() >= set(names):
         return value
     hint: Any = reduce(or_, (TYPES[name] for name in names))

@@ -112,6 +112,17 @@ def check_criterion(criterion: str, settings: Sequence[Setting], n_seeds: int, p
         )
 
 
+def check_seeds(seeds: Sequence[int], of_tests: Sequence[int], path: str, tests: str) -> None:
+    """Raise a ValueError where a search has no seeds, one twice, or one that the results are to be tested with."""
+    if not seeds or len(set(seeds)) < len(seeds):
+        raise ValueError(f"{path}: got {shown(list(seeds))}, expected seeds, each once; correct them")
+    if shared := [seed for seed in seeds if seed in of_tests]:
+        raise ValueError(
+            f"{path}: got {shared[0]}, which is {tests}, expected others: what is chosen on a seed is not tested by "
+            "it; replace it"
+        )
+
+
 def parts_of(settings: Sequence[Setting], estimator: str, *, n_seeds: int, runs_per_job: int) -> list[list[int]]:
     """Return the places of the settings that one stack of runs can hold, a list for each stack.
 
@@ -166,12 +177,10 @@ def read_search(config: dict) -> dict:
     search = config.get("search")
     if search is None:
         return config
-    if shared := [seed for seed in search["seeds"] if seed in config["study"]["seeds"]]:
-        raise ValueError(
-            f"search.seeds: got {shared[0]}, which is one of study.seeds, expected others: what is chosen on a seed is "
-            "not tested by it; replace it"
-        )
+    check_seeds(search["seeds"], config["study"]["seeds"], "search.seeds", "one of study.seeds")
     search = {"criterion": "agreement", "runs_per_job": RUNS_PER_JOB, **search}
+    if not search["methods"]:
+        raise ValueError("search.methods: got {}, expected values to try, such as {dkm: {clustering_weight: [0.1, 1]}}")
     spaces = {}
     for method, space in search["methods"].items():
         path = f"search.methods.{method}"

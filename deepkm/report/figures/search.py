@@ -17,6 +17,7 @@ Left, what the choice went by; right, where classes are known, {metric} on the s
 The circle is what was chosen{failed}. Look whether both sides rise together: where they do not, the criterion is no
 guide for this method on these data.
 """
+CHOSEN = "#ee3377"
 MOST_NAMED = 40  # settings that a figure can list by name
 
 
@@ -38,7 +39,7 @@ def draw_search(choice, peeked, method, methods, *, dataset):
     means = 100 * peeked.groupby("setting")[PRIMARY_METRIC].mean()
     values = pd.DataFrame([json.loads(text) for text in choice["values"]], index=choice.index)
     rows = choice[["setting", criterion, "chosen", "n_failed"]].assign(classes=choice["setting"].map(means))
-    rows = rows.join(values.rename(columns=str), rsuffix="_value")
+    rows = rows.assign(**{name: values[name] for name in values})
     panels = {criterion: (CRITERION_TITLES[criterion], ".2f"), "classes": (f"{title_of(PRIMARY_METRIC)} [%]", ".1f")}
     panels = {name: about for name, about in panels.items() if rows[name].notna().any()}
     varying = [name for name in values if values[name].map(str).nunique() > 1]
@@ -56,7 +57,7 @@ def draw_search(choice, peeked, method, methods, *, dataset):
         )
     for axis in axes[len(panels) :]:
         axis.set_visible(False)
-    failed = "; a cross is where runs failed" if shown is not _draw_map and rows["n_failed"].any() else ""
+    failed = "; a cross is where runs failed" if rows["n_failed"].any() else ""
     return Drawing(
         figure=figure,
         stem=f"{dataset[0]}_search_{method}",
@@ -71,9 +72,10 @@ def draw_search(choice, peeked, method, methods, *, dataset):
 
 def _draw_map(axis, rows, values, varying, *, value, title, form, look):
     said = draw_map(axis, rows, varying, value, title=title, form=form)
-    mine = values[rows["chosen"].astype(bool)].iloc[0]
-    x, y = (sorted(values[name].unique()).index(mine[name]) for name in varying)
-    axis.plot(x, y, "o", ms=24, mfc="none", mec="#ee3377", mew=1.5)
+    x, y = (values[name].rank(method="dense") - 1 for name in varying)
+    mine, failed = rows["chosen"].astype(bool), rows["n_failed"] > 0
+    axis.plot(x[mine], y[mine], "o", ms=24, mfc="none", mec=CHOSEN, mew=1.5)
+    axis.plot(x[failed] + 0.38, y[failed] + 0.35, "x", ms=5, color=CHOSEN)
     return said
 
 
@@ -101,5 +103,5 @@ def _draw_list(axis, rows, values, varying, *, value, title, form, look):
 def _mark(axis, rows, x, y):
     """Mark the chosen setting, and those with failed runs."""
     mine, failed = rows["chosen"].astype(bool), rows["n_failed"] > 0
-    axis.plot(x[mine], y[mine], "o", ms=11, mfc="none", mec="#ee3377", mew=1.5)
+    axis.plot(x[mine], y[mine], "o", ms=11, mfc="none", mec=CHOSEN, mew=1.5)
     axis.plot(x[failed], y[failed], "x", ms=7, color="black")

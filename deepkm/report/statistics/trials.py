@@ -54,7 +54,8 @@ def summarize_trials(runs, labels, criterion):
     """Return a row of `CHOICE_COLUMNS` for each setting, of which one to a data set and method is ``chosen``.
 
     Fewer runs that failed come first: those that diverged, ended below their own start or lost clusters. Among settings
-    with equally many the criterion decides, among equals the first setting. No class is known here.
+    with equally many the criterion decides, among equals the silhouette on the data, then the first setting. No class
+    is known here.
 
     Parameters
     ----------
@@ -91,17 +92,18 @@ def _in_order(column):
 
 def _best(settings, criterion):
     value = settings[criterion] if CRITERIA[criterion] else -settings[criterion]
-    ranked = settings.assign(value=value.round(12)).sort_values(["n_failed", "setting"])
-    return ranked.sort_values(["n_failed", "value"], ascending=[True, False], kind="stable", na_position="last").index[
-        0
-    ]
+    ranked = settings.assign(value=value.round(12), tie=settings["silhouette_data"].round(12)).sort_values("setting")
+    order = {"ascending": [True, False, False], "kind": "stable", "na_position": "last"}
+    return ranked.sort_values(["n_failed", "value", "tie"], **order).index[0]
 
 
 def n_equal(settings):
     """Return how many settings of a data set and method, rows of `CHOICE_COLUMNS`, are as good as the chosen one."""
     mine = settings[settings["chosen"].astype(bool)].iloc[0]
-    same = np.isclose(settings[mine["criterion"]].astype(float), mine[mine["criterion"]], rtol=0, atol=1e-9)
-    return int((same & (settings["n_failed"] == mine["n_failed"])).sum()) - 1
+    same = settings["n_failed"] == mine["n_failed"]
+    for name in (mine["criterion"], "silhouette_data"):
+        same &= np.isclose(settings[name].astype(float), mine[name], rtol=0, atol=1e-9, equal_nan=True)
+    return int(same.sum()) - 1
 
 
 def value_of_peeking(choice, scores):

@@ -49,7 +49,7 @@ def describe_choice(choice, peeking, *, datasets, methods):
         criterion = CRITERION_TITLES[mine["criterion"]].lower()
         yield (
             f"{datasets[place[0]]}, {methods[place[1]]}: {_setting(mine)} ({criterion} {mine[mine['criterion']]:.3f}, "
-            f"{mine['n_failed']} of {mine['n_runs']} runs failed{_equals(found)})"
+            f"{mine['n_failed']} of {mine['n_runs']} runs failed{'; ' * bool(_equals(found))}{_equals(found)})"
         )
         for row in _of(peeking, place).itertuples():
             yield f"  {_peeking(found, row)}"
@@ -58,7 +58,8 @@ def describe_choice(choice, peeking, *, datasets, methods):
 def _equals(found):
     """Return in words whether others are as good: then the first was taken, and the criterion decided nothing."""
     count = n_equal(found)
-    return f"; {count} other settings are as good, the first is taken" if count else ""
+    others = "another setting is" if count == 1 else f"{count} other settings are"
+    return f"{others} as good, the first is taken" if count else ""
 
 
 def _of(frame, place):
@@ -73,30 +74,44 @@ def _search_table(found, scores, peeking, *, title):
     means = 100 * scores.groupby("setting")[[*METRICS]].mean()
     metrics = [name for name in METRICS if name in means and means[name].notna().any()]
     shown = [name for name in _MEASURES if found[name].notna().any()]
+    by_classes = set(peeking["by_classes"])
     rows = [
         [
             Cell(_setting(row), bold=bool(row["chosen"])),
+            Cell(_mark(row, by_classes)),
             Cell(f"{row['n_failed']} of {row['n_runs']}", float(row["n_failed"])),
             *(number_cell(row[name], _FORMS.get(name, "z.3f")) for name in shown),
             *(number_cell(means[name].get(row["setting"]), ".1f") for name in metrics),
         ]
         for row in found.to_dict("records")
     ]
-    header = ["Setting", "Failed", *(_MEASURES[name] for name in shown), *(title_of(name) for name in metrics)]
+    header = [
+        "Setting",
+        "Choice",
+        "Failed",
+        *(_MEASURES[name] for name in shown),
+        *(title_of(name) for name in metrics),
+    ]
     notes = [*_notes(found), *(_peeking(found, row) for row in peeking.itertuples())]
     key = "-".join(found[name].iloc[0] for name in PLACE[:2])
-    return Table(f"search-{key}", title, header, rows, notes, "l" + "r" * (len(header) - 1))
+    return Table(f"search-{key}", title, header, rows, notes, "ll" + "r" * (len(header) - 2))
+
+
+def _mark(row, by_classes):
+    """Return whose choice a setting is."""
+    marks = ["chosen"] if row["chosen"] else []
+    return ", ".join([*marks, *(["best by classes"] if row["setting"] in by_classes else [])])
 
 
 def _notes(found):
     criterion = CRITERION_TITLES[found["criterion"].iloc[0]].lower()
     yield (
-        "Bold: chosen, without classes. Fewest failed runs first (diverged, below their own start, or with lost "
-        f"clusters), then {criterion}. Means over {found['n_runs'].iloc[0]} search seeds; silhouettes and "
-        f"Davies-Bouldin of at most {LARGEST_SAMPLE} samples."
+        "Chosen without classes: fewest failed runs first (diverged, below their own start, or with lost "
+        f"clusters), then {criterion}, then silhouette on the data. Means over {found['n_runs'].iloc[0]} search seeds; "
+        f"silhouettes and Davies-Bouldin of at most {LARGEST_SAMPLE} samples."
     )
     if n_equal(found):
-        yield f"{n_equal(found)} other settings are as good as the chosen one: the first is taken."
+        yield f"By these, {_equals(found)}."
     if found["n_failed"].min() > 0:
         yield "Every setting has runs that failed: none of them can be recommended; try others."
     part = [name for name in json.loads(found["values"].iloc[0]) if name not in NO_PART_OF_THE_OBJECTIVE]
