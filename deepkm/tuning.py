@@ -27,7 +27,15 @@ from deepkm.report.statistics.trials import (
 from deepkm.report.tables.layout import to_markdown
 from deepkm.report.tables.search import describe_choice, search_tables
 from deepkm.study.reading import check_known
-from deepkm.study.search import Setting, check_criterion, check_distinct, check_seeds, parts_of, settings_of
+from deepkm.study.search import (
+    Setting,
+    check_clusters,
+    check_criterion,
+    check_distinct,
+    check_seeds,
+    parts_of,
+    settings_of,
+)
 from deepkm.training.run import Run
 
 _DATA = "X"  # the name of the only data set, in tables
@@ -134,6 +142,7 @@ def _methods(estimator: Any, settings: list[Setting]) -> list[DeepClustering]:
             raise ValueError(f"space: got {name}, expected parameters of the method; seeds are those of `seeds`")
         check_known("space", name, known, what="parameter")
     check_distinct(settings, "space")
+    check_clusters(settings, "space.n_clusters")
     methods = [estimator._method(**{**known, **setting}) for setting in settings]
     for method in methods:
         try:

@@ -85,6 +85,11 @@ def test_a_second_call_trains_nothing(tuned, monkeypatch, capsys):
     assert files_of(tuned, *BLIND, "choice.md", "peeked.csv") == before
     assert command(["status", "--configfile", "study.yaml"]) == 0
     assert "4 of 8 training jobs done" in capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        command(["audit", "--configfile", "study.yaml"])
+    assert "5 done, 4 missing" in capsys.readouterr().out
+    assert command(["partial", "--configfile", "study.yaml"]) == 0  # of the study itself, nothing is done
+    assert "0 of 3 clustering jobs are done" in capsys.readouterr().out
 
 
 def test_snakemake_chooses_among_what_tune_trained(tuned):
@@ -169,6 +174,8 @@ def absolute(folder, **search):
         ({"methods": {"ct": {"hidden_widths": [[8]]}}}, "search.methods.ct.hidden_widths: got a parameter that is set"),
         ({"methods": {"ct": {"n_clusters": [0]}}}, "search.methods.ct.n_clusters: got 0"),
         ({"methods": {"ct": {name: [*range(1, 40)] for name in ("epochs", "n_init")}}}, "more than 1000 settings"),
+        ({"methods": {"ct": {"n_clusters": [1, 2]}}}, "search.methods.ct.n_clusters: got 1, expected 2 or more"),
+        ({"methods": {"ct": {"autoencoder": ["mlp"]}}}, "search.methods.ct.autoencoder: got a key of an entry"),
         ({"methods": {}}, "search.methods: got {}"),
         ({"seed": [1]}, "search: got unknown key 'seed'"),
     ],
@@ -223,6 +230,11 @@ def test_settings_whose_runs_fail_come_last_and_then_the_criterion_decides():
 def test_seeds_that_agree_are_preferred():
     agree, differ = [np.array([0, 0, 1, 1])] * 2, [np.array([0, 0, 1, 1]), np.array([0, 1, 0, 1])]
     assert chosen_of(runs_of(setting=[0, 1]), "agreement", {("d", "m", 0): differ, ("d", "m", 1): agree}) == [1]
+    one = [np.zeros(4, int)] * 2  # says nothing, even where all runs failed
+    lost = runs_of(setting=[0, 1, 2], n_clusters_used=[1, 2, 2])
+    assert chosen_of(lost, "agreement", {("d", "m", 0): one, ("d", "m", 1): differ, ("d", "m", 2): agree}) == [2]
+    with pytest.raises(ValueError, match="criterion: got objective, of which m has no numbers"):
+        chosen_of(runs_of(setting=[0, 1]), "objective")
 
 
 def test_the_value_of_peeking():
@@ -307,6 +319,7 @@ def test_the_library_trains_what_fit_does():
         ({"criterion": "objective"}, "criterion: got objective, but alpha"),
         ({"estimator": deepkm.DKM}, "estimator: got the class DKM"),
         ({"y": Y[:5]}, "y: got the shape \\(5,\\), expected a class for each of 60"),
+        ({"space": {"n_clusters": [1]}}, "space.n_clusters: got 1, expected 2 or more"),
         ({"space": {"n_clusters": [61]}}, "n_samples=60 should be >= n_clusters=61"),
     ],
 )

@@ -19,7 +19,7 @@ from deepkm.report.statistics.trials import (
     summarize_trials,
     value_of_peeking,
 )
-from deepkm.report.tables.layout import to_markdown
+from deepkm.report.tables.layout import escape_markdown, to_markdown
 from deepkm.report.tables.search import describe_choice, search_tables
 from deepkm.study.options import update_config
 from deepkm.study.paths import CHOICE, CHOICE_TABLE, CHOSEN, PEEKED, TRIAL, TRIALS, path_of
@@ -95,7 +95,7 @@ def score_trials(args, choice, labels, data):
     titles = {kind: args.spec[kind] for kind in ("datasets", "methods")}
     peeking = value_of_peeking(choice, scored)
     tables = search_tables(choice, scored, peeking, **titles)
-    text = "\n".join(f"## {table.title}\n\n{to_markdown(table)}" for table in tables)
+    text = "\n".join(f"## {escape_markdown(table.title)}\n\n{to_markdown(table)}" for table in tables)
     with replacing(path_of(CHOICE_TABLE, results=args.results)) as file:
         file.write(text.encode())
     print("Chosen without classes:", *describe_choice(choice, peeking, **titles), sep="\n")

@@ -60,8 +60,8 @@ def read_jobs(folder):
     """
     described: dict[tuple[str, str, str], dict] = {}
     seeds: dict[tuple[str, str, str], set[int]] = {}
-    for stage, pattern in TRAINED.items():
-        for path in files_of(pattern, folder):
+    for stage in ("autoencoder", "cluster"):  # a search has settings of its own
+        for path in files_of(TRAINED[stage], folder):
             arrays, attributes = read_result(path, "labels", stage=stage)
             spec, made = attributes["spec"], attributes["provenance"]
             place = (stage, spec["method" if stage == "cluster" else "autoencoder"], spec["dataset"]["name"])

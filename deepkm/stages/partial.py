@@ -8,7 +8,7 @@ from deepkm.numerics.metrics import METRICS
 from deepkm.report.tables.study import table_names
 from deepkm.stages.labels import write_labels
 from deepkm.stages.score import write_scores
-from deepkm.study.inventory import jobs_of, load_study
+from deepkm.study.inventory import is_of_search, jobs_of, load_study
 from deepkm.study.options import add_study_arguments
 from deepkm.study.paths import (
     AGREEMENT,
@@ -70,7 +70,7 @@ def label_done(study, folder):
 
 def _done(study):
     """Return the results that are done by the rule that makes them, and how many clusterings there should be."""
-    jobs = list(jobs_of(study))
+    jobs = [job for job in jobs_of(study) if not is_of_search(job, study)]
     done = {rule: [job.path for job in jobs if job.stage == rule and job.state()[0] == "done"] for rule in TRAINED}
     return done, sum(job.stage == "cluster" for job in jobs)
 

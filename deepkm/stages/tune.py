@@ -8,7 +8,7 @@ from pathlib import Path
 
 from deepkm.stages import choose
 from deepkm.study.data import check_data, is_shared
-from deepkm.study.inventory import jobs_of, load_study
+from deepkm.study.inventory import is_of_search, jobs_of, load_study
 from deepkm.study.options import add_study_arguments
 from deepkm.study.paths import RAW_FILE, meta_of, path_of
 from deepkm.study.spec import dumps
@@ -30,7 +30,7 @@ def main(args):
             "{clustering_weight: [0.1, 1, 10]}}}`; add it to a --configfile"
         )
     prepare_data(study)
-    jobs = [job for job in jobs_of(study) if _is_searched(job, study)]
+    jobs = [job for job in jobs_of(study) if is_of_search(job, study)]
     left = [job for job in jobs if job.state()[0] != "done"]
     print(f"{len(jobs) - len(left)} of {len(jobs)} jobs of the search are done", flush=True)
     for number, job in enumerate(left, len(jobs) - len(left) + 1):
@@ -42,10 +42,6 @@ def main(args):
     data = [study.data_file(dataset) for dataset in study.datasets]
     spec = json.loads(dumps(study.spec_of("choose")))  # as a rule hands it on: the same files
     choose.main(Namespace(spec=spec, data=data, results=study.folders["results"]))
-
-
-def _is_searched(job, study):
-    return job.stage == "search" or (job.stage == "autoencoder" and job.spec["seeds"] in study.search_stack.values())
 
 
 def prepare_data(study):

@@ -135,6 +135,11 @@ def _search_jobs(study: Study, data: Mapping[str, Data]) -> Iterator[Job]:
         yield _job(study, "search", data[place["dataset"]], **place)
 
 
+def is_of_search(job: Job, study: Study) -> bool:
+    """Tell whether a job is one of the study's search, or an autoencoder that those build on."""
+    return job.stage == "search" or job.spec["seeds"] in study.search_stack.values()
+
+
 def _job(study: Study, stage: str, data: Data, **wildcards: str) -> Job:
     pattern = TRAINED[stage]
     path, log = (path_of(name, **study.folders, **wildcards) for name in (pattern, log_of(stage, pattern)))

@@ -99,6 +99,12 @@ def check_distinct(settings: Sequence[Setting], path: str) -> None:
         raise ValueError(f"{path}: got {shown(twice[0])} twice; remove one of them")
 
 
+def check_clusters(settings: Sequence[Setting], path: str) -> None:
+    """Raise a ValueError over a K of 1: all seeds agree on it, whatever the data."""
+    if any(setting.get("n_clusters") == 1 for setting in settings):
+        raise ValueError(f"{path}: got 1, expected 2 or more: one cluster is no choice; leave it out")
+
+
 def check_criterion(criterion: str, settings: Sequence[Setting], n_seeds: int, path: str) -> None:
     """Raise a ValueError where a criterion has no number, or numbers that do not compare between settings."""
     check_known(path, criterion, CRITERIA, what="criterion")
@@ -199,11 +205,16 @@ def _read_space(config: dict, method: str, space: object, path: str) -> list[Set
     fields = cache(fields_of)
     hints = {name: field.hint for name, field in fields(config["methods"][method]["estimator"]).items()}
     settings = settings_of(space, path)
+    if "autoencoder" in settings[0]:
+        raise ValueError(
+            f"{path}.autoencoder: got a key of an entry; write an entry for each autoencoder, and search both"
+        )
     check_names(path, settings[0].keys() - {"n_clusters"}, hints)
     settings = [
         {name: read(value, hints[name], f"{path}.{name}") for name, value in setting.items()} for setting in settings
     ]
     check_distinct(settings, path)
+    check_clusters(settings, f"{path}.n_clusters")
     for dataset in config["study"]["datasets"]:
         for setting in settings:
             check_together(with_setting(config, dataset, method, setting), dataset, method, fields)

@@ -75,7 +75,7 @@ def summarize_trials(runs, labels, criterion):
         )
         row = dict(zip(PLACE, place, strict=True)) | {"values": of["values"].iloc[0], "n_runs": len(of)}
         row |= {"n_failed": int(failed.sum()), "n_clusters": int(of["n_clusters"].iloc[0])}
-        row["agreement"] = mean_agreement([*combinations(labels[place], 2)])["ari"]
+        row["agreement"] = _agreement(labels[place])
         row |= of[MEASURES].astype(float).mean().to_dict()
         rows.append(row | {"criterion": criterion})
     choice = pd.DataFrame(rows, columns=CHOICE_COLUMNS).sort_values(PLACE[:2], kind="stable", key=_in_order)
@@ -85,12 +85,22 @@ def summarize_trials(runs, labels, criterion):
     return choice
 
 
+def _agreement(labels):
+    """Return the mean adjusted Rand index of pairs of runs; of one cluster alone, which all such runs share, 0."""
+    pairs = [*combinations(labels, 2)]
+    told = [pair for pair in pairs if all(len(np.unique(label)) > 1 for label in pair)]
+    return len(told) / len(pairs) * mean_agreement(told)["ari"] if told else 0.0 if pairs else np.nan
+
+
 def _in_order(column):
     """Return the places of names in their first order."""
     return column.map({name: place for place, name in enumerate(dict.fromkeys(column))})
 
 
 def _best(settings, criterion):
+    if settings[criterion].isna().all():
+        method = settings["method"].iloc[0]
+        raise ValueError(f"criterion: got {criterion}, of which {method} has no numbers here; take agreement")
     value = settings[criterion] if CRITERIA[criterion] else -settings[criterion]
     ranked = settings.assign(value=value.round(12), tie=settings["silhouette_data"].round(12)).sort_values("setting")
     order = {"ascending": [True, False, False], "kind": "stable", "na_position": "last"}
