@@ -11,6 +11,7 @@ from deepkm.study.plan import Study
 MOST_SEEDS = 6  # named one by one
 WORDS = {
     "autoencoder": "autoencoder {autoencoder} on {dataset}, {seeds}",
+    "choose": "choice of settings",
     "cluster": "{method} on {dataset}, {seeds}",
     "dataset": "data set {dataset}",
     "download": "download of {file}",
@@ -18,6 +19,7 @@ WORDS = {
     "score": "scores",
     "record": "what the study asks for",
     "report": "page",
+    "search": "settings of {method} on {dataset}, {part}",
 }
 
 
@@ -127,7 +129,7 @@ def in_words(study: Study, rule: str, wildcards: Mapping[str, str]) -> str:
     for key, entries in (("dataset", "datasets"), ("method", "methods")):
         if key in named:
             named[key] = " ".join(study.config[entries][named[key]].get("title", named[key]).split())
-    seeds = list(map(str, study.stacks.get(named.get("stack", ""), ())))
+    seeds = list(map(str, study.seeds_of(named.get("stack", ""))))
     many = f"{len(seeds)} seeds from {seeds[0]}" if len(seeds) > MOST_SEEDS else f"seeds {' '.join(seeds)}"
     named["seeds"] = f"seed {seeds[0]}" if len(seeds) == 1 else many if seeds else ""
     return WORDS.get(rule, rule).format(**named)

@@ -13,7 +13,7 @@ from typing import Any, TextIO
 
 from deepkm.jobs.progress import Progress, about, counted, duration
 
-LONG = ("download", "dataset", "autoencoder", "cluster", "figures")  # rules whose beginning is told too
+LONG = ("download", "dataset", "autoencoder", "cluster", "search", "figures")  # rules whose beginning is told too
 MOST_NAMED = 10  # jobs in a closing list
 # What says the same as a line of ours, or nothing.
 TOLD = ("At least one job did not complete", "Exiting because a job execution failed", "CalledProcessError in file")

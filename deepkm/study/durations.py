@@ -96,7 +96,7 @@ def training_seconds(spec: Mapping[str, Any], shape: Sequence[int | None]) -> fl
     steps = epochs * ceil(n_samples / lengths["batch_size"])
     once = 100 * n_samples * n_features * n_clusters  # k-means and its like
     of_a_run = STEP * steps + PRODUCT * (3 * epochs * n_samples * weights + once)  # forwards, and twice that backwards
-    return START + len(spec["seeds"]) * of_a_run
+    return START + len(spec["seeds"]) * len(spec.get("settings", [1])) * of_a_run
 
 
 def measured_seconds(benchmark: str | PathLike | None) -> float | None:

@@ -113,6 +113,10 @@ class Study:
         """Return the key of the autoencoder that a method builds on, or None."""
         return self.config["methods"][method].get("autoencoder")
 
+    def seeds_of(self, stack: str) -> list[int]:
+        """Return the seeds of a stack, one of the study's or its search's; none of others."""
+        return {**self.stacks, **self.search_stack}.get(stack, [])
+
     def autoencoder_below(self, stage: str, **wildcards: str) -> dict[str, str] | None:
         """Return the wildcards of the pretrained autoencoder that a job builds on, or None."""
         if stage == "search":
@@ -151,7 +155,7 @@ class Study:
             "autoencoder": autoencoder,
             "dataset": features_spec(config, dataset),
             "parameters": autoencoder_parameters(config, dataset, key),
-            "seeds": {**self.stacks, **self.search_stack}[stack],
+            "seeds": self.seeds_of(stack),
             "source_digest": self.source_digest("deepkm.training.loop", "deepkm.datasets.features"),
         }
 

@@ -66,7 +66,7 @@ rule search:
         "../../envs/deepkm.yaml"
     threads: 1
     resources:
-        gpu=1,
+        gpu=gpus_of_a_job,
     params:
         spec=spec_of("search"),
         data=data_file,
