@@ -4,6 +4,7 @@ import io
 import logging
 import re
 from types import SimpleNamespace
+from unittest import mock
 
 import pytest
 
@@ -166,6 +167,15 @@ def test_a_logger_that_someone_chose_and_a_dry_run_stay():
     assert logger.handlers == [handler]
     terminal = tell(logger, SimpleNamespace(quiet=[SimpleNamespace(name="RULES")]))
     assert (logger.handlers, terminal.quiet) == ([terminal], {"rules"})
+
+
+def test_what_was_not_heard_is_not_counted_and_a_closed_terminal_ends_nothing(capsys):
+    terminal = tell(None, SimpleNamespace(verbose=True))
+    terminal.break_off(go_on="snakemake", so_far="So far")
+    said = "Whatever finished is kept\nThe same command goes on: snakemake\nSo far\n"
+    assert capsys.readouterr().err == said
+    terminal.stream = mock.Mock(write=mock.Mock(side_effect=BrokenPipeError))
+    terminal.say("nobody reads this")
 
 
 def test_a_job_in_words(config):

@@ -8,6 +8,7 @@ import os
 import re
 import sys
 from collections.abc import Collection, Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -40,13 +41,14 @@ class Terminal(logging.Handler):
         self.progress = Progress({}, slots=1)  # before the jobs are known
         self.failed: dict[int, str] = {}
         self.saved: dict[int, str] = {}
-        self.stopped = False
+        self.listens = self.stopped = False
         self._runs, self._since_failure = False, 0
 
     def say(self, line: str, quiet: str = "") -> None:
         """Show a line, unless the user does not want to see what is of that sort; "" is always shown."""
         if not quiet or self.quiet.isdisjoint({quiet, "all"}):
-            print(line, file=self.stream, flush=True)
+            with suppress(OSError):  # a study does not end with the terminal it was started in
+                print(line, file=self.stream, flush=True)
             self._since_failure += 1
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -58,7 +60,7 @@ class Terminal(logging.Handler):
             "job_finished": self._tell_end,
             "job_error": self._tell_failure,
         }
-        self._runs = self._runs or event == "workflow_started"
+        self.listens, self._runs = True, self._runs or event == "workflow_started"
         try:
             if event in tells:
                 tells[event](record)
@@ -138,11 +140,10 @@ class Terminal(logging.Handler):
         for line in [*failed[:MOST_NAMED], *_more(failed, MOST_NAMED)]:
             self.say(line)
         saved = [*self.saved.values()]
-        kept = (
-            f"Whatever finished is kept: {len(self.progress.ended)} of {counted(len(self.progress.jobs), 'job')} to do"
-        )
+        kept = f"{len(self.progress.ended)} of {counted(len(self.progress.jobs), 'job')} to do"
         kept += "; saved: " * bool(saved) + ", ".join([*saved[:3], *_more(saved, 3)])
-        self.say(f"{kept}\nThe same command goes on: {go_on}")
+        self.say("Whatever finished is kept" + f": {kept}" * self.listens)
+        self.say(f"The same command goes on: {go_on}")
         if not self.stopped:
             self.say(so_far)
 

@@ -69,6 +69,9 @@ def test_the_whole_study_and_two_jobs_at_once_on_two_gpus(studied):
     assert len(pd.read_csv(studied / "results" / "scores.csv")) == 4
     seen = {re.search("got GPU (.*?),", path.read_text())[1] for path in studied.glob("results/logs/*/*/*/*.log")}
     assert seen == {"0", "1"}
+    assert "training on the cluster, each job on a GPU\n" in output(studied)
+    assert "CT on Blobs, seed 1: sent\n" in output(studied)
+    assert re.search(r"\nCT on Blobs, seed 1: \d+ s, job \d+ of \d+, about .* left\n", output(studied))
 
 
 def linger_once(folder):

@@ -106,7 +106,9 @@ def study_begins():
     place, slots = f"training on the cluster, {'on CPUs' if gpu == 0 else 'each job on a GPU'}", None
     if workflow.local_exec:
         per_gpu = study.config["jobs_per_gpu"]
-        place, slots = training_place(gpus_here(), gpu=gpu, cores=workflow.cores, jobs_per_gpu=per_gpu)
+        place, slots = training_place(
+            gpus_here(), gpu=gpu, cores=workflow.global_resources["_cores"].value or 1, jobs_per_gpu=per_gpu
+        )
     watch = f"how far they are: {stage_command('status', configfiles, settings)} --watch"
     clusters = any(job.rule == "cluster" for job in jobs.values())
     lines = [place, watch] if any(job.trains for job in jobs.values()) else []
