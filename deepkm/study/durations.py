@@ -15,7 +15,7 @@ from deepkm.training.lengths import whole_epochs
 
 # Of a common processor, in seconds. What ends corrects them: they only have to weigh jobs against each other.
 START = 4.0  # of a process, PyTorch imported
-PRODUCT = 1e-10  # of a multiplication and its addition
+PRODUCT = 2e-11  # of a multiplication and its addition
 STEP = 2e-3  # of a step of one run, whatever its size
 OF_OTHERS = {"dataset": 5.0, "score": 5.0, "labels": 6.0, "tables": 4.0, "report": 5.0, "statistics": 4.0}
 UNKNOWN = [10_000, 784]  # the shape of data that nobody has seen yet
