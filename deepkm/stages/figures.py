@@ -1,11 +1,12 @@
-"""Draw the figures of a study: results/figures/*.{png,svg}, and figures.json, which says what each one shows."""
+"""Draw the figures of a study: results/figures/*.{png,svg,pdf}, and figures.json, which says what each one shows."""
 
 import json
+from functools import partial
 from pathlib import Path
 
 from deepkm.datasets.converted import digest_of
 from deepkm.files import read_attributes, sha256_of
-from deepkm.report.figures.gallery import draw_study
+from deepkm.report.figures.gallery import attempt, draw_study
 from deepkm.report.figures.inputs import Dataset, Numbers
 from deepkm.report.figures.style import save
 from deepkm.report.frames import read_frame
@@ -41,9 +42,9 @@ def main(args):
     args.output.mkdir(parents=True, exist_ok=True)
     index = []
     for drawing in draw_study(numbers, spec, files=files, load=load):
-        save(drawing.figure, args.output / drawing.stem)
-        index.append(drawing.about())
-        print(f"{drawing.stem}: {drawing.title}", flush=True)
+        if attempt(drawing.stem, partial(save, drawing.figure, args.output / drawing.stem)):
+            index.append(drawing.about())
+            print(f"{drawing.stem}: {drawing.title}", flush=True)
     (args.output / FIGURES_INDEX).write_text(json.dumps(index, indent=1) + "\n", encoding="utf-8")
     if args.checksums:
         args.checksums.write_text("".join(map(_checksum, sorted(args.output.iterdir()))), encoding="utf-8")

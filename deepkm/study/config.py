@@ -64,7 +64,7 @@ def _check_names(config: dict) -> None:
     """Raise a ValueError over the first name of an entry that there is not."""
     kept = (config.get("keep_models") or {}).get("methods", ())
     asked = {"study.datasets": config["study"]["datasets"], "study.methods": config["study"]["methods"]}
-    asked |= {"keep_models.methods": kept, "panels": config["panels"]}
+    asked |= {"keep_models.methods": kept, "panels": config["panels"] or ()}
     for kind in ("autoencoders", "methods"):
         asked |= {f"{kind}.{key}.per_dataset": entry.get("per_dataset", {}) for key, entry in config[kind].items()}
     for path, keys in asked.items():

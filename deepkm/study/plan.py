@@ -17,6 +17,7 @@ from deepkm.study.config import check_config
 from deepkm.study.contents import Contents
 from deepkm.study.contrasts import default_contrasts, find_ablations
 from deepkm.study.options import check_size
+from deepkm.study.panels import default_panels
 from deepkm.study.parameters import fields_of
 from deepkm.study.paths import check_file, stack_name
 from deepkm.study.settings import autoencoder_parameters, method_parameters, sees_views
@@ -226,13 +227,13 @@ class Study:
     def figures_spec(self) -> specs.FiguresSpec:
         """Return the spec of the figures: beside what is shown, what is read and how the data were scaled."""
         about = {key: features_spec(self.config, key) for key in self.datasets}
-        panels, jobs = self.config["panels"], self.training_jobs()
+        named = self.config["panels"]
         return {
             **self.report_spec("figures"),
             "colors": self._colors(),
             "features": about,
-            "panels": panels,
-            "jobs": jobs,
+            "panels": default_panels(self.methods, self.config["methods"]) if named is None else named,
+            "jobs": self.training_jobs(),
         }
 
     def page_spec(self) -> specs.PageSpec:

@@ -7,8 +7,9 @@ from deepkm.report.figures.style import WIDTH, Drawing, new_figure, styled
 GROUP = "Without classes"
 CAPTION = """
 Adjusted Rand index of the clusters of two methods, mean over the seeds that both have; on the diagonal, of the seeds of
-one method: 1 where they are the same, 0 where they agree as by chance. Look for methods that agree with others and with
-themselves: what many ways find is more likely there. A pale diagonal is a method whose clusters hang on the seed.
+one method, in percent: 100 where they are the same, 0 where they agree as by chance. Look for methods that agree with
+others and with themselves: what many ways find is more likely there. A pale diagonal is a method whose clusters hang on
+the seed.
 """
 
 
@@ -33,14 +34,14 @@ def draw_agreement(agreement, methods, *, dataset):
             i, j = shown.index(row.method), shown.index(row.other)
             table[i, j] = table[j, i] = row.ari
     title = f"{dataset[1]}: agreement of methods"
-    side = 0.34 * len(shown)
+    side = min(0.34, 5.4 / len(shown)) * len(shown)
     figure = new_figure(1.3 + side, title=title, width=min(WIDTH, 1.9 + side))
     axis = figure.subplots()
     axis.imshow(table, cmap="Blues", vmin=0, vmax=1)
     for (i, j), value in np.ndenumerate(table):
         if np.isfinite(value):
             ink = "white" if value > 0.55 else "black"
-            axis.text(j, i, f"{value:.2f}", ha="center", va="center", fontsize=6, color=ink)
+            axis.text(j, i, f"{100 * value:z.0f}", ha="center", va="center", fontsize=6, color=ink)
     names = [methods[key].title for key in shown]
     axis.set_xticks(range(len(shown)), names, rotation=45, ha="right")
     axis.set_yticks(range(len(shown)), names)

@@ -1,30 +1,29 @@
-"""Figures over fine-tuning epochs: losses, and agreement with the true classes."""
+"""Agreement with the true classes over fine-tuning epochs."""
 
 import numpy as np
-from matplotlib.ticker import FormatStrFormatter, LogLocator, MaxNLocator, NullFormatter
+from matplotlib.lines import Line2D
 
 from deepkm.numerics.metrics import MAIN_METRIC, METRICS, title_of
-from deepkm.report.figures.style import Drawing, in_words, label_beside, new_figure, panel_axes, styled
+from deepkm.report.figures.style import FAINT, Drawing, in_color, in_words, legend_below, new_figure, panel_axes, styled
 from deepkm.report.statistics.spread import band
 
-LOSSES = {"reconstruction": "Reconstruction: squared error per sample", "clustering": "Clustering term, unweighted"}
-SCORES_CAPTION = """
-Agreement of the labels with the true classes after each fine-tuning epoch; lines are means over seeds, bands their
-standard deviation, or all of fewer than five, dotted levels methods that do not fine-tune. Look for curves that rise
-from their start and stay up: no method sees the classes, so a curve that falls while its loss falls optimises something
-else. Lines end where the last seed met its method's stopping rule.
+CAPTION = """
+Agreement of the labels with the true classes after each fine-tuning epoch, the first ones wider apart; epoch 0 is
+before them. Lines are means over seeds, bands their standard deviation, or all of fewer than five{others}. Look for
+curves that rise from their start and stay up: no method sees the classes, so a curve that falls while its loss falls
+optimises something else. Lines end where the last seed met its method's stopping rule.{restarts}
 """
-LOSSES_CAPTION = """
-Both terms of the loss over fine-tuning epochs, on a logarithmic scale; lines are means over seeds, bands their standard
-deviation, or all of fewer than five. Look for a reconstruction that keeps falling, or at least holds: where it rises
-while the clustering term falls to nothing, the code collapses. Clustering terms of different methods are different
-quantities: compare their shapes, not their heights.
+FAINT_ONES = "; grey lines are the other methods, ticks at the right those that do not fine-tune"
+RESTARTS = """
+Rings are final labels that come of all restarts of k-means, where those of the epochs before come of one start.
 """
+# Between epochs, these follow k-means from the centers before; their final labels are the best of all restarts.
+RESTARTED = "deepkm.methods.km:KMeans"
 
 
 @styled
-def draw_losses(curves, methods, *, dataset):
-    """Draw the reconstruction and the clustering loss over epochs.
+def draw_scores(curves, methods, *, dataset, chosen=(), estimators=None):
+    """Draw all metrics over epochs; methods that do not fine-tune are levels.
 
     Parameters
     ----------
@@ -34,89 +33,45 @@ def draw_losses(curves, methods, *, dataset):
         In order.
     dataset : (str, str)
         Key and title.
+    chosen : iterable of str
+        Methods in colour where they are too many.
+    estimators : dict of str to str, optional
+        The class of each method.
 
     Returns
     -------
     Drawing or None
-        Lines are means over seeds, bands their sample deviation, or from the lowest to the highest of fewer than five.
     """
-    terms = [term for term in LOSSES if term in curves and np.isfinite(curves[term]).any()]
-    if not terms:
-        return None
-    finite = curves.replace([np.inf, -np.inf], np.nan)
-    panels = {term: dict(_by_method(finite.dropna(subset=[term]), methods)) for term in terms}
-    figure, axes = _panels(terms, title=f"{dataset[1]}: losses while fine-tuning", panels=panels)
-    for axis, term in zip(axes, terms, strict=True):
-        axis.set(title=LOSSES[term], yscale="log")
-        ends = [_draw_curve(axis, rows, term, method, methods) for method, rows in panels[term].items()]
-        axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-        axis.yaxis.set_major_formatter(FormatStrFormatter("%g"))
-        axis.yaxis.set_minor_formatter(NullFormatter())
-        label_beside(axis, ends)
-    said = [f"{LOSSES[term]}: {_changes(panel, term, methods)}" for term, panel in panels.items()]
-    return Drawing(
-        figure=figure,
-        stem=f"{dataset[0]}_losses",
-        title=f"{dataset[1]}: losses while fine-tuning",
-        group="Training",
-        caption=LOSSES_CAPTION,
-        alt=f"Line charts over epochs, from first to last. {'. '.join(said)}.",
-        datasets=(dataset[0],),
-        methods=tuple(method for method in methods if any(method in panel for panel in panels.values())),
-    )
-
-
-@styled
-def draw_scores(curves, methods, *, dataset):
-    """Draw all metrics over epochs; methods that do not fine-tune are levels. See `draw_losses`."""
     curves = curves.dropna(subset=[MAIN_METRIC])
     if curves.empty:
         return None
     metrics = [metric for metric in METRICS if metric in curves]
     percent = curves.assign(**{metric: 100 * curves[metric] for metric in metrics})
-    groups = dict(_by_method(percent, methods))
-    longest = max(1, *(rows["epoch"].max() for rows in groups.values()))
+    groups = dict(by_method(percent, methods))
+    colored = {key: methods[key] for key in in_color(groups, chosen)}
+    ringed = {key for key in groups if (estimators or {}).get(key) == RESTARTED and groups[key]["epoch"].max() > 1}
     title = f"{dataset[1]}: agreement with the true classes"
-    figure, axes = _panels(metrics, title=title, panels=dict.fromkeys(metrics, groups))
-    for axis, metric in zip(axes, metrics, strict=True):
-        ends = []
-        for method, rows in groups.items():
-            if rows["epoch"].max() > 0:
-                ends.append(_draw_curve(axis, rows, metric, method, methods))
-            else:
-                level, look = rows[metric].mean(), methods[method].line
-                axis.hlines(level, 0, longest, label=methods[method].title, **look | {"linestyle": ":"})
-                ends.append((longest, level, methods[method].title, look | {"linestyle": ":"}))
-        axis.set(title=f"{title_of(metric)} [%]", ylim=(_lower_end(percent, metric), None))
-        label_beside(axis, ends)
-    named = ", ".join(map(title_of, metrics))
+    figure = new_figure(2.75 + 0.14 * -(-len(colored) // 5), title=title)
+    for axis, metric in zip(panel_axes(figure, len(metrics), columns=len(metrics)), metrics, strict=True):
+        _draw_metric(axis, groups, metric, colored, ringed=ringed)
+        axis.set(title=f"{title_of(metric)} [%]", xlabel="Fine-tuning epoch")
+    faint = len(groups) > len(colored)
+    legend_below(figure, colored, columns=5, more=[(Line2D([], [], **FAINT), "other methods")] if faint else [])
     final = {method: _last(rows)[MAIN_METRIC].mean() for method, rows in groups.items()}
     return Drawing(
         figure=figure,
         stem=f"{dataset[0]}_scores_over_epochs",
         title=title,
         group="Scores",
-        caption=SCORES_CAPTION,
-        alt=f"Line charts of {named} over epochs. {title_of(MAIN_METRIC)} at the end: {in_words(final, methods)}.",
+        caption=CAPTION.format(others=FAINT_ONES if faint else "", restarts=RESTARTS if ringed & set(colored) else ""),
+        alt=f"Line charts of {', '.join(map(title_of, metrics))} over epochs. {title_of(MAIN_METRIC)} at the end: "
+        f"{in_words(final, methods)}.",
         datasets=(dataset[0],),
         methods=tuple(groups),
     )
 
 
-def _panels(names, *, title, panels):
-    most = max(len(panel) for panel in panels.values())
-    columns = min(2, len(names))
-    rows = -(-len(names) // columns)
-    figure = new_figure(rows * max(2.6, 0.7 + 0.145 * most), title=title)
-    axes = panel_axes(figure, len(names), columns=columns)
-    for axis in axes:
-        axis.set_xlabel("Fine-tuning epoch")
-        axis.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
-        axis.margins(x=0.02)
-    return figure, axes
-
-
-def _by_method(curves, methods):
+def by_method(curves, methods):
     """Yield each method that has rows, up to the epoch in which the last of its runs stopped."""
     for method in methods:
         rows = curves[curves["method"] == method]
@@ -127,29 +82,64 @@ def _by_method(curves, methods):
             yield method, rows
 
 
-def _lower_end(curves, metric):
-    """Return where the axis starts: below what runs reach in the end, unless all their samples share a cluster.
+def draw_band(axis, rows, column, look):
+    """Draw the mean over seeds of one method, and how far these lie apart."""
+    table = rows.pivot(index="epoch", columns="seed", values=column)
+    axis.fill_between(table.index, *band(table), color=look["color"], alpha=0.15, lw=0)
+    axis.plot(table.index, table.mean(axis=1), **look)
 
-    Methods that start from scratch would squeeze the curves of all others.
+
+def scale_epochs(axis, longest, *, room=0.15):
+    """Let an axis show square roots of epochs, which squeeze neither the first ones nor methods that train for few.
+
+    Parameters
+    ----------
+    axis : Axes
+    longest : int
+        The last epoch.
+    room : float
+        Of its width, between two ticks.
     """
-    last = _last(curves)
-    lowest = last.loc[last["n_clusters_used"] > 1, metric].min()
-    return None if np.isnan(lowest) else max(-2, lowest - 5)
+    axis.set_xscale("function", functions=(lambda epoch: np.sqrt(np.maximum(epoch, 0)), np.square))
+    axis.set_xlim(0, longest * 1.03)
+    ticks = [0]
+    for epoch in (digit * 10**power for power in range(7) for digit in (1, 2, 5)):
+        if epoch <= longest and np.sqrt(epoch) - np.sqrt(ticks[-1]) >= room * np.sqrt(longest):
+            ticks.append(epoch)
+    axis.set_xticks(ticks, [f"{epoch:g}" for epoch in ticks])
+
+
+def _draw_metric(axis, groups, metric, colored, *, ringed):
+    """Draw one metric: curves of methods in colour over those of others, and levels."""
+    longest = max(1, *(rows["epoch"].max() for rows in groups.values()))
+    for method, rows in groups.items():
+        if method not in colored and rows["epoch"].max() > 0:
+            mean = rows.groupby("epoch")[metric].mean()
+            axis.plot(mean.index, mean, label="_faint", **FAINT)
+    _limit(axis, [rows for key, rows in groups.items() if key in colored], groups, metric)
+    for method, rows in groups.items():
+        final = _last(rows)[metric].mean()
+        if method in colored and rows["epoch"].max() > 0:
+            before = rows[rows["epoch"] < rows["epoch"].max()] if method in ringed else rows
+            draw_band(axis, before, metric, colored[method].line | {"label": colored[method].title})
+            if method in ringed:
+                axis.plot(rows["epoch"].max(), final, "o", ms=4, mfc="white", mec=colored[method].color, label="_ring")
+        elif method in colored:
+            look = colored[method].line | {"linestyle": ":"}
+            axis.hlines(final, 0, longest, label=colored[method].title, **look)
+        elif rows["epoch"].max() == 0:
+            axis.plot([0.97, 1], [final, final], transform=axis.get_yaxis_transform(), label="_level", **FAINT)
+    scale_epochs(axis, longest)
+
+
+def _limit(axis, shown, groups, metric):
+    """Let the axis hold all curves in colour, with every jump; others may leave it."""
+    values = np.concatenate([rows.groupby("epoch")[metric].mean() for rows in shown])
+    finals = np.array([_last(rows)[metric].mean() for rows in groups.values()])
+    low, high = values.min(), max(values.max(), finals.max())
+    room = max(1, 0.05 * (high - low))
+    axis.set_ylim(low - room, high + room)
 
 
 def _last(curves):
     return curves.loc[curves.groupby(["method", "seed"])["epoch"].idxmax()]
-
-
-def _changes(panel, term, methods):
-    means = {methods[key].title: rows.groupby("epoch")[term].mean() for key, rows in panel.items()}
-    return ", ".join(f"{title} {mean.iloc[0]:.3g} to {mean.iloc[-1]:.3g}" for title, mean in means.items())
-
-
-def _draw_curve(axis, rows, column, method, methods):
-    """Draw mean and band of one method; return where and how to label it."""
-    table, look = rows.pivot(index="epoch", columns="seed", values=column), methods[method].line
-    mean = table.mean(axis=1)
-    axis.plot(table.index, mean, label=methods[method].title, **look)
-    axis.fill_between(table.index, *band(table), color=look["color"], alpha=max(0.05, 0.6 / (4 + len(methods))), lw=0)
-    return table.index[-1], mean.iloc[-1], methods[method].title, look

@@ -8,10 +8,11 @@ from deepkm.report.figures.style import WIDTH, Drawing, new_figure, styled
 N_CLUSTERS = 10
 N_MEMBERS = 8
 CAPTION = """
-A row per cluster, the largest first, seed {seed}: {center}, then the members nearest to it and farthest from
+A row per cluster, the largest first, seed {seed}{which}: {center}, then the members nearest to it and farthest from
 it{framed}. Look for centers that are sharp images of one kind; at the right, for what the cluster took in that does not
 belong. A decoder that is not trained on, as DEC's, cannot follow its code.
 """
+SOME = ", {shown} of {n} clusters that lie evenly between the largest and the smallest"
 FRAMED = "; members of another class than their cluster's most common one are framed"
 
 
@@ -34,14 +35,16 @@ def draw_members(method, run, methods, *, dataset):
     if run.epochs is None or not dataset.image_shape:
         return None
     members = {k: sorted_members(run, k, dataset) for k in range(len(run.centers[-1]))}
-    shown = sorted((k for k in members if len(members[k])), key=lambda k: -len(members[k]))[:N_CLUSTERS]
-    if not shown:
+    filled = sorted((k for k in members if len(members[k])), key=lambda k: -len(members[k]))
+    if not filled:
         return None
+    places = np.linspace(0, len(filled) - 1, min(N_CLUSTERS, len(filled))).round().astype(int)
+    shown = [filled[place] for place in places]
     mosaic = Mosaic(dataset.image_shape, len(shown))
     remarks = []
     for row, k in enumerate(shown):
         common, wrong = _common_class(members[k], dataset)
-        remarks.append([f"{(run.labels == k).sum()} samples", *common])
+        remarks.append([f"cluster {k}, n = {(run.labels == k).sum()}", *common])
         center = dataset.features[members[k]].mean(0) if run.decoded_centers is None else run.decoded_centers[k]
         mosaic.put(row, "center", 0, center)
         for block, samples in (("nearest", members[k][:N_MEMBERS]), ("farthest", members[k][-N_MEMBERS:])):
@@ -55,6 +58,7 @@ def draw_members(method, run, methods, *, dataset):
     top = 0.36 / figure.get_figheight()
     axis = figure.add_axes((left / WIDTH, 0.005, 0.995 - left / WIDTH, 1 - top))
     mosaic.draw(axis, heads, ["\n".join(remark) for remark in remarks])
+    which = SOME.format(shown=len(shown), n=len(filled)) if len(shown) < len(filled) else ""
     framed = "" if dataset.target is None else FRAMED
     what = "its center, decoded" if decoded else "the mean of its members, since its center is no image"
     return Drawing(
@@ -62,7 +66,7 @@ def draw_members(method, run, methods, *, dataset):
         stem=f"{dataset.key}_members_{method}",
         title=title,
         group="Clusters",
-        caption=CAPTION.format(seed=run.seed, center=what, framed=framed),
+        caption=CAPTION.format(seed=run.seed, which=which, center=what, framed=framed),
         alt=f"Images of {len(shown)} clusters: {'; '.join(map(', '.join, remarks))}.",
         datasets=(dataset.key,),
         methods=(method,),
@@ -113,10 +117,14 @@ class Mosaic:
 
 
 def sorted_members(run, cluster, dataset):
-    """Return the samples of a cluster among those with a code, the nearest to its center first."""
+    """Return the samples of a cluster among those with a code, the nearest to its center first.
+
+    Controls may have centers in a space of their own, such as principal components: the mean of members is taken then.
+    """
     places = np.flatnonzero(run.labels[run.sample] == cluster)
     z = dataset.features[run.sample[places]] if run.codes is None else run.codes[-1][places]
-    distance = np.linalg.norm(z - run.centers[-1][cluster], axis=1)
+    center = run.centers[-1][cluster]
+    distance = np.linalg.norm(z - (center if len(center) == z.shape[1] or not len(z) else z.mean(0)), axis=1)
     return run.sample[places[np.argsort(distance, kind="stable")]]
 
 

@@ -2,59 +2,51 @@
 
 import numpy as np
 
-from deepkm.report.figures.style import WIDTH, Drawing, in_words, new_figure, panel_axes, styled
+from deepkm.report.figures.style import Drawing, in_words, new_figure, styled
 
-N_BINS = 20
+QUARTILES = (25, 50, 75)
 CAPTION = """
-How sure each method is of a sample's cluster, by its own memberships: black outlines before fine-tuning, filled after
-it, all seeds together. Look for mass that moves to 1: the code separates. Mass at 1 from the start means that the
-memberships were hard already; mass that stays at the left, that clusters overlap, or that memberships are soft by
-design.
+How sure each method is of a sample's cluster, by its own memberships: bars hold the middle half of all samples, marks
+their median, grey before fine-tuning, in colour after it, all seeds together. Look for marks that move to 100 %: the
+code separates. One at 100 % from the start has hard memberships; one that stays at the left has overlapping clusters,
+or memberships that are soft by design.
 """
 
 
 @styled
-def draw_memberships(memberships, methods, n_clusters, *, dataset):
-    """Draw histograms of the highest membership before and after fine-tuning, a panel per method.
+def draw_memberships(memberships, methods, *, dataset):
+    """Draw the quartiles of the highest membership before and after fine-tuning, a row per method.
 
     Parameters
     ----------
     memberships : dict of str to (ndarray, ndarray)
         Of the methods that have soft ones, all runs together.
     methods : dict of str to Method
-    n_clusters : int
-        K: no highest membership is below 1/K.
     dataset : Dataset
     """
-    finite = {m: [values[np.isfinite(values)] for values in pair] for m, pair in memberships.items()}
+    finite = {m: [100 * values[np.isfinite(values)] for values in pair] for m, pair in memberships.items()}
     finite = {method: pair for method, pair in finite.items() if min(map(len, pair)) > 0}
     if not finite:
         return None
-    columns = min(5, len(finite))
-    rows = -(-len(finite) // columns)
-    figure = new_figure(
-        0.6 + 1.2 * rows,
-        title=f"{dataset.title}: highest membership",  # its caption says what is before and after
-        width=WIDTH * max(columns, 2) / 5,
-    )
-    axes = panel_axes(figure, len(finite), columns=columns, sharex=True, sharey=True)
-    bins = np.linspace(min(1 / n_clusters, 0.95), 1, N_BINS + 1)
-    for axis, (method, pair) in zip(axes, finite.items(), strict=True):
-        shares = [100 * np.histogram(values.clip(bins[0], 1), bins)[0] / len(values) for values in pair]
-        axis.stairs(shares[1], bins, fill=True, color=methods[method].color, alpha=0.8, label="after")
-        axis.stairs(shares[0], bins, color="black", lw=1, label="before")
-        axis.set_title(methods[method].title, fontsize=7)
-    figure.supxlabel("Highest membership", fontsize=8)
-    figure.supylabel("Samples [%]", fontsize=8)
-    certain = {method: 100 * np.mean(pair[1] > 0.9) for method, pair in finite.items()}
+    title = f"{dataset.title}: highest membership of each sample"
+    figure = new_figure(0.75 + 0.22 * len(finite), title=title, width=4.6)
+    axis, medians = figure.subplots(), {}
+    for row, (method, pair) in enumerate(finite.items()):
+        for values, shift, color in zip(pair, (-0.14, 0.14), ("#999999", methods[method].color), strict=True):
+            low, middle, high = np.percentile(values, QUARTILES)
+            axis.plot([low, high], 2 * [row + shift], color=color, lw=2.5, alpha=0.5, solid_capstyle="butt")
+            axis.plot(middle, row + shift, "o", ms=4, mfc=color, mec="white", mew=0.4)
+            medians[method] = middle
+    axis.set_yticks(range(len(finite)), [methods[method].title for method in finite])
+    axis.set(xlabel="Highest membership [%]", xlim=(0, 102), ylim=(len(finite) - 0.5, -0.5))
+    axis.tick_params(axis="y", length=0)
     return Drawing(
         figure=figure,
         stem=f"{dataset.key}_memberships",
-        title=f"{dataset.title}: highest membership of each sample",
+        title=title,
         group="Codes",
         caption=CAPTION,
-        alt="Histograms. Samples whose highest membership exceeds 0.9 after fine-tuning: "
-        f"{in_words(certain, methods, digits=0)}.",
+        alt=f"Range chart. Median of the highest membership after fine-tuning: {in_words(medians, methods, digits=0)}.",
         datasets=(dataset.key,),
         methods=tuple(finite),
     )

@@ -3,7 +3,7 @@
 import numpy as np
 
 from deepkm.numerics.metrics import PRIMARY_METRIC, title_of
-from deepkm.report.figures.style import Drawing, in_words, new_figure, styled
+from deepkm.report.figures.style import FAINT, Drawing, in_color, in_words, new_figure, styled
 from deepkm.report.statistics.pooled import runs_of
 from deepkm.report.statistics.spread import FEWEST
 
@@ -15,7 +15,7 @@ one asks for; where lines cross, one is safer and the other reaches higher.
 
 
 @styled
-def draw_profiles(scores, methods, datasets):
+def draw_profiles(scores, methods, datasets, *, chosen=()):
     """Draw the share of runs that reach each score.
 
     Parameters
@@ -25,6 +25,8 @@ def draw_profiles(scores, methods, datasets):
     methods : dict of str to Method
     datasets : dict of str to str
         Titles by key, in order.
+    chosen : iterable of str
+        Methods in colour where they are too many; the others are grey.
 
     Returns
     -------
@@ -43,11 +45,17 @@ def draw_profiles(scores, methods, datasets):
     levels = np.append(levels, levels[-1] + 0.01)  # which none reaches
     metric, shares = title_of(PRIMARY_METRIC), {method: share_reaching(runs[method], levels) for method in runs}
     title = f"Runs by the {metric} that they reach"
-    figure = new_figure(max(2.8, 0.7 + 0.145 * len(runs)), title=title, width=5.2)
+    figure = new_figure(2.8, title=title, width=5.6)
     axis = figure.subplots()
     medians = {method: levels[share >= 50].max() for method, share in shares.items()}
-    for method in sorted(medians, key=medians.get, reverse=True):
+    ordered = sorted(medians, key=medians.get, reverse=True)
+    colored = in_color(ordered, chosen)
+    for method in (method for method in ordered if method not in colored):
+        axis.step(levels, shares[method], where="pre", label="_faint", **FAINT)
+    for method in colored:
         axis.step(levels, shares[method], where="pre", label=methods[method].title, **methods[method].line)
+    if len(colored) < len(ordered):
+        axis.plot([], [], label="other methods", **FAINT)
     axis.set(xlabel=f"{metric} [%]", ylabel="Share of runs that reach it [%]", ylim=(0, 103))
     axis.margins(x=0.02)
     figure.legend(loc="outside right center")

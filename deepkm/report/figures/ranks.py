@@ -29,15 +29,20 @@ def draw_ranks(scores, methods, datasets):
     methods : dict of str to Method
     datasets : dict of str to str
         Titles by key, in order.
+
+    Returns
+    -------
+    Drawing or None
+        None with fewer than two methods or data sets.
     """
     tables = {metric: rank(scores, metric, methods, datasets) for metric in METRICS}
-    if tables[MAIN_METRIC].shape[0] < 2 or tables[MAIN_METRIC].shape[1] == 0:
+    if min(tables[MAIN_METRIC].shape) < 2:
         return None
     order = tables[MAIN_METRIC].mean(axis=1).sort_values(kind="stable").index
     columns = tables[MAIN_METRIC].columns
-    title = "Ranks of the methods" if len(columns) > 1 else f"{datasets[columns[0]]}: ranks of the methods"
+    title = "Ranks of the methods"
     width = min(WIDTH, 2.2 + len(tables) * (0.3 + 0.34 * len(columns)))
-    figure = new_figure(0.7 + 0.19 * len(order) + (0.4 if len(columns) > 1 else 0), width=width, title=title)
+    figure = new_figure(1.1 + 0.19 * len(order), width=width, title=title)
     for axis, (metric, table) in zip(figure.subplots(1, len(tables), sharey=True), tables.items(), strict=True):
         values = table.reindex(index=order, columns=columns).to_numpy()
         axis.imshow(values, cmap="Blues_r", vmin=0.5, vmax=1.35 * len(order), aspect="auto")
@@ -45,8 +50,7 @@ def draw_ranks(scores, methods, datasets):
             if np.isfinite(value):
                 axis.text(j, i, f"{value:g}", ha="center", va="center", fontsize=7, color=_ink(value, len(order)))
         axis.set_title(title_of(metric))
-        names = [datasets[key] for key in columns] if len(columns) > 1 else [""]
-        axis.set_xticks(range(len(columns)), names, rotation=35, ha="right")
+        axis.set_xticks(range(len(columns)), [datasets[key] for key in columns], rotation=35, ha="right")
         axis.set_yticks(range(len(order)), [methods[key].title for key in order])
         axis.tick_params(length=0)
         axis.spines[:].set_visible(False)

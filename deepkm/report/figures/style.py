@@ -1,6 +1,7 @@
 """How figures look: one style, and one colour, line and marker per method; what a figure is, and how it is saved."""
 
 from dataclasses import dataclass
+from io import BytesIO
 from itertools import cycle
 from typing import Any
 
@@ -8,7 +9,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from sklearn.isotonic import isotonic_regression
+from PIL import Image
 
 # Of methods whose entry names none; those of config.yaml are told apart by colour-blind readers (P. Tol's schemes).
 SPARE_COLORS = ("#000000", "#ee3377", "#009988", "#cc3311", "#33bbee")
@@ -20,6 +21,8 @@ CLASS_COLORS = (
     "#332288 #88ccee #44aa99 #117733 #999933 #ddcc77 #cc6677 #882255 #aa4499 #222222".split()  # P. Tol's muted ones
 )
 OTHERS = "#dddddd"
+FAINT = {"color": "#c4c4c4", "linewidth": 0.7}  # lines of methods without a colour
+MOST_COLORS = 7  # that a reader tells apart
 WIDTH = 7.16  # inches: a page of two columns
 STYLE: dict[Any, Any] = {
     "axes.labelsize": 8,
@@ -33,7 +36,9 @@ STYLE: dict[Any, Any] = {
     "legend.fontsize": 7,
     "legend.frameon": False,
     "lines.linewidth": 1.2,
+    "pdf.fonttype": 42,  # letters that can be searched and edited
     "savefig.dpi": 200,
+    "svg.fonttype": "none",
     "svg.hashsalt": "deepkm",
     "text.parse_math": False,  # a title may hold dollar signs
     "xtick.labelsize": 7,
@@ -119,49 +124,73 @@ class Drawing:
 
 @styled
 def save(figure, stem):
-    """Write a figure as `stem`.png and `stem`.svg: the same bytes each time."""
-    figure.savefig(f"{stem}.png")
+    """Write a figure as `stem`.png, `stem`.svg, with its text as text, and `stem`.pdf: the same bytes each time.
+
+    Returns
+    -------
+    list of str
+        The files.
+    """
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")  # done: once is enough for all files
+    drawn = BytesIO()
+    figure.savefig(drawn, format="png")
+    with Image.open(drawn) as image:  # 256 colors: a third of the size
+        dots = tuple(image.info["dpi"])
+        image.convert("RGB").quantize(method=Image.Quantize.MEDIANCUT).save(f"{stem}.png", optimize=True, dpi=dots)
     figure.savefig(f"{stem}.svg", metadata={"Date": None})
+    figure.savefig(f"{stem}.pdf", metadata={"CreationDate": None})
+    return [f"{stem}{suffix}" for suffix in (".png", ".svg", ".pdf")]
 
 
-def label_beside(axis, ends, *, size=7):
-    """Write a key at the right of an axis, in the order of the points that it names, each joined to its point.
+def in_color(shown, chosen):
+    """Return which methods get a colour, in order: all of a few; else those chosen, or the first ones.
 
     Parameters
     ----------
-    axis : Axes
-        With its final limits, in a figure of final size.
-    ends : list of (x, y, text, look)
-        Points in data coordinates; `look` is that of their line or marker. NaN is left out.
-    size : float
-        Of the font.
+    shown : iterable of str
+    chosen : iterable of str
     """
-    ends = [end for end in ends if np.isfinite(end[:2]).all()]
-    axis.get_xlim(), axis.get_ylim()
-    to_axes = axis.transData + axis.transAxes.inverted()
-    places = np.array([to_axes.transform(end[:2]) for end in ends]).reshape(-1, 2).clip(0, 1)
-    order = np.argsort(places[:, 1], kind="stable")
-    inches = 0.72 * axis.figure.get_figheight() * axis.get_subplotspec().get_position(axis.figure).height
-    for index, height in zip(order, spread(places[order, 1], 1.15 * size / 72 / inches), strict=True):
-        (x, y), (_, _, text, look) = places[index], ends[index]
-        outside = {"transform": axis.transAxes, "clip_on": False}
-        axis.add_artist(Line2D([x, 1.02, 1.08], [y, y, height], lw=0.35, color=look["color"], alpha=0.7, **outside))
-        axis.add_artist(Line2D([1.08, 1.13, 1.18], 3 * [height], markevery=[1], ms=4, **look, **outside))
-        axis.text(1.2, height, text, fontsize=size, va="center", transform=axis.transAxes)
+    shown = list(shown)
+    if len(shown) <= MOST_COLORS:
+        return shown
+    return [method for method in shown if method in chosen][:MOST_COLORS] or shown[:MOST_COLORS]
 
 
-def spread(heights, gap):
-    """Return the heights in [0, 1] nearest to sorted ones, in least squares, that lie `gap` apart.
+def without_outliers(values):
+    """Return the lowest and the highest of values that lie within three times the quartiles' distance from these.
+
+    Controls such as random labels lie so far from all others that an axis with both shows no difference between those.
 
     Examples
     --------
-    >>> spread([0.5, 0.5, 0.9], 0.2).round(6).tolist()
-    [0.4, 0.6, 0.9]
+    >>> without_outliers([1.0, 2.0, 2.5, 3.0, 90.0])
+    (1.0, 3.0)
     """
-    steps = np.arange(len(heights)) * min(gap, 1 / max(1, len(heights) - 1))
-    if len(heights) == 0:
-        return steps
-    return isotonic_regression(np.asarray(heights) - steps, y_min=0, y_max=1 - steps[-1]) + steps
+    values = np.asarray(values, float)
+    low, high = np.quantile(values, (0.25, 0.75))
+    reach = 3 * (high - low) + 1e-9
+    inner = values[(values >= low - reach) & (values <= high + reach)]
+    return float(inner.min()), float(inner.max())
+
+
+def legend_below(figure, methods, *, columns=4, more=()):
+    """Write below all panels which line is which method's.
+
+    Parameters
+    ----------
+    figure : Figure
+    methods : dict of str to Method
+    columns : int
+    more : list of (Line2D, str)
+        Other marks and what they say.
+    """
+    marks = [(Line2D([], [], **method.line), method.title) for method in methods.values()] + list(more)
+    # A blank: labels that begin with an underscore would be left out.
+    if not marks:
+        return
+    lines, texts = [mark for mark, _ in marks], [f" {text}" for _, text in marks]
+    figure.legend(lines, texts, loc="outside lower center", ncols=min(columns, len(marks)), handlelength=2.6)
 
 
 def in_words(values, methods, *, unit=" %", digits=1):

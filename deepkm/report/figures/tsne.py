@@ -2,6 +2,7 @@
 
 import textwrap
 import warnings
+from dataclasses import replace
 
 import numpy as np
 from matplotlib.lines import Line2D
@@ -11,7 +12,8 @@ from threadpoolctl import threadpool_limits
 from deepkm.numerics.metrics import MAIN_METRIC, title_of
 from deepkm.report.figures.style import CLASS_COLORS, OTHERS, WIDTH, Drawing, in_words, new_figure, styled
 
-N_POINTS = 500
+N_POINTS = 300
+N_PANELS = 4  # of the snapshots of a run, evenly spread
 CAPTION = """
 The same {n} samples in every panel, seed {seed}; {colors}, numbers {metric}. Each panel starts from the layout of the
 one to its left, so that what moved there moved in the code. Look for groups that draw together and apart from left to
@@ -43,7 +45,7 @@ def draw_tsne(runs, methods, curves, *, dataset):
     ----------
     L. van der Maaten, G. Hinton. Visualizing data using t-SNE. JMLR 9, 2008.
     """
-    runs = {method: run for method, run in runs.items() if run.epochs is not None}
+    runs = {method: _thinned(run) for method, run in runs.items() if run.epochs is not None}
     if not runs:
         return None
     chosen = stratified(_shared_sample(runs), dataset.target, N_POINTS)
@@ -153,6 +155,12 @@ def shown_groups(groups):
     """Return the groups that get a colour: all of them, or as many spread evenly as there are colours."""
     groups = np.unique(groups)
     return groups[np.linspace(0, len(groups) - 1, min(len(groups), len(CLASS_COLORS))).astype(int)]
+
+
+def _thinned(run):
+    """Return a run with so many of its snapshots as get a panel, the first and the last among them."""
+    kept = np.linspace(0, len(run.epochs) - 1, min(N_PANELS, len(run.epochs))).round().astype(int)
+    return replace(run, epochs=run.epochs[kept], codes=None if run.codes is None else run.codes[kept])
 
 
 def _shared_sample(runs):
