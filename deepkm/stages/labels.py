@@ -10,6 +10,7 @@ from deepkm.files import replacing
 from deepkm.report.frames import name_rows
 from deepkm.report.statistics.structure import (
     AGREEMENT_COLUMNS,
+    LARGEST_SAMPLE,
     STRUCTURE_COLUMNS,
     agreement,
     compared_samples,
@@ -89,7 +90,7 @@ def _read_runs(files, data, stacks):
             continue
         if place == 0:
             x = load_in_memory(data, spec["dataset"]["scaling"])
-            compared = None if x is None else compared_samples(x)
+            compared = None if x is None else compared_samples(x, LARGEST_SAMPLE)
         for s, seed in enumerate(spec["seeds"]):
             found = arrays["labels"][s]
             row = {"method": method, "seed": seed, **describe_sizes(found, spec["dataset"]["n_clusters"])}

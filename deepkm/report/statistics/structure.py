@@ -63,7 +63,7 @@ def load_in_memory(path, scaling):
     return load_features(path, scaling)
 
 
-def compared_samples(x, most=LARGEST_SAMPLE):
+def compared_samples(x, most):
     """Return which of the samples (N, F) are compared, their features, and the distances of all pairs of them."""
     from sklearn.metrics import pairwise_distances  # noqa: PLC0415  only where clusters are compared
 
