@@ -134,8 +134,16 @@ def tune(
     """
     from deepkm.tuning import tune as tune_estimator  # noqa: PLC0415  it imports PyTorch and scikit-learn
 
-    given = {"seeds": seeds, "criterion": criterion, "runs_per_stack": runs_per_stack, "verbose": verbose}
-    return tune_estimator(estimator, X, space, y, **given)
+    return tune_estimator(
+        estimator,
+        X,
+        space,
+        y,
+        seeds=seeds,
+        criterion=criterion,
+        runs_per_stack=runs_per_stack,
+        verbose=verbose,
+    )
 
 
 def __getattr__(name: str) -> type:

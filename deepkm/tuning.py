@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -152,15 +151,15 @@ def _methods(estimator: Any, settings: list[Setting]) -> list[DeepClustering]:
     return methods
 
 
-def _seeds(estimator: Estimator, seeds: Sequence[int]) -> list[int]:
+def _seeds(estimator: Estimator, seeds: Any) -> list[int]:
     """Return the seeds of the search, none of them the estimator's own."""
     if isinstance(seeds, str) or not isinstance(seeds, Sequence | np.ndarray):
         raise ValueError(f"seeds: got {seeds!r}, expected a list of integers, such as [1, 2, 3]")
-    wrong = [seed for seed in seeds if not isinstance(seed, Integral) or isinstance(seed, bool) or seed < 0]
+    wrong = [seed for seed in seeds if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0]
     if wrong:
         raise ValueError(f"seeds: got {wrong[0]!r}, expected integers of 0 or more")
     own = estimator.random_state
-    of_tests = [own] if isinstance(own, Integral) else []
+    of_tests = [int(own)] if isinstance(own, int | np.integer) else []
     check_seeds([int(seed) for seed in seeds], of_tests, "seeds", "the estimator's random_state")
     return [int(seed) for seed in seeds]
 

@@ -64,7 +64,8 @@ def read_trials(folder, spec, data):
         x = load_in_memory(data[dataset], spec["features"][dataset]["scaling"])
         return None if x is None else compared_samples(x, LARGEST_SAMPLE)
 
-    rows, labels = [], {}
+    rows: list[dict] = []
+    labels: dict = {}
     for path in _files(folder, spec):
         method, dataset = path.parts[-3:-1]
         arrays, attributes = read_result(path, MEASURED, stage="search", data=digest_of(data[dataset]))
@@ -104,7 +105,8 @@ def score_trials(args, choice, labels, data):
 
 def _write_chosen(args, choice):
     """Write what was chosen as a configuration file; a K is written where all methods of a data set chose the same."""
-    entries, config = args.spec["entries"], {}
+    entries = args.spec["entries"]
+    config: dict = {}
     lines = [f"# Chosen by `tune` without classes, by {args.spec['criterion']}, on the seeds {args.spec['seeds']}."]
     chosen = choice[choice["chosen"]]
     for dataset, of in chosen.groupby("dataset", sort=False):

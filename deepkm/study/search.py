@@ -147,7 +147,8 @@ def parts_of(settings: Sequence[Setting], estimator: str, *, n_seeds: int, runs_
     >>> parts_of(grid, "deepkm.methods.ct:CT", n_seeds=2, runs_per_job=24)
     [[0, 2], [1, 3]]
     """
-    free, together = SIDE_BY_SIDE.get(estimator, ()), {}
+    free = SIDE_BY_SIDE.get(estimator, ())
+    together: dict[str, list[int]] = {}
     for place, setting in enumerate(settings):
         fixed = {name: value for name, value in setting.items() if name not in free}
         together.setdefault(json.dumps(fixed, sort_keys=True, default=str), []).append(place)
@@ -235,8 +236,8 @@ def setting_text(setting: Setting) -> str:
 
 def trials_of(config: dict) -> Iterator[tuple[str, str, list[list[int]]]]:
     """Yield data set, method and parts (`parts_of`) of what a study's search trains."""
-    search = config.get("search")
-    for method, settings in (search or {"methods": {}})["methods"].items():
+    search = config.get("search") or {"methods": {}}
+    for method, settings in search["methods"].items():
         size = {"n_seeds": len(search["seeds"]), "runs_per_job": search["runs_per_job"]}
         parts = parts_of(settings, config["methods"][method]["estimator"], **size)
         for dataset in config["study"]["datasets"]:

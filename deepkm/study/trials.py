@@ -30,13 +30,13 @@ def choose_spec(study: Any) -> ChooseSpec:
     """Return the spec of the choice."""
     if not study.config.get("search"):
         raise ValueError("search: got none, expected what to try; add `search:` to a --configfile")
-    trials = [[dataset, method, len(parts)] for dataset, method, parts in trials_of(study.config)]
+    trials = list(trials_of(study.config))
     search = study.config["search"]
     return {
         "datasets": {key: study.config["datasets"][key].get("title", key) for key in study.datasets},
         "methods": {key: study.config["methods"][key].get("title", key) for key in search["methods"]},
         "features": {key: features_spec(study.config, key) for key in study.datasets},
-        "trials": trials,
+        "trials": [[dataset, method, len(parts)] for dataset, method, parts in trials],
         "settings": search["methods"],
         "entries": {
             f"{dataset} {method} {place}": _entry(study.config, dataset, method, setting)

@@ -47,7 +47,7 @@ def draw_losses(curves, methods, *, dataset, estimators, starts=None):
     if not panels:
         return None
     shown = {key: method for key, method in methods.items() if any(key in rows for rows in panels.values())}
-    families: dict[str, list[str]] = {}
+    families = {}
     for key in shown:
         families.setdefault(estimators.get(key, key), []).append(key)
     title = f"{dataset[1]}: losses while fine-tuning"
