@@ -1,17 +1,20 @@
 """What MkDocs adds to docs/: README as the first page, and whatever a page links to outside of docs/ or as a folder.
 
 So the same files read well on a code host and on the site. A file that is no Markdown becomes a page with its text, a
-folder one with its list of files.
+folder one with its list of files. Links of the finished site that lead nowhere are warnings, for `make docs` errors.
 """
 
+import logging
 import os
 import re
 from pathlib import Path
+from urllib.parse import unquote
 
 from mkdocs.structure.files import File
 
 ROOT = Path(__file__).parents[1]
 LINK = re.compile(r"(?<=\]\()(?!\w+:)([^)#\s]+)(?=[)#])")
+HREF = re.compile(r'(?<=href=")(?!\w+:|//)([^"#]+)(?=["#])')
 START = "README.md"
 LANGUAGES = {".yaml": "yaml", ".cff": "yaml", ".csv": "text"}
 
@@ -46,6 +49,31 @@ def on_page_markdown(markdown, page, config, files):
         return os.path.relpath(page_of(target), os.path.dirname(place) or ".")
 
     return LINK.sub(changed, markdown) if path.endswith(".md") else markdown
+
+
+def on_page_content(html, page, config, files):
+    """Do the same for notebooks, of which MkDocs gets no Markdown."""
+    if not page.file.src_uri.endswith(".ipynb"):
+        return html
+
+    def changed(found):
+        target = files.get_file_from_path(page_of(target_of(f"docs/{page.file.src_uri}", found[0])))
+        return target.url_relative_to(page.file) if target else found[0]
+
+    return HREF.sub(changed, html)
+
+
+def on_post_build(config):
+    """Warn of each link within the site that leads nowhere."""
+    site = Path(config.site_dir)
+    texts = {path: path.read_text(encoding="utf-8") for path in site.rglob("*.html") if path.name != "404.html"}
+    ids = {path: set(re.findall(r' id="?([^"\s>]+)', text)) for path, text in texts.items()}
+    for page, text in texts.items():
+        for link, anchor in set(re.findall(r'(?:href|src)="(?!\w+:|//)([^"#]*)(?:#([^"]*))?"', text)):
+            target = Path(os.path.normpath(page.parent / unquote(link))) if link else page
+            target = target / "index.html" if target.is_dir() else target
+            if not target.exists() or (anchor and target in ids and unquote(anchor) not in ids[target]):
+                logging.getLogger("mkdocs.hooks").warning(f"{page.relative_to(site)}: dead link {link}#{anchor}")
 
 
 def target_of(path, link):

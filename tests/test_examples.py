@@ -8,6 +8,7 @@ import matplotlib
 import nbformat
 import pytest
 from conftest import ROOT
+from test_docs import anchors_of
 
 NOTEBOOKS = sorted((ROOT / "docs" / "examples").glob("*.ipynb"))
 NUMBER = re.compile(r"[-\d.]+")
@@ -40,3 +41,13 @@ def test_a_notebook_runs_and_prints_what_it_shows(path, tmp_path, monkeypatch):
 def test_the_examples_are_those_that_the_pages_name():
     text = (ROOT / "README.md").read_text()
     assert {path.name for path in NOTEBOOKS} == set(re.findall(r"docs/examples/(\w+\.ipynb)", text))
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_links_of_a_notebook_lead_somewhere(path):
+    text = "".join(cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "markdown")
+    links = re.findall(r"\]\((?!https?:)([^)#\s]+)(?:#([^)\s]+))?\)", text)
+    assert len(links) > 0
+    for link, anchor in links:
+        assert (path.parent / link).exists(), link
+        assert not anchor or anchor in anchors_of(path.parent / link), f"{link}#{anchor}"
