@@ -6,8 +6,10 @@ import tomllib
 
 import numpy as np
 import pytest
+import yaml
 from conftest import ROOT
 
+import deepkm
 from docs.landscapes import descend, draw, example, landscape, local_minima
 
 DOCUMENTS = [
@@ -86,6 +88,17 @@ def test_the_way_of_a_cell_is_at_most_fifteen_files():
     files = re.findall(r"^\d+\. `([^`]+)`", section, re.M)
     assert 10 < len(set(files)) == len(files) <= 15
     assert all((ROOT / file).is_file() for file in files)
+
+
+def test_the_version_is_one_everywhere():
+    assert f"\nversion: {deepkm.__version__}\n" in (ROOT / "CITATION.cff").read_text()
+    [latest, *_] = re.findall(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text(), re.M)
+    assert latest == deepkm.__version__
+
+
+def test_hosted_ci_calls_what_anyone_can_call():
+    jobs = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text())["jobs"]
+    assert [step["run"] for job in jobs.values() for step in job["steps"] if "run" in step] == [".ci/run"]
 
 
 def test_each_dependency_has_its_reason():
