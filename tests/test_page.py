@@ -9,12 +9,13 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from axe_playwright_python.sync_playwright import Axe
+from conftest import ROOT
 from matplotlib.figure import Figure
 from PIL import Image
 from playwright.sync_api import sync_playwright
 
-import deepkm.methods
 from deepkm.report.figures.style import save
 from deepkm.report.page.content import page_content
 from deepkm.report.page.formulas import to_mathml
@@ -25,6 +26,7 @@ from deepkm.report.page.tables import compact, data_table
 from deepkm.report.statistics.study import make_statistics
 from deepkm.report.tables.layout import Cell, Table
 from deepkm.report.tables.study import make_tables
+from deepkm.study.parameters import docstring_of
 
 CHROMIUM = shutil.which("chromium")
 in_browser = pytest.mark.skipif(not CHROMIUM, reason="chromium is not installed: apt-get install chromium")
@@ -371,8 +373,10 @@ def test_small_data_are_named_by_their_steps():
 
 
 def test_equations_are_mathml_and_other_text_stays_as_it_is_typed():
-    told = read_docstring("DKM.\n\n    L = sum_i ||x_hat_i - r_s(i)||^2,   r_k <- mean of members\n\n    >>> fit(x)")
-    first, formula, code = told["text"]
+    told = read_docstring(
+        "DKM.\n\n    L = sum_i ||x_hat_i - r_s(i)||^2,   r_k <- mean of members\n\n    >>> fit(x)\n\nNotes\n-----\nNo."
+    )
+    first, formula, code, _ = told["text"]
     assert (first["formula"], formula["formula"], code) == (False, True, {"text": ">>> fit(x)", "formula": True})
     assert formula["text"].count("<math") == 2
     for part in ("<munder><mo", ">∑</mo><mrow><mi>i</mi>", '<mover accent="true"><mi>x</mi>', ">‖</mo><mn>2</mn>"):
@@ -383,9 +387,8 @@ def test_equations_are_mathml_and_other_text_stays_as_it_is_typed():
 
 
 def test_all_methods_of_the_package_have_equations_that_can_be_read():
-    texts = [
-        read_docstring(method.__doc__)["text"] for method in vars(deepkm.methods).values() if isinstance(method, type)
-    ]
+    entries = yaml.safe_load((ROOT / "config.yaml").read_text())["methods"].values()
+    texts = [read_docstring(docstring_of(estimator))["text"] for estimator in {entry["estimator"] for entry in entries}]
     formulas = [text["text"] for told in texts for text in told if text["formula"]]
     assert len(formulas) > 10
     assert all("<math" in formula for formula in formulas)
@@ -426,7 +429,8 @@ def test_variants_of_a_method_say_what_differs_and_no_docstring_twice(study):
 
 def test_what_decides_nothing_is_left_out(study):
     undecided = {name: getattr(study, name).assign(verdict="cannot conclude") for name in ("contrasts", "pairwise")}
-    one = {"datasets": {"data0": "A"}, **undecided}
-    keys = {section["key"] for section in page_content(replace(study, **one))["sections"]}
-    assert not {"statistics", "pairs", "structure"} & keys
-    assert {"statistics", "pairs"} <= {section["key"] for section in page_content(study)["sections"]}
+    sections = {section["key"]: section for section in page_content(replace(study, **undecided))["sections"]}
+    assert not {"pairs", "structure"} & set(sections)
+    shown = sections["statistics"]
+    assert [table.name for table in shown["tables"] + shown["folded"]] == ["overall", "improvement"]
+    assert "pairs" in {section["key"] for section in page_content(study)["sections"]}

@@ -221,11 +221,12 @@ def _beside_kmeans(found):
         means = ", by means of so few seeds" if undecided.any() else ""
         if behind:
             yield f"No method is ahead of k-means on the data on {title} ({', '.join(behind)}{means})."
-        primary = pairs[ahead & (pairs["metric"] == PRIMARY_METRIC)]
-        if len(primary) and not keys & set(found.contrasts["other"]):
-            names = and_(found.methods[key] for key in found.methods if key in set(primary["method"]))
-            share = f"{len(primary)} of {_count(count, 'method')} {_are(primary)}"
-            yield f"{share} ahead of k-means on the data on {title} ({METRIC}{means}): {names}."
+        primary = pairs["metric"] == PRIMARY_METRIC
+        wins = ahead[primary].groupby(pairs.loc[primary, "method"]).all()
+        if wins.any() and not keys & set(found.contrasts["other"]):
+            names = [found.methods[key] for key in found.methods if wins.get(key, False)]
+            share = f"{len(names)} of {_count(count, 'method')} {_are(names)}"
+            yield f"{share} ahead of k-means on the data on {title} ({METRIC}{means}): {and_(names)}."
 
 
 def _against(pairwise, keys):
