@@ -373,9 +373,8 @@ def test_small_data_are_named_by_their_steps():
 
 
 def test_equations_are_mathml_and_other_text_stays_as_it_is_typed():
-    told = read_docstring(
-        "DKM.\n\n    L = sum_i ||x_hat_i - r_s(i)||^2,   r_k <- mean of members\n\n    >>> fit(x)\n\nNotes\n-----\nNo."
-    )
+    equation = "L = sum_i ||x_hat_i - r_s(i)||^2,   r_k <- mean of members"
+    told = read_docstring(f"DKM.\n\n    {equation}\n\n    >>> fit(x)\n\nNotes\n-----\nNo.")
     first, formula, code, _ = told["text"]
     assert (first["formula"], formula["formula"], code) == (False, True, {"text": ">>> fit(x)", "formula": True})
     assert formula["text"].count("<math") == 2
