@@ -432,4 +432,5 @@ def test_what_decides_nothing_is_left_out(study):
     assert not {"pairs", "structure"} & set(sections)
     shown = sections["statistics"]
     assert [table.name for table in shown["tables"] + shown["folded"]] == ["overall", "improvement"]
-    assert "pairs" in {section["key"] for section in page_content(study)["sections"]}
+    decided = replace(study, pairwise=study.pairwise.assign(verdict="better"))
+    assert "pairs" in {section["key"] for section in page_content(decided)["sections"]}
