@@ -82,8 +82,8 @@ def _figures(results):
     """Yield a section for each group of figures that has no other place."""
     groups = dict.fromkeys(figure["group"] for figure in results.figures)
     for place, group in enumerate(group for group in groups if group not in OWN_PLACES):
-        title = "Scores while fine-tuning" if group == "Scores" else group
-        yield _section(f"figures-{place}", title, results.command("figures"), figures=_of_group(results, group))
+        title = "Scores in figures" if group == "Scores" else group
+        yield _section(f"figures-{place}", title, "", figures=_of_group(results, group))
 
 
 OWN_PLACES = ("Statistics", WITHOUT_CLASSES, SEARCH, "Cost")
