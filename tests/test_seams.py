@@ -24,9 +24,9 @@ from deepkm.networks import autoencoder as networks
 from deepkm.networks import products
 from deepkm.numerics import kmeans as kmeans_module
 from deepkm.numerics.kmeans import warm_kmeans
-from deepkm.report.figures.curves import draw_losses
 from deepkm.report.figures.gallery import draw_study
 from deepkm.report.figures.inputs import Dataset, Numbers, read_memberships, read_run
+from deepkm.report.figures.losses import draw_losses
 from deepkm.report.figures.style import methods_of
 from deepkm.report.statistics.ranks import compare_over_datasets
 from deepkm.stages import autoencoder, cluster
@@ -447,7 +447,7 @@ def test_the_band_of_curves_is_the_deviation_of_five_seeds_and_the_range_of_fewe
         for seed, loss in enumerate(losses)
         for e in (1, 2)
     ]
-    [axis] = draw_losses(pd.DataFrame(rows), methods_of({"m": "M"}, {}), dataset=("a", "A")).figure.axes
+    [axis] = draw_losses(pd.DataFrame(rows), methods_of({"m": "M"}, {}), dataset=("a", "A"), estimators={}).figure.axes
     [band] = axis.collections
     heights = band.get_paths()[0].vertices[:, 1]
     assert (heights.min(), heights.max()) == pytest.approx((low, high))
