@@ -92,9 +92,9 @@ def test_what_is_said_while_it_runs(built):
 def test_figures_and_what_is_said_of_them(built):
     folder = built / "results" / "figures"
     index = json.loads((folder / "figures.json").read_text())
-    names = "scores_over_epochs losses ablation cost tsne memberships contingency".split()
-    assert [figure["stem"] for figure in index] == ["ranks", *(f"blobs_{name}" for name in names)]
-    files = {f"{figure['stem']}.{suffix}" for figure in index for suffix in ("png", "svg")}
+    names = "differences ablation scores_over_epochs losses cost tsne memberships contingency".split()
+    assert [figure["stem"] for figure in index] == [f"blobs_{name}" for name in names]
+    files = {f"{figure['stem']}.{suffix}" for figure in index for suffix in ("png", "svg", "pdf")}
     assert {path.name for path in folder.glob("[!.]*")} == {*files, "figures.json"}
     for figure in index:
         assert {"group", "title", "caption", "alt", "datasets", "methods"} < figure.keys()

@@ -15,7 +15,9 @@ FRONT = """
 The grey line joins the methods that none surpasses in less time, in bold letters. Look for methods far below it: they
 take longer for less.
 """
-NO_FRONT = "Seconds of a CPU and of a GPU do not compare, so no line joins the best."
+NO_FRONT = (
+    "Seconds of a CPU and of a GPU do not compare, so no line joins the best. Look at methods of one device alone."
+)
 MIXED = "Seconds of a CPU or a GPU"
 
 
