@@ -85,7 +85,7 @@ def by_method(curves, methods):
 def draw_band(axis, rows, column, look):
     """Draw the mean over seeds of one method, and how far these lie apart."""
     table = rows.pivot(index="epoch", columns="seed", values=column)
-    axis.fill_between(table.index, *band(table), color=look["color"], alpha=0.15, lw=0)
+    axis.fill_between(table.index, *band(table), color=look["color"], alpha=0.1, lw=0)
     axis.plot(table.index, table.mean(axis=1), **look)
 
 
@@ -133,8 +133,10 @@ def _draw_metric(axis, groups, metric, colored, *, ringed):
 
 
 def _limit(axis, shown, groups, metric):
-    """Let the axis hold all curves in colour, with every jump; others may leave it."""
-    values = np.concatenate([rows.groupby("epoch")[metric].mean() for rows in shown])
+    """Let the axis hold all curves in colour, with their bands and every jump; others may leave it."""
+    tables = [rows.pivot(index="epoch", columns="seed", values=metric) for rows in shown]
+    values = np.concatenate([side for table in tables for side in band(table)])
+    values = np.append(values[np.isfinite(values)], np.concatenate([table.mean(axis=1) for table in tables]))
     finals = np.array([_last(rows)[metric].mean() for rows in groups.values()])
     low, high = values.min(), max(values.max(), finals.max())
     room = max(1, 0.05 * (high - low))

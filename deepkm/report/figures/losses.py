@@ -4,7 +4,7 @@ import textwrap
 
 import numpy as np
 import pandas as pd
-from matplotlib.ticker import FormatStrFormatter, LogLocator, MaxNLocator, NullFormatter
+from matplotlib.ticker import FormatStrFormatter, LogLocator, MaxNLocator, NullLocator
 
 from deepkm.report.figures.curves import by_method, draw_band, scale_epochs
 from deepkm.report.figures.style import WIDTH, Drawing, legend_below, new_figure, styled
@@ -50,6 +50,11 @@ def draw_losses(curves, methods, *, dataset, estimators, starts=None):
     families = {}
     for key in shown:
         families.setdefault(estimators.get(key, key), []).append(key)
+    first = next(iter(panels.values()))
+    terms = {family: sum(keys[0] in rows for rows in panels.values()) for family, keys in families.items()}
+    families = dict(
+        sorted(families.items(), key=lambda item: (-terms[item[0]], item[1][0] not in first))
+    )  # no holes between those with both
     title = f"{dataset[1]}: losses while fine-tuning"
     figure, axes = _grid(len(panels), len(families), n_methods=len(shown), title=title)
     longest = max(rows["epoch"].max() for found in panels.values() for rows in found.values())
@@ -117,7 +122,7 @@ def _tick(axis):
     low, high = axis.get_ylim()
     axis.yaxis.set_major_locator(MaxNLocator(3) if high < 10 * low else LogLocator(numticks=4))
     axis.yaxis.set_major_formatter(FormatStrFormatter("%g"))
-    axis.yaxis.set_minor_formatter(NullFormatter())
+    axis.yaxis.set_minor_locator(NullLocator())
 
 
 def _name_row(axes, term):

@@ -131,10 +131,9 @@ def save(figure, stem):
     list of str
         The files.
     """
-    figure.draw_without_rendering()
-    figure.set_layout_engine("none")  # done: once is enough for all files
     drawn = BytesIO()
     figure.savefig(drawn, format="png")
+    figure.set_layout_engine("none")  # laid out: once is enough for all files
     with Image.open(drawn) as image:  # 256 colors: a third of the size
         dots = tuple(image.info["dpi"])
         image.convert("RGB").quantize(method=Image.Quantize.MEDIANCUT).save(f"{stem}.png", optimize=True, dpi=dots)
