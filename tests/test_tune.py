@@ -175,11 +175,14 @@ def absolute(folder, **search):
         ({"methods": {"ct": {name: [*range(1, 40)] for name in ("epochs", "n_init")}}}, "more than 1000 settings"),
         ({"methods": {"ct": {"n_clusters": [1, 2]}}}, "search.methods.ct.n_clusters: got 1, expected 2 or more"),
         ({"methods": {"ct": {"autoencoder": ["mlp"]}}}, "search.methods.ct.autoencoder: got a key of an entry"),
+        ({"methods": {"ct": [{"epochs": 2, "steps": 9}]}}, "search.methods.ct: got both `epochs` and `steps`"),
+        ({"methods": {"ct": {"n_clusters": [91]}}}, "search.methods.ct.n_clusters: got 91, expected at most the 90"),
         ({"methods": {}}, "search.methods: got {}"),
         ({"seed": [1]}, "search: got unknown key 'seed'"),
     ],
 )
-def test_a_search_that_cannot_be_is_refused_at_the_start(tuned, search, message):
+def test_a_search_that_cannot_be_is_refused_at_the_start(tuned, search, message, monkeypatch):
+    monkeypatch.chdir(tuned)  # where the data have been converted, so that their shape is known
     with pytest.raises(ValueError, match=message) as caught:
         Study({**full_config(), **absolute(tuned, **search)})
     assert "\n" not in str(caught.value)

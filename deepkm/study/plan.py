@@ -78,6 +78,7 @@ class Study:
         absent = [path.name for path in map(self.data_file, self.datasets) if not path.exists()]
         paths.check_folders(**self.folders, absent=absent)
         check_shapes(self.config, self.conversion_of)
+        trials.check_trials(self)
 
     def data_file(self, dataset: str) -> Path:
         """Return the path of a converted data set."""

@@ -210,6 +210,9 @@ def _read_space(config: dict, method: str, space: object, path: str) -> list[Set
         raise ValueError(
             f"{path}.autoencoder: got a key of an entry; write an entry for each autoencoder, and search both"
         )
+    if {"epochs", "steps"} <= settings[0].keys():
+        raise ValueError(f"{path}: got both `epochs` and `steps`, which say how long it trains; remove one of them")
+    hints.pop("autoencoder")
     check_names(path, settings[0].keys() - {"n_clusters"}, hints)
     settings = [
         {name: read(value, hints[name], f"{path}.{name}") for name, value in setting.items()} for setting in settings

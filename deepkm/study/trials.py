@@ -4,6 +4,7 @@ from typing import Any
 
 from deepkm.study.search import Setting, trials_of, with_setting
 from deepkm.study.settings import method_parameters
+from deepkm.study.shapes import check_shapes, shape_of
 from deepkm.study.spec import ChooseSpec, SearchSpec, features_spec
 
 OTHER_CLUSTERS = "-k"  # between the key of an autoencoder and a K that is not the data set's own; no key has a dash
@@ -47,6 +48,23 @@ def choose_spec(study: Any) -> ChooseSpec:
         "seeds": search["seeds"],
         "source_digest": study.source_digest("deepkm.stages.choose"),
     }
+
+
+def check_trials(study: Any) -> None:
+    """Raise a ValueError for a setting that a data set cannot be clustered with, as far as its shape is known."""
+    for dataset, method, parts in trials_of(study.config):
+        for places in parts:
+            setting = study.config["search"]["methods"][method][places[0]]
+            config = with_setting(study.config, dataset, method, setting)
+            one = {**config, "study": {**config["study"], "datasets": [dataset], "methods": [method]}}
+            check_shapes(one, study.conversion_of)
+            n_samples = shape_of(one, dataset, study.conversion_of)[0]
+            n_clusters = config["datasets"][dataset]["n_clusters"]
+            if n_samples and n_clusters > n_samples:
+                raise ValueError(
+                    f"search.methods.{method}.n_clusters: got {n_clusters}, expected at most the {n_samples} samples "
+                    f"of {dataset}; lower it"
+                )
 
 
 def trial_places(study: Any) -> list[dict[str, str]]:
