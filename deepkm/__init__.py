@@ -61,7 +61,7 @@ __all__ = [
 
 
 def load(path: str | PathLike, seed: int | None = None, *, device: str = "cpu") -> Any:
-    """Return the fitted estimator of a run in a result of the workflow.
+    """Return the fitted estimator of a run in a result of the workflow, or of what `save` wrote.
 
     Its `predict`, `predict_proba` and `transform` take new raw data, arrays or DataFrames, and scale them as the
     training data were; `decode` gives codes in the units of the raw data.
@@ -69,7 +69,7 @@ def load(path: str | PathLike, seed: int | None = None, *, device: str = "cpu") 
     Parameters
     ----------
     path : path-like
-        ``results/clusterings/{method}/{dataset}/*.h5``
+        ``results/clusterings/{method}/{dataset}/*.h5``, or where `save` wrote.
     seed : int, optional
         Which run; needed where the file holds several models.
     device : str
@@ -83,6 +83,28 @@ def load(path: str | PathLike, seed: int | None = None, *, device: str = "cpu") 
     from deepkm.jobs.models import load as load_model  # noqa: PLC0415  it imports PyTorch and scikit-learn
 
     return load_model(path, seed, device=device)
+
+
+def save(estimator: Any, path: str | PathLike) -> None:
+    """Write a fitted estimator to a file that `load` reads: arrays and JSON with a checksum, no pickles.
+
+    What it was `pretrained` by is not saved.
+
+    Parameters
+    ----------
+    estimator : estimator
+        One of those here, or of `deepkm.methods.estimator.as_estimator`.
+    path : path-like
+        Ends in ``.h5``; its folder is made.
+
+    Raises
+    ------
+    OSError, ValueError
+        One line: where it is not fitted, or has parts that arrays do not hold: modules of one's own, UMAP.
+    """
+    from deepkm.jobs.saving import save as save_model  # noqa: PLC0415  it imports PyTorch
+
+    save_model(estimator, path)
 
 
 def tune(

@@ -1,7 +1,7 @@
 """Choose an estimator's parameters without true classes: `deepkm.tune`."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -135,7 +135,11 @@ def _methods(estimator: Any, settings: list[Setting]) -> list[DeepClustering]:
     if not isinstance(estimator, Estimator):
         got = f"the class {estimator.__name__}" if isinstance(estimator, type) else type(estimator).__name__
         raise ValueError(f"estimator: got {got}, expected one of deepkm's, such as deepkm.DKM(n_clusters=10)")
-    known = estimator.get_params()
+    known = {field.name: getattr(estimator, field.name) for field in fields(estimator._method)}
+    if estimator.pretrained is not None or not isinstance(estimator.autoencoder, str | None):
+        raise ValueError(
+            "estimator: got one with a network of its own, expected one to pretrain; name a kind of autoencoder"
+        )
     for name in settings[0]:
         if name in ("random_state", "device"):
             raise ValueError(f"space: got {name}, expected parameters of the method; seeds are those of `seeds`")

@@ -71,11 +71,12 @@ def test_what_is_read_is_what_python_makes_of_it(name):
     method = estimator._method
     hints = get_type_hints(method, include_extras=True)
     read = fields_of(f"{method.__module__}:{name}")
-    assert list(read) == [field.name for field in fields(estimator)]
-    for field in fields(estimator):
+    assert list(read) == [field.name for field in fields(method)]
+    for field in fields(method):
         stated = any(field.name in vars(cls).get("__annotations__", {}) for cls in method.__mro__[:-2])
         assert read[field.name] == Field(hints[field.name], field.default, stated), field.name
-    assert estimator().get_params() == {field.name: field.default for field in fields(estimator)}
+    own = {"n_init_runs": 1, "pretrained": None, "dtype": "float32", "verbose": False}  # no study asks for them
+    assert estimator().get_params() == {field.name: field.default for field in fields(method)} | own
     estimator().check_parameters()
 
 
@@ -113,6 +114,15 @@ def test_a_users_method_becomes_an_estimator(hard):
         clone(model).set_params(weight=-1).fit(X)
 
 
+def test_names_of_estimators_are_not_for_methods(hard):
+    for name in ("score", "_encode", "dtype"):
+        own = type("Own", (hard,), {name: None})
+        with pytest.raises(
+            ValueError, match=rf"Own\.{name}: estimators have one of this name, and hooks may not; rename"
+        ):
+            as_estimator(own)
+
+
 def test_what_floats_would_lose_is_refused():
     estimator = deepkm.KMeans(n_clusters=2, random_state=0)
     stamps = np.int64(1_700_000_000_000_000_000) + 5 * (np.arange(40)[:, None] % 2)
@@ -136,6 +146,6 @@ def test_a_job_and_an_estimator_train_the_same(hard):
     import torch  # noqa: PLC0415
 
     run = hard(**SMALL).train_runs(torch.tensor(X), seeds=[5])
-    model = as_estimator(hard)(**SMALL, random_state=5, device="cpu").fit(X)
+    model = as_estimator(hard)(**SMALL, random_state=5, device="cpu", dtype="float64").fit(X)
     np.testing.assert_array_equal(run.centers[0].numpy(force=True), model.cluster_centers_)
     assert issubclass(hard, DeepClustering)

@@ -95,7 +95,8 @@ def test_labels_of_the_table_the_model_and_the_estimator_are_equal(key, made):
         assert hasattr(one, "predict") == hasattr(one, "predict_proba") == (key not in NO_RULE)
     np.testing.assert_array_equal(model.cluster_centers_, estimator.cluster_centers_)
     assert model.n_iter_ == estimator.n_iter_
-    assert_same(model.history_, estimator.history_)
+    assert_same(model.losses_, estimator.losses_)
+    np.testing.assert_array_equal(model.label_history_, estimator.label_history_)
     assert model.doubts_ == estimator.doubts_
     np.testing.assert_array_equal(model.transform(raw()), estimator.transform(load_features(made.data, "standard")))
     if key not in NO_RULE | FREE_WEIGHTS:

@@ -299,10 +299,10 @@ def test_the_library_chooses_alike_whatever_the_classes():
 
 def test_the_library_trains_what_fit_does():
     space = {"clustering_weight": [0.1, 50.0], "reinit": [True, False]}
-    found = deepkm.tune(deepkm.CT(**SMALL), X, space, seeds=[4, 5])
+    found = deepkm.tune(deepkm.CT(**SMALL, dtype="float64"), X, space, seeds=[4, 5])
     for row in found.runs_.rename(columns={"values": "setting_"}).itertuples():
-        alone = deepkm.CT(**SMALL, **json.loads(row.setting_), random_state=row.seed).fit(X)
-        assert row.objective == pytest.approx(alone.history_["loss"][-1], abs=1e-10)
+        alone = deepkm.CT(**SMALL, **json.loads(row.setting_), random_state=row.seed, dtype="float64").fit(X)
+        assert row.objective == pytest.approx(alone.losses_["loss"][-1], abs=1e-10)
 
 
 @pytest.mark.parametrize(
@@ -320,6 +320,7 @@ def test_the_library_trains_what_fit_does():
         ({"criterion": "acc"}, "criterion: got unknown criterion 'acc'"),
         ({"criterion": "objective"}, "criterion: got objective, but alpha"),
         ({"estimator": deepkm.DKM}, "estimator: got the class DKM"),
+        ({"estimator": deepkm.DKM(pretrained="file.h5")}, "estimator: got one with a network of its own"),
         ({"y": Y[:5]}, "y: got the shape \\(5,\\), expected a class for each of 60"),
         ({"space": {"n_clusters": [1]}}, "space.n_clusters: got 1, expected 2 or more"),
         ({"space": {"n_clusters": [61]}}, "n_samples=60 should be >= n_clusters=61"),

@@ -148,15 +148,13 @@ class Scaler:
             raise ValueError(f"{name}: got one feature, of which `scaling: rows` leaves the sign; choose another one")
         if self._scaling == "none":
             check_magnitude(self._ends().max(), len(about.low), np.float32, name=name)
-        if self._scaling != "standard" and not np.can_cast(kind, np.float32):
-            rounding = np.linalg.norm(np.spacing(self._ends().astype(np.float32)).astype(np.float64)) / np.sqrt(12)
-            deviation = np.linalg.norm(about.deviation / self._divisor())
-            if 0 < deviation < 16 * rounding:
-                raise ValueError(
-                    f"{name}: got numbers up to {np.abs([about.low, about.high]).max():.6g} that differ by "
-                    f"{np.linalg.norm(about.deviation):.2g}, which `scaling: {self._scaling}` rounds off in float32; "
-                    "choose `scaling: standard`"
-                )
+        wide = self._scaling != "standard" and not np.can_cast(kind, np.float32)
+        if wide and loses_differences(about.deviation / self._divisor(), self._ends()):
+            raise ValueError(
+                f"{name}: got numbers up to {np.abs([about.low, about.high]).max():.6g} that differ by "
+                f"{np.linalg.norm(about.deviation):.2g}, which `scaling: {self._scaling}` rounds off in float32; "
+                "choose `scaling: standard`"
+            )
         return self
 
     def _ends(self):
@@ -171,6 +169,12 @@ class Scaler:
         if self._scaling == "rows":
             return _length_of(np.hstack([about.low + about.mean, about.deviation])[None])[0] or 1.0
         return {"none": 1, "unit": self._width, "symmetric": self._width / 2}[self._scaling]
+
+
+def loses_differences(deviation, ends):
+    """Tell whether float32 rounds off what features of these deviations differ by, at absolute values up to `ends`."""
+    rounding = np.linalg.norm(np.spacing(ends.astype(np.float32)).astype(np.float64)) / np.sqrt(12)
+    return 0 < np.linalg.norm(deviation) < 16 * rounding
 
 
 def check_magnitude(largest, n_features, kind, *, name):

@@ -1,5 +1,6 @@
 """What a clustering keeps so that new samples can be labelled, in its result, and the estimator that is made of it."""
 
+import math
 import pkgutil
 from argparse import Namespace
 from collections.abc import Mapping
@@ -11,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from deepkm.datasets.form import form_of, form_of_kept
+from deepkm.datasets.form import Form, form_of, form_of_kept
 from deepkm.datasets.streaming import StreamedFeatures
 from deepkm.files import read_hdf5
 from deepkm.methods.base import DeepClustering
@@ -45,7 +46,7 @@ def keep_models(
     places = [s for s, seed in enumerate(run.seeds) if wanted is None or seed in wanted]
     tensors = {f"model/autoencoder/{name}": tensor for name, tensor in run.autoencoder.state_dict().items()}
     try:
-        tensors |= {f"model/state/{name}": run.state[name] for name in _read_of_state(method, run, x)}
+        tensors |= {f"model/state/{name}": run.state[name] for name in read_of_state(method, run, x)}
     except Exception as error:  # in a method of somebody's own: what was trained for hours is worth more than its model
         return _absent(f"its method fails on a single new sample ({error!r}); mend that and run again")
     size = sum(tensor[0].numel() * tensor.element_size() for tensor in tensors.values())
@@ -53,14 +54,33 @@ def keep_models(
         size = f"{size / 1e6:.1f} MB to a run"
         return _absent(f"`keep_models` leaves it out ({size}); name it there, delete the file and run again")
     arrays = {name: tensor[places].numpy(force=True) for name, tensor in tensors.items()}
+    packed = pack_models(arrays, run, places, form_of(args.data, args.spec["dataset"]["scaling"]))
+    return packed or _absent(f"nothing but a pickle holds that of {type(method).__name__}; fit the estimator instead")
+
+
+def pack_models(
+    arrays: dict[str, np.ndarray], run: Run, places: list[int], form: Form | None
+) -> tuple[dict[str, np.ndarray], dict[str, Any]] | None:
+    """Return arrays and attributes of the models of some runs of a stack; None where arrays do not hold them.
+
+    Parameters
+    ----------
+    arrays : dict of str to ndarray
+        Weights and state of these runs, each with a leading axis of them.
+    run : Run
+    places : list of int
+        Where they stand in it.
+    form : Form or None
+        How raw data become what training saw; None: they are taken as they are.
+    """
     fitted = [pack(run.models[s]) if run.models and run.models[s] is not None else ({}, []) for s in places]
     if None in fitted:
-        return _absent(f"nothing but a pickle holds that of {type(method).__name__}; fit the estimator instead")
+        return None
     for place, (parts, _) in enumerate(fitted):
         arrays |= {f"model/fitted/{place}/{name}": array for name, array in parts.items()}
-    statistics, form = form_of(args.data, args.spec["dataset"]["scaling"]).kept()
+    statistics, words = form.kept() if form else ({}, None)
     arrays |= {f"model/statistics/{name}": array for name, array in statistics.items()}
-    about = {"format": FORMAT, "seeds": [run.seeds[s] for s in places], "epoch": run.epoch, "form": form}
+    about = {"format": FORMAT, "seeds": [run.seeds[s] for s in places], "epoch": run.epoch, "form": words}
     return arrays, {"model": {**about, "fitted": [words for _, words in fitted]}}
 
 
@@ -81,10 +101,13 @@ def load(path: str | PathLike, seed: int | None = None, *, device: str = "cpu") 
         raise ValueError(f"{path}: training diverged with seed {seed}; there is no model")
     spec = attributes["spec"]
     found = as_estimator(_method_of(path, spec["estimator"]))
-    form = form_of_kept(_group(arrays, "model/statistics/"), about["form"])
+    form = about["form"] and form_of_kept(_group(arrays, "model/statistics/"), about["form"])
     try:
         estimator = found(**spec["parameters"], random_state=seed, device=device)
-        run = estimator.start(torch.empty(0, form.n_features, device=device), seeds=[seed])
+        estimator.form_, estimator.sample_shape_ = form, form.shape if form else tuple(about["shape"])
+        estimator.n_features_in_ = math.prod(estimator.sample_shape_)
+        x = torch.empty(0, estimator.n_features_in_, device=device, dtype=getattr(torch, estimator.dtype))
+        run = estimator.start(x, seeds=[seed])
         _restore(run, arrays, attributes, device=device)
     except (TypeError, KeyError, RuntimeError) as error:  # of a class that was changed since
         reason = " ".join(str(error).split())[:200]
@@ -92,11 +115,12 @@ def load(path: str | PathLike, seed: int | None = None, *, device: str = "cpu") 
             f"{path}: got a model that this {spec['estimator']} is not made for ({reason}); take the version that "
             f"trained it, {attributes['provenance']['versions']['deepkm']}, or train again"
         ) from None
-    estimator.n_features_in_, estimator.form_ = form.n_features, form
+    for name, value in about.get("fitted_as", {}).items():
+        setattr(estimator, name, value)
     return estimator._take(run)
 
 
-def _read_of_state(method: DeepClustering, run: Run, x: Tensor | StreamedFeatures) -> list[str]:
+def read_of_state(method: DeepClustering, run: Run, x: Tensor | StreamedFeatures) -> list[str]:
     """Return the names of what a method keeps that labels, memberships, codes and decoded centers of new data need."""
     kept, run.state = run.state, _Noted(run.state)
     try:

@@ -1,7 +1,7 @@
 """The base of every method: hooks, and fields that are the method's whole configuration."""
 
 import pkgutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, ClassVar, Literal, Self, get_type_hints
 
@@ -134,6 +134,8 @@ class DeepClustering:
     own_limits: ClassVar[Mapping[str, float]] = LIMITS
     # Whether a rule labels samples that were not trained on; without one its estimator has no `predict`.
     labels_new_samples = True
+    # Whether its autoencoder may be any pair of modules: whether it asks for nothing but codes and reconstructions.
+    takes_modules = True
     # Most samples that it takes; None: any number.
     most_samples: ClassVar[int | None] = None
     # A package that it needs beside those that all methods do.
@@ -208,14 +210,19 @@ class DeepClustering:
         """Pretrain and train S = len(seeds) runs side by side on x (N, F); return them as one `Run`."""
         method = self.in_epochs(len(x))
         run = method.start(x, seeds=seeds)
-        for _ in pretrain(x, run, **method.pretraining()):
+        options = method.pretraining()
+        for _ in method.follow(pretrain(x, run, **options), epochs=options["epochs"], stage="pretraining"):
             pass
         moments = run.optimizer.moments if method.starts_warm("moments") else {}
         run = Run(run.seeds, run.autoencoder)
         method.carry_over(moments, run, n_features=x.shape[1])
-        for _ in train(method, x, run):
+        for _ in method.follow(train(method, x, run), epochs=method.epochs, stage="training"):
             pass
         return run
+
+    def follow(self, runs: Iterator[Run], *, epochs: int, stage: str) -> Iterator[Run]:
+        """Return the runs that training yields, epoch by epoch; an estimator shows them."""
+        return runs
 
     def in_epochs(self, n_samples: int) -> Self:
         """Return the same method with lengths in epochs alone: what its steps are with so many samples."""

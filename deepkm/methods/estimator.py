@@ -1,24 +1,29 @@
-"""The scikit-learn estimator that is made of a method: `fit`, `predict` and `transform` on top of its hooks."""
+"""The scikit-learn estimator that is made of a method: its parameters, and `fit` on top of its hooks."""
 
 import copy
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from functools import cache
 from numbers import Integral
-from typing import Any, Self
+from typing import Any, Literal, Self, cast, get_type_hints
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike
-from sklearn.base import BaseEstimator, ClusterMixin, TransformerMixin
-from sklearn.utils import check_random_state
-from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import check_array, check_is_fitted, validate_data
+from sklearn.utils import Tags, check_random_state
+from sklearn.utils.validation import validate_data
 from torch import Tensor
 
-from deepkm.datasets.arrays import check_rounding
-from deepkm.datasets.features import check_magnitude
 from deepkm.methods.base import DeepClustering
-from deepkm.numerics.memory import CHUNK_NUMEL
-from deepkm.training.loop import final_labels
+from deepkm.methods.fitted import Fitted
+from deepkm.methods.pretrained import start_pretrained
+from deepkm.methods.progress import shown
+from deepkm.methods.restarts import objectives, only_run, restart_seeds, squared_error
+from deepkm.methods.samples import as_rows, as_type, check_images, sample_shape, smallest_type
+from deepkm.methods.values import NonNegativeInt, PositiveInt, expected
+from deepkm.networks.images import sides_of
+from deepkm.networks.modules import ModulePair, is_pair
 from deepkm.training.run import Run
 
 
@@ -34,55 +39,76 @@ def as_estimator(method: type) -> type:
     Returns
     -------
     type
-        A subclass of both `method` and `Estimator`, the same one for each call.
+        A subclass of both `Estimator` and `method`, the same one for each call.
+
+    Raises
+    ------
+    ValueError
+        When the method has a parameter or a function that is named as one of the estimator's own.
 
     Examples
     --------
     >>> from deepkm.methods.km import KMeans
     >>> as_estimator(KMeans)(n_clusters=2, random_state=0).fit([[0.0], [1.0], [8.0], [9.0]]).cluster_centers_
     array([[8.5],
-           [0.5]])
+           [0.5]], dtype=float32)
     """
     if issubclass(method, Estimator):
         return method
+    own = {name for cls in method.__mro__ if cls not in DeepClustering.__mro__ for name in vars(cls)}
+    taken = {name for cls in Estimator.__mro__ for name in vars(cls)} - set(dir(DeepClustering))
+    if clash := sorted(name for name in own & taken if not name.startswith("__")):
+        raise ValueError(
+            f"{method.__qualname__}.{clash[0]}: estimators have one of this name, and hooks may not; rename it"
+        )
     module = "deepkm" if method.__module__.startswith("deepkm.methods.") else method.__module__
     names = {"__doc__": method.__doc__, "__module__": module, "__qualname__": method.__qualname__, "_method": method}
-    return type(method.__name__, (method, Estimator), names)
+    return dataclass(kw_only=True, eq=False, repr=False)(type(method.__name__, (Estimator, method), names))
 
 
-def _labels_new_samples(estimator: Any) -> bool:
-    if not estimator.labels_new_samples:
-        name = type(estimator).__name__
-        raise AttributeError(f"{name} has no rule for new samples; fit it on all of them, or take another method")
-    return True
+@dataclass(kw_only=True, eq=False, repr=False)
+class Estimator(Fitted):
+    """The scikit-learn interface of a method; `deepkm.methods.fitted.Fitted` says what there is after `fit`.
 
-
-class Estimator(TransformerMixin, ClusterMixin, BaseEstimator):
-    """The scikit-learn interface of a method.
-
-    Attributes
+    Parameters
     ----------
-    labels_ : ndarray of shape (n_samples,)
-        The method's own assignment on the final code.
-    cluster_centers_ : ndarray of shape (n_clusters, n_latent)
-        Final centers, in the code's space.
-    history_ : dict of str to ndarray
-        Per epoch: each loss term, and the labels (from before the first epoch on).
-    n_iter_ : int
-        Fine-tuning epochs done, up to the method's stopping rule where it has one.
-    n_features_in_ : int
-        F.
-    doubts_ : list of str
-        What should be known of the result, such as a mixture that did not converge.
-    form_ : deepkm.datasets.form.Form or None
-        Of an estimator from a file: how raw data become what training saw. None: data are taken as they are.
+    n_init_runs : int
+        Restarts of the whole method, trained side by side, of which the best by its own objective is kept: the lowest
+        loss of the last epoch, or, where that knows no clusters, the least variance left unexplained by them. The first
+        is the run that `random_state` gives by itself.
+    autoencoder : str, pair of torch.nn.Module or None
+        Beside the kinds that a method names: an encoder from rows (n, F) to codes (n, D) and a decoder back, which are
+        copied and start with the weights that they have; `hidden_widths`, `n_latent` and `precision` are not theirs.
+    pretrained : estimator, path-like or pair of torch.nn.Module, optional
+        Takes the place of pretraining: a fitted estimator, whose network's weights are taken as they are; a file of
+        ``results/autoencoders``, of several seeds that of `random_state`; or a trained pair, which is the autoencoder.
+    dtype : {"float32", "float64"}
+        What data are converted to and trained in, whatever they are.
+    verbose : bool or int
+        Show the epochs, their losses and the time that is left.
     """
 
-    form_: Any = None
+    n_init_runs: PositiveInt = 1
+    pretrained: object = None
+    dtype: Literal["float32", "float64"] = "float32"
+    verbose: bool | NonNegativeInt = False
 
     def __reduce__(self) -> tuple:
         """Let pickle find the method's class: the estimator's own stands under no name in a user's module."""
         return _unpickled, (self._method,), self.__getstate__()
+
+    def __sklearn_clone__(self) -> Self:
+        """Return the same without what was fitted, but for what is `pretrained`: that is what it starts from."""
+        bare = copy.copy(self)
+        bare.pretrained = None
+        cloned = super(Estimator, bare).__sklearn_clone__()
+        cloned.pretrained = self.pretrained
+        return cloned
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = [self.dtype]
+        return tags
 
     def fit(self, X: ArrayLike, y: object = None) -> Self:
         """Pretrain, train and label.
@@ -90,7 +116,7 @@ class Estimator(TransformerMixin, ClusterMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            float32 input trains in float32, everything else in float64.
+            Images may keep their form, (n_samples, H, W) or (n_samples, H, W, C).
         y : ignored
 
         Returns
@@ -103,109 +129,98 @@ class Estimator(TransformerMixin, ClusterMixin, BaseEstimator):
             When a parameter or `X` is not as documented, or training diverges.
         """
         x = self.check_data(X)
-        if isinstance(self.random_state, Integral):
-            seed = self.random_state
-        else:
-            seed = check_random_state(self.random_state).randint(2**31)
-        run = self.train_runs(x, seeds=[seed])
-        if run.diverged.any():
+        method = replace(cast(Any, self), autoencoder=self.pretrained) if is_pair(self.pretrained) else self
+        seeds = restart_seeds(self._seed(), self.n_init_runs)
+        with method.own_draws(seeds[0]):
+            run = method.train_runs(x, seeds=seeds)
+        if run.diverged.all():
             raise ValueError(
                 f"got weights, codes or centers that are no finite numbers: training diverged; lower {self._rates()}, "
                 "or scale X"
             )
-        self.form_ = None
-        return self._take(run)
+        if len(seeds) > 1:
+            run = only_run(method, run, int(objectives(method, run, x).argmin()), x)
+        run.optimizer, self.form_ = None, None
+        self._take(run)
+        with torch.no_grad():
+            labels = torch.from_numpy(self.labels_).to(x.device).long()
+            self.inertia_ = squared_error(self.embed(run.encode(x), run)[0], run.centers[0], labels)
+        return self
+
+    # How it trains: what a method's hooks do not know of.
+
+    def start(self, x: Tensor, *, seeds: Sequence[int]) -> Run:
+        """Return a fresh run; see `deepkm.methods.base.DeepClustering.start`."""
+        if is_pair(self.autoencoder):
+            network = ModulePair(*self.autoencoder, n_runs=len(seeds), n_features=x.shape[1])
+            run = Run(seeds, network.to(x))
+        else:
+            run = self._method.start(self, x, seeds=seeds)
+        if self.pretrained is not None:
+            start_pretrained(run, self.pretrained)
+            run.epoch = self.pretraining()["epochs"]  # none is left
+        return run
+
+    def follow(self, runs: Iterator[Run], *, epochs: int, stage: str) -> Iterator[Run]:
+        """Return the runs that training yields; where it is `verbose`, they are shown."""
+        if not self.verbose or (stage == "pretraining" and self.pretrained is not None):
+            return runs
+        return shown(runs, epochs=epochs, title=f"{type(self).__name__}, {stage}")
+
+    def check_parameters(self) -> None:
+        super().check_parameters()
+        if is_pair(self.pretrained):
+            replace(cast(Any, self), autoencoder=self.pretrained, pretrained=None).check_parameters()
+        if self.pretrained is not None and self.starts_warm("moments"):
+            raise ValueError("warm_start='moments' should be another one where `pretrained` is given, without moments")
+
+    def _check_values(self, **known: int) -> None:
+        kind = self.autoencoder
+        if kind is None or isinstance(kind, str):
+            self._method._check_values(self, **known)
+            return
+        hint = get_type_hints(type(self), include_extras=True)["autoencoder"]
+        allowed = expected(hint, "mlp") or expected(hint, object())
+        if not is_pair(kind):
+            pair = ", or a pair of torch.nn.Module, encoder and decoder" if self.takes_modules else ""
+            raise ValueError(f"autoencoder: got {_kinds(kind)}, expected {allowed}{pair}")
+        if not self.takes_modules or expected(hint, "mlp"):
+            raise ValueError(f"autoencoder: got a pair of modules, but {type(self).__name__} takes {allowed} alone")
+        if getattr(self, "reset_interval", 0):
+            raise ValueError("reset_interval should be 0 where the autoencoder is a pair of modules of one's own")
+        replace(cast(Any, self), autoencoder="mlp")._check_values(**known)
 
     def check_data(self, X: ArrayLike) -> Tensor:
         """Return what `fit` trains on, once parameters and `X` are found to be as documented."""
         self.check_parameters()
-        _check_kept(X)
-        array: np.ndarray = validate_data(self, X, dtype=[np.float64, np.float32], order="C")
+        dtype = np.dtype(self.dtype).type
+        array: np.ndarray = validate_data(self, as_rows(X), dtype=smallest_type(X, dtype), order="C")
         self.check_samples(len(array))
-        check_magnitude(np.abs(array).max(), array.shape[1], array.dtype, name="X")
-        return torch.tensor(array, device=self._device())
+        self.sample_shape_ = sample_shape(X, array.shape[1])
+        self.check_images(self.sample_shape_)
+        return torch.tensor(as_type(array, dtype), device=self._device())
 
-    def _take(self, run: Run) -> Self:
-        """Be what a run, S = 1, has become."""
-        self._run = run
-        self.labels_ = final_labels(run)[0]
-        self.cluster_centers_ = run.centers[0].numpy(force=True)
-        self.history_ = {name: np.stack(values)[:, 0] for name, values in run.history.items()}
-        stopped = self.history_.get("stopped", np.zeros(1, dtype=bool))
-        self.doubts_ = run.doubts
-        self.n_iter_ = int(stopped.argmax()) + 1 if stopped.any() else run.epoch
-        return self
+    def check_images(self, shape: tuple[int, ...]) -> None:
+        """Raise a ValueError for images of a `shape` that the network cannot take."""
+        pair = is_pair(self.autoencoder) or is_pair(self.pretrained)
+        views = bool(self.views or self.pretraining_views is not None)
+        own = self.convolutional and not self.autoencoder and not pair
+        check_images(shape, sides_of(None if pair else self.autoencoder, convolutional=own, views=views))
 
-    @available_if(_labels_new_samples)
-    def predict(self, X: ArrayLike) -> np.ndarray:
-        """Return the label of each sample of `X`, (n_samples,); a method without a rule for new samples has it not."""
-        z = self._encode(X)
-        with torch.no_grad():
-            return self.assign_new(z, self._run)[0].numpy(force=True).astype(np.int32)
+    @contextmanager
+    def own_draws(self, seed: int) -> Iterator[None]:
+        """Let a user's modules, such as dropout, draw what `seed` says, and leave PyTorch's generator as it was."""
+        if not is_pair(self.autoencoder):
+            yield
+            return
+        with torch.random.fork_rng(devices=[*range(torch.cuda.device_count())]):
+            torch.manual_seed(seed % 2**63)
+            yield
 
-    @available_if(_labels_new_samples)
-    def predict_proba(self, X: ArrayLike) -> np.ndarray:
-        """Return the membership of each sample of `X` in each cluster, (n_samples, n_clusters); rows sum to 1.
-
-        They are 0 and 1 where a method has no soft memberships of new samples.
-        """
-        z = self._encode(X)
-        soft = self._memberships(z)
-        if soft is not None:
-            return soft
-        with torch.no_grad():
-            labels = self.assign_new(z, self._run)[0].numpy(force=True)
-        return np.eye(self.n_clusters, dtype=self.cluster_centers_.dtype)[labels]
-
-    def transform(self, X: ArrayLike) -> np.ndarray:
-        """Return the code of each sample of `X`, (n_samples, n_latent)."""
-        return self.embed(self._encode(X), self._run)[0].numpy(force=True)
-
-    def decode(self, Z: ArrayLike) -> np.ndarray:
-        """Return the samples that codes, (n, n_latent), stand for, as `X` was given; without a decoder, a ValueError.
-
-        An estimator from a file gives them in the units of the raw data.
-        """
-        check_is_fitted(self)
-        centers = self.cluster_centers_
-        codes: np.ndarray = check_array(Z, dtype=centers.dtype, input_name="Z")
-        if codes.shape[1] != centers.shape[1]:
-            raise ValueError(f"Z: got {codes.shape[1]} numbers to a code, expected {centers.shape[1]}")
-        pieces = torch.tensor(codes, device=self._run.centers.device).split(max(1, CHUNK_NUMEL // self.n_features_in_))
-        decoded = [self._decode(piece) for piece in pieces]
-        x = torch.cat(decoded).numpy(force=True)
-        return x if self.form_ is None else self.form_.unscaled(x)
-
-    def _decode(self, codes: Tensor) -> Tensor:
-        run = copy.copy(self._run)
-        run.state = {**run.state, "centers": codes.unsqueeze(0)}  # decoded as centers are, whatever a method does there
-        with torch.no_grad():
-            x = self.decode_centers(run)
-        if x is None:
-            raise ValueError(f"{type(self).__name__} has no decoder; take a method with an autoencoder")
-        return x[0]
-
-    def _memberships(self, z: Tensor) -> np.ndarray | None:
-        """Return the soft memberships of codes (1, n, D), or None where they say nothing of new samples."""
-        if type(self).assign_new is not DeepClustering.assign_new:  # what it knows of training samples is theirs alone
-            [model] = self._run.models or [None]
-            soft = getattr(model, "predict_proba", None)
-            return soft(z[0].double().numpy(force=True)) if soft else None
-        method, index = self.in_epochs(len(self.labels_)), torch.arange(z.shape[1], device=z.device)
-        size = max(1, CHUNK_NUMEL // self._run.centers.numel())
-        pieces = zip(z.split(size, dim=1), index.split(size), strict=True)
-        with torch.no_grad():
-            soft = [method.membership(*piece, self._run) for piece in pieces]
-        return None if soft[0] is None else torch.cat(soft, dim=1)[0].numpy(force=True)
-
-    def _encode(self, X: ArrayLike) -> Tensor:
-        check_is_fitted(self)
-        _check_kept(X)
-        if self.form_ is not None:
-            return self._run.encode(torch.from_numpy(self.form_.scaled(X)).to(self._run.centers.device))
-        array: np.ndarray = validate_data(self, X, dtype=self.cluster_centers_.dtype, order="C", reset=False)
-        check_magnitude(np.abs(array).max(), array.shape[1], array.dtype, name="X")
-        return self._run.encode(torch.tensor(array, device=self._run.centers.device))
+    def _seed(self) -> int:
+        if isinstance(self.random_state, Integral):
+            return int(self.random_state)
+        return check_random_state(self.random_state).randint(2**31)
 
     def _rates(self) -> str:
         rates = [f"learning_rate={self.learning_rate}"]
@@ -217,12 +232,10 @@ class Estimator(TransformerMixin, ClusterMixin, BaseEstimator):
         return self.device or ("cuda" if torch.cuda.is_available() else "cpu")
 
 
-def _check_kept(X: ArrayLike) -> None:
-    """Raise a ValueError over what scikit-learn's conversion to floats would lose: a mask, the end of long integers."""
-    if np.ma.is_masked(X):
-        raise ValueError("X: got masked numbers, expected none; drop those samples or fill them in")
-    if isinstance(X, np.ndarray) and X.dtype.kind in "iu" and X.size:
-        check_rounding(X, "X", "integers")
+def _kinds(value: object) -> str:
+    """Return the types in a value in words: what modules print takes many lines."""
+    kinds = [type(one).__name__ for one in value] if isinstance(value, tuple | list) else [type(value).__name__]
+    return " and ".join(kinds)
 
 
 def _unpickled(method: type) -> object:

@@ -53,6 +53,7 @@ class VaDE(DeepClustering):
     mixture_n_init: PositiveInt = 10
     autoencoder: AutoencoderKind = "mlp"
     recordable = True
+    takes_modules = False  # it reads the encoder's last hidden layer
 
     def init(self, z, run):
         found = [self._mixture(*pair) for pair in zip(z, run.seeds, strict=True)]

@@ -116,7 +116,7 @@ class MapsToRows(nn.Module):
         self.n_runs = n_runs
 
     def forward(self, maps):
-        return maps.reshape(len(maps), self.n_runs, -1).transpose(0, 1)
+        return maps.flatten(1).unflatten(1, (self.n_runs, -1)).transpose(0, 1)
 
 
 def _narrow_layers(side: int) -> Iterator[Convolution]:

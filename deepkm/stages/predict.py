@@ -11,7 +11,9 @@ from deepkm.report.frames import name_rows
 
 
 def add_arguments(parser):
-    parser.add_argument("model", type=Path, help="results/clusterings/{method}/{dataset}/*.h5")
+    parser.add_argument(
+        "model", type=Path, help="results/clusterings/{method}/{dataset}/*.h5, or what deepkm.save wrote"
+    )
     parser.add_argument("data", type=Path, help="raw samples, in any kind of file or folder that a study can read")
     parser.add_argument("--seed", type=int, help="which of the runs of the file; needed where it holds several models")
     parser.add_argument("--output", type=Path, required=True, help="the .csv to write: a row for each sample")
@@ -26,7 +28,9 @@ def main(args):
         raise ValueError(
             f"{args.model}: got {type(model).__name__}, which has no rule for new samples; take another method"
         )
-    arrays = read_new(args.data, feature_names=model.form_.feature_names, **model.form_.options)
+    form = model.form_  # without one, of an estimator that was fitted in Python, samples are taken as they are
+    options = {**form.options, "feature_names": form.feature_names} if form else {}
+    arrays = read_new(args.data, **options)
     try:
         labels = model.predict(arrays.feature)
     except ValueError as error:

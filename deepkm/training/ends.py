@@ -35,7 +35,7 @@ def keep_ends(runs, method):
 def _look(method, run):
     z = run.encode(run.x) if run.z is None else run.z  # None: restored after all of its runs had stopped
     labels = torch.from_numpy(run.history["labels"][-1]).to(z.device).long()  # (S, N)
-    shares = torch.stack([_unexplained(*part) for part in zip(z, labels, strict=True)])
+    shares = torch.stack([unexplained(*part) for part in zip(z, labels, strict=True)])
     measured = {"unexplained": shares if method.embed(z, run) is z else torch.full_like(shares, torch.nan)}
     measured["reconstruction"] = _reconstruction(run.x, z, run.autoencoder)
     for name, values in measured.items():
@@ -47,7 +47,7 @@ def end_arrays(run):
     return {f"ends/{name}": np.stack(values, axis=1) for name, values in run.ends.items()}
 
 
-def _unexplained(code, labels):
+def unexplained(code, labels):
     """Return the share of the variance of a code (N, D) that labels (N,) leave unexplained, float64."""
     step = max(1, CHUNK_NUMEL // code.shape[1])
     sums = torch.zeros(int(labels.max()) + 1, code.shape[1], dtype=torch.float64, device=code.device)

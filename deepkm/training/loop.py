@@ -155,7 +155,8 @@ def _train_epoch(run, step, *, batch_size, optimizer_options, order, recordable)
     full_step = step
     batches = order.to(step.x.device).split(batch_size, dim=1)
     first = run.epoch * len(batches)  # steps taken before
-    recordable = recordable and can_record(step.x) and first + 1 >= run.optimizer.warm_up  # a recording holds the rate
+    recordable = recordable and can_record(step.x) and getattr(run.autoencoder, "recordable", True)
+    recordable = recordable and first + 1 >= run.optimizer.warm_up  # a recording holds the rate
     for number, index in enumerate(batches):
         run.optimizer.set_rate(first + number)
         if number == 1 and recordable:

@@ -281,7 +281,7 @@ def test_agreement_with_the_last_epoch_rises_on_digits():
         view_limits={"shift": 0.125},
         random_state=0,
     )
-    history = method.fit(x).history_
+    history = method.fit(x).losses_
     nmi = history["pseudo_label_nmi"]
     assert len(nmi) == 8
     # The first value compares two clusterings of features that hardly moved: the head has to learn first.
