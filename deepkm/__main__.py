@@ -19,6 +19,12 @@ from deepkm.jobs.devices import lease_device
 
 STAGES = {path.stem: path for path in sorted((Path(__file__).parent / "stages").glob("[a-z]*.py"))}
 
+# What is imported of the packages in the extras of pyproject.toml: estimators in Python do without.
+OF_EXTRAS = (
+    "PIL jinja2 jsonschema matplotlib pandas pooch pyarrow requests scikit_posthocs statsmodels tabulate".split()
+)
+_INSTALL = "pip install 'deepkm[workflow]'"
+
 
 def main(argv: list[str] | None = None) -> int:
     """Run one stage; return 0, 2 after one clear line on bad input or too little memory, or 130 after Ctrl-C."""
@@ -33,6 +39,11 @@ def main(argv: list[str] | None = None) -> int:
         if os.environ.get("DEEPKM_TRACEBACK") or (isinstance(error, RuntimeError) and not _is_out_of_memory(error)):
             raise
         print(f"deepkm: error: {_describe(error)} (DEEPKM_TRACEBACK=1 shows where)", file=sys.stderr)
+        return 2
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in OF_EXTRAS:
+            raise
+        print(f"deepkm: error: got no package {error.name!r}, which studies need; {_INSTALL}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("deepkm: stopped by Ctrl-C", file=sys.stderr)

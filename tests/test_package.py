@@ -1,6 +1,5 @@
 """The package alone: built, installed beside its dependencies, and used far from the checkout."""
 
-import json
 import os
 import re
 import shutil
@@ -9,9 +8,13 @@ import sys
 import sysconfig
 import tomllib
 import venv
+from contextlib import suppress
+from importlib import metadata
 
 import pytest
 from conftest import ROOT, changed, run_snakemake
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 STUDY = changed(study={"methods": ["km", "dkm"], "seeds": [0]})
 
@@ -76,10 +79,39 @@ def test_two_studies_are_compared(python, study, tmp_path):
     assert "equal in 1 seed" in text
 
 
-def test_the_example_of_the_readme(python, tmp_path):
-    example = re.search(r"`(DKM\(.*?\)\.fit_predict\(x\))`", (ROOT / "README.md").read_text())[1]
-    lines = ["import json, numpy", "from deepkm import DKM", "x = numpy.random.default_rng(0).normal(size=(50, 8))"]
-    code = "\n".join([*lines, f"print(json.dumps({example}.tolist()))"])
-    labels = json.loads(run(python, "-c", code, cwd=tmp_path).stdout)
-    assert len(labels) == 50
-    assert set(labels) <= set(range(10))
+def brought_along(lines):
+    """Return the names of all distributions that requirements bring, and the requirements of these."""
+    found, left = set(), [Requirement(line) for line in lines]
+    while left:
+        one = left.pop()
+        name = canonicalize_name(one.name)
+        if name in found or (one.marker and not one.marker.evaluate({"extra": ""})):
+            continue
+        found.add(name)
+        with suppress(metadata.PackageNotFoundError):  # not for this machine
+            left += map(Requirement, metadata.requires(name) or ())
+    return found
+
+
+def test_the_wheel_alone_clusters_saves_and_loads(python, tmp_path):
+    """Nothing can be imported but what installing the wheel brings; whoever wants more is told how."""
+    [about] = python.parents[1].glob("lib/*/site-packages/deepkm-*.dist-info")
+    there = brought_along(metadata.Distribution.at(about).requires)
+    assert {"torch", "scikit-learn", "h5py", "tqdm"} <= there
+    assert not {"snakemake", "pandas", "matplotlib", "pyarrow", "pooch", "jsonschema", "statsmodels"} & there
+    tops = metadata.packages_distributions().items()
+    absent = [top for top, names in tops if top != "deepkm" and not {*map(canonicalize_name, names)} & there]
+    blocked = f"import sys\nsys.modules.update(dict.fromkeys({absent}))\n"
+    example = re.search(r"^```python\n(.*?)^```", (ROOT / "docs" / "PACKAGE.md").read_text(), re.M | re.S)[1]
+    check = "assert (again == labels).all() and code.shape == (200, 3) and memberships.shape == (10, 3)\n"
+    more = "from deepkm.__main__ import main\nsys.exit(main(['status']))"
+    done = run(python, "-c", blocked + example + check + more, cwd=tmp_path, check=False)
+    assert re.fullmatch(r"deepkm: error: got no package '\w+', .*; pip install 'deepkm\[workflow\]'.*\n", done.stdout)
+    assert done.returncode == 2
+
+
+def test_the_page_of_the_package_has_no_links_into_the_repository(python):
+    [about] = python.parents[1].glob("lib/*/site-packages/deepkm-*.dist-info")
+    text = metadata.Distribution.at(about).metadata["Description"] or (about / "METADATA").read_text()
+    assert "pip install 'deepkm[workflow]'" in text
+    assert not re.findall(r"\]\((?!https?:)", text)
