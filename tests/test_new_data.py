@@ -201,6 +201,15 @@ def test_arrays_of_all_kinds(kind, made, tmp_path):
     assert ("id" in found) == (kind == "npz")
 
 
+def test_a_table_without_names_for_a_model_of_an_array(made, tmp_path, capsys):
+    path = tmp_path / "new.csv"
+    np.savetxt(path, raw(), delimiter=",", fmt="%.17g")
+    found = predicted(made.files["ct"], path, tmp_path, "--no-header")
+    assert found["label"].tolist() == made.table["ct_seed5"].tolist()
+    assert command(["predict", str(made.files["ct"]), str(path), "--output", str(tmp_path / "l.csv")]) == 2
+    assert "names, or a sample?" in capsys.readouterr().err
+
+
 def test_columns_of_an_array_are_left_out_as_in_training(tmp_path):
     x = np.column_stack([np.arange(100), raw()[:, :5], np.arange(100) % 3])
     np.save(tmp_path / "mine.npy", x)
