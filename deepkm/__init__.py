@@ -154,7 +154,10 @@ def tune(
     ValueError
         One line, before anything is trained: unknown parameters, wrong values, seeds that tests need.
     """
-    from deepkm.tuning import tune as tune_estimator  # noqa: PLC0415  it imports PyTorch and scikit-learn
+    try:
+        from deepkm.tuning import tune as tune_estimator  # noqa: PLC0415  it imports PyTorch and scikit-learn
+    except ModuleNotFoundError as error:
+        raise ImportError(f"deepkm.tune needs {error.name}; pip install 'deepkm[report]'", name=error.name) from None
 
     return tune_estimator(
         estimator,

@@ -3,6 +3,7 @@
 import json
 import re
 import signal
+import sys
 from functools import cache
 
 import numpy as np
@@ -331,3 +332,11 @@ def test_the_library_refuses_at_once(change, message):
     options = {name: change[name] for name in ("seeds", "criterion") if name in change}
     with pytest.raises(ValueError, match=message):
         deepkm.tune(given["estimator"], X, given["space"], given["y"], **options)
+
+
+def test_without_tables_it_says_what_to_install(monkeypatch):
+    for name in [name for name in sys.modules if name == "deepkm.tuning" or name.startswith("deepkm.report.")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    with pytest.raises(ImportError, match=r"deepkm.tune needs pandas; pip install 'deepkm\[report\]'"):
+        deepkm.tune(deepkm.DKM(**SMALL), X, {"alpha": [1.0, 2.0]})
