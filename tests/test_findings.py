@@ -146,7 +146,7 @@ def check_phrase(seen, phrase, seeds):
         "ahead": lambda place, d: d.mean() > 0 and seen.p[place] < 0.05,
         "behind": lambda place, d: d.mean() < 0 and seen.p[place] < 0.05,
         "equal": lambda place, d: abs(d.median()) < 1 and len(d) >= 5,
-        "open": lambda place, d: seen.p[place] >= 0.05,
+        "open": lambda place, d: seen.p[place] >= 0.05 and d.round(9).any(),
         "same": lambda place, d: not d.round(9).any(),
         "alike": lambda place, d: len(d) > 1 and np.ptp(d.round(9)) == 0,
         "apart": lambda place, d: d.empty,
