@@ -156,8 +156,8 @@ def tune(
     """
     try:
         from deepkm.tuning import tune as tune_estimator  # noqa: PLC0415  it imports PyTorch and scikit-learn
-    except ModuleNotFoundError as error:
-        raise ImportError(f"deepkm.tune needs {error.name}; pip install 'deepkm[report]'", name=error.name) from None
+    except ModuleNotFoundError as error:  # tables are made by pandas, which estimators do without
+        raise ImportError(f"deepkm.tune needs {error.name}; pip install 'deepkm[workflow]'", name=error.name) from None
 
     return tune_estimator(
         estimator,

@@ -104,9 +104,12 @@ def test_the_wheel_alone_clusters_saves_and_loads(python, tmp_path):
     blocked = f"import sys\nsys.modules.update(dict.fromkeys({absent}))\n"
     example = re.search(r"^```python\n(.*?)^```", (ROOT / "docs" / "PACKAGE.md").read_text(), re.M | re.S)[1]
     check = "assert (again == labels).all() and code.shape == (200, 3) and memberships.shape == (10, 3)\n"
+    check += "try:\n    deepkm.tune(model, x, {'alpha': [1.0]})\nexcept ImportError as error:\n    print(error)\n"
     more = "from deepkm.__main__ import main\nsys.exit(main(['status']))"
     done = run(python, "-c", blocked + example + check + more, cwd=tmp_path, check=False)
-    assert re.fullmatch(r"deepkm: error: got no package '\w+', .*; pip install 'deepkm\[workflow\]'.*\n", done.stdout)
+    tune, status = done.stdout.splitlines()
+    assert re.fullmatch(r"deepkm.tune needs \w+; pip install 'deepkm\[workflow\]'", tune)
+    assert re.fullmatch(r"deepkm: error: got no package '\w+', .*; pip install 'deepkm\[workflow\]'", status)
     assert done.returncode == 2
 
 

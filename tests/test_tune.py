@@ -338,5 +338,5 @@ def test_without_tables_it_says_what_to_install(monkeypatch):
     for name in [name for name in sys.modules if name == "deepkm.tuning" or name.startswith("deepkm.report.")]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "pandas", None)
-    with pytest.raises(ImportError, match=r"deepkm.tune needs pandas; pip install 'deepkm\[report\]'"):
+    with pytest.raises(ImportError, match=r"deepkm.tune needs pandas; pip install 'deepkm\[workflow\]'"):
         deepkm.tune(deepkm.DKM(**SMALL), X, {"alpha": [1.0, 2.0]})
