@@ -114,7 +114,9 @@ def main():
             rows.append(compare(folder, "usps", entry, npz, **options, lengths=lengths, peer=peer))
         if args.default_study:
             clock, cpu, training = run_study(folder / "default", {}, cores=2, target=None)
-            title = f"default: Digits, {len(default['study']['methods'])} methods, 3 seeds"
+            title = (
+                f"default: Digits, {len(default['study']['methods'])} methods, {len(default['study']['seeds'])} seeds"
+            )
             rows.append({"study": title, "training / all": training / cpu})
             print(f"the default study: {clock:.0f} s by the clock")
     write_rows("study", rows)

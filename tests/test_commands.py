@@ -99,7 +99,7 @@ def checkout(tmp_path_factory):
     arrays, attributes = read_hdf5(folder / "results" / "clusterings" / "dkm" / "blobs" / "seed0.h5")
     for part in ("spec", "model"):
         attributes[part]["seeds"] = [291]
-    model = folder / "results" / "clusterings" / "ct" / "mine" / "seed8905x3.h5"
+    model = folder / "results" / "clusterings" / "ct" / "mine" / "seed8905x4.h5"
     write_hdf5(model, arrays=arrays, attributes=attributes)
     samples = np.load(folder / "data" / "blobs.npz")["feature"]
     np.savetxt(folder / "new.csv", samples, delimiter=",", header="a,b,c,d", comments="")

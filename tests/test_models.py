@@ -374,7 +374,7 @@ def test_gpu_or_not_a_model_is_loaded_where_it_is_asked_for(made):
 def test_the_lines_of_the_documents(page, made, tmp_path, monkeypatch):
     [code] = re.findall(r"```python\n(import deepkm\n.*?)```", (ROOT / page).read_text(), re.DOTALL)
     monkeypatch.chdir(tmp_path)
-    path = tmp_path / "results" / "clusterings" / "ct" / "mine" / "seed8905x3.h5"
+    path = tmp_path / "results" / "clusterings" / "ct" / "mine" / "seed8905x4.h5"
     changed(made.files["ct"], path, spec={"seeds": [291]}, model={"seeds": [291]})
     names = {"x": raw()}
     exec(code, names)
