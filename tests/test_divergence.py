@@ -120,9 +120,11 @@ def test_data_whose_squares_a_type_cannot_hold_are_refused(scale):
     x = np.random.default_rng(0).normal(size=(60, 4))
     with pytest.raises(ValueError, match=r"X: got numbers up to .*, expected .*: float32 holds no squared distances"):
         KMeans(n_clusters=3).fit((scale * x).astype(np.float32))
-    whole = KMeans(n_clusters=3, random_state=0).fit(x)
+    wide = KMeans(n_clusters=3, random_state=0, dtype="float64")
     power = 2.0 ** round(np.log2(scale))
-    np.testing.assert_array_equal(KMeans(n_clusters=3, random_state=0).fit(power * x).labels_, whole.labels_)
+    scaled = wide.fit(power * x).labels_
+    whole = wide.fit(x)
+    np.testing.assert_array_equal(scaled, whole.labels_)
     with pytest.raises(ValueError, match="X: got numbers up to"):
         whole.predict(1e200 * x)
 
