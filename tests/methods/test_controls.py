@@ -95,10 +95,10 @@ def test_one_step_of_a_mixture_by_hand():
 def test_all_principal_components_are_the_data():
     x = np.random.default_rng(0).normal(size=(200, 5))
     for seed in range(3):
-        options = {"n_clusters": 4, "random_state": seed}
+        options = {"n_clusters": 4, "random_state": seed, "dtype": "float64"}
         model = fit(deepkm.PCAKMeans, x, **options)
         np.testing.assert_array_equal(model.labels_, fit(deepkm.KMeans, x, **options).labels_)
-    few = fit(deepkm.PCAKMeans, x, n_clusters=4, n_components=2)
+    few = fit(deepkm.PCAKMeans, x, dtype="float64", n_clusters=4, n_components=2)
     centered = x - x.mean(0)
     axes = np.linalg.eigh(centered.T @ centered).eigenvectors
     np.testing.assert_allclose(np.abs(few.transform(x)), np.abs(centered @ axes[:, :-3:-1]), atol=1e-9)
