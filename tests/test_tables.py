@@ -473,6 +473,6 @@ def test_a_metric_is_one_line(study, tmp_path, monkeypatch):
     for stem in ("ranks", "blobs_scores_over_epochs", "blobs_ablation"):
         assert "Purity" in (figures / f"{stem}.svg").read_text()
     text = (tmp_path / "report.html").read_text()
-    assert 'id="table-purity"' in text
-    assert text.count(">Purity</th>") == len(METHODS)  # of each method's runs
-    assert text.count(">Purity in %</th>") == len(METHODS)
+    tables = [f"table-scores-{dataset}" for dataset in ("blobs", "usps")]
+    assert all(f'id="{table}"' in text for table in tables)
+    assert text.count(">Purity, %</th>") == len(tables) + len(METHODS)  # and of each method's runs
