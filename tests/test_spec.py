@@ -8,7 +8,7 @@ import pytest
 import yaml
 from conftest import ROOT
 
-from deepkm.study import spec
+from deepkm.study import plan, spec
 from deepkm.study.config import SCHEMA
 from deepkm.study.plan import Study
 from deepkm.study.spec import digest, dumps
@@ -160,7 +160,7 @@ def test_studies_are_complete_and_validate(name, config, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     study = yaml.safe_load((ROOT / "studies" / name).read_text())
     for key, value in study.items():
-        config[key] = {**config[key], **value} if isinstance(value, dict) else value
+        config[key] = {**(config[key] or {}), **value} if isinstance(value, dict) else value
     for dataset in config["study"]["datasets"]:
         assert config["datasets"][dataset]["source"]
     study = Study(config)
@@ -171,7 +171,7 @@ def test_studies_are_complete_and_validate(name, config, tmp_path, monkeypatch):
 
 
 def test_the_paper_study_holds_table_4(config, tmp_path, monkeypatch):
-    monkeypatch.setattr(Study, "_check_file", lambda self, key: None)
+    monkeypatch.setattr(plan, "check_file", lambda *file: None)
     paper = yaml.safe_load((ROOT / "studies" / "paper.yaml").read_text())
     study = Study({**config, **paper})
     table = {
@@ -253,6 +253,7 @@ def test_blocks_are_cut_in_order(config):
 
 def test_ablations_are_found_by_their_parameters(config):
     part = "re-initialised centers"
+    config["study"]["methods"] = ["dkm", "dkm_reinit", "ct", "ct_no_reinit"]
     assert Study(config).ablations() == [["dkm_reinit", "dkm", part], ["ct", "ct_no_reinit", part]]
     config["methods"]["ct"]["alpha"] = 2.0
     assert Study(config).ablations() == [["dkm_reinit", "dkm", part]]
@@ -312,7 +313,10 @@ def test_titles_say_which_methods_see_views(config):
 def test_the_types_of_specs_say_what_is_in_them(config, tmp_path):
     config["datasets"] |= {"mine": {"path": str(tmp_path), "n_clusters": 2, "scaling": "none", "grey": True}}
     config["study"] |= {"datasets": ["blobs", "usps", "mine"], "methods": ["km", "dkm"]}
+    tried = {"dkm": [{"alpha": 1.0}]}
+    config["search"] = {"seeds": [11, 12], "criterion": "agreement", "runs_per_job": 24, "methods": tried}
     study = Study(config)
+    searched = {"dataset": "usps", "method": "dkm", "part": "part0"}
     made = {
         spec.DownloadSpec: [study.download_spec("usps", "usps.bz2")],
         spec.DatasetSpec: map(study.dataset_spec, study.datasets),
@@ -320,6 +324,8 @@ def test_the_types_of_specs_say_what_is_in_them(config, tmp_path):
         spec.FeaturesSpec: [study.cluster_spec("usps", "dkm", "seed8905")["dataset"]],
         spec.AutoencoderSpec: [study.autoencoder_spec("usps", "mlp", "seed8905")],
         spec.ClusterSpec: [study.cluster_spec("usps", "dkm", "seed8905")],
+        spec.SearchSpec: [study.spec_of("search", **searched)],
+        spec.ChooseSpec: [study.spec_of("choose")],
         spec.JobsSpec: [study.training_jobs()],
         spec.ScoreSpec: [study.score_spec()],
         spec.StatisticsSpec: [study.statistics_spec()],
@@ -353,5 +359,7 @@ def test_both_environments_pin_the_same():
         name, version = line.split("==")
         assert pins[name] == version
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    wanted = [*project["dependencies"], *project["optional-dependencies"]["umap"]]
-    assert {line.split("==")[0].lower() for line in conda} == {line.split(">=")[0].lower() for line in wanted}
+    extras = project["optional-dependencies"]
+    lines = sum((extras[name] for name in ("workflow", "report", "umap")), project["dependencies"])
+    wanted = {line.split(">=")[0].lower() for line in lines}
+    assert {line.split("==")[0].lower() for line in conda} == wanted - {"deepkm[report]", "snakemake"}

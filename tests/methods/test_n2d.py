@@ -18,7 +18,8 @@ X, TARGET = make_blobs(n_samples=90, n_features=6, centers=3, center_box=(-50, 5
 
 
 def model_of(clustering, **options):
-    return N2D(**{"n_clusters": 3, "autoencoder": None, "random_state": 0, "clustering": clustering, **options})
+    usual = {"n_clusters": 3, "autoencoder": None, "random_state": 0, "dtype": "float64"}
+    return N2D(**{**usual, "clustering": clustering, **options})
 
 
 @pytest.mark.filterwarnings("error")
