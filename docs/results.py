@@ -3,7 +3,8 @@
 Rows lie in docs/results/{study}, one per run (`python -m deepkm publish`). Between ``<!-- rows: STUDY DATASET -->`` and
 ``<!-- end -->`` of any document stands the table of that data set, where keys of methods follow a short one of these;
 docs/LEADERBOARD.md has one for each. Between ``<!-- verdicts: STUDY -->`` and ``<!-- end -->`` stands what became of
-each figure of the paper that the project is built around.
+each figure of the paper that the project is built around. Between ``<!-- reached: STUDY METHODS -->`` and the end
+stands what these methods reached on each data set, in short.
 """
 
 import re
@@ -29,6 +30,7 @@ DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 LEADERBOARD = ROOT / "docs" / "LEADERBOARD.md"
 PLACE = re.compile(r"(<!-- rows: (\S+) (\S+)((?: \w+)*) -->\n).*?(<!-- end -->)", re.DOTALL)
 VERDICTS = re.compile(r"(<!-- verdicts: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
+REACHED = re.compile(r"(<!-- reached: (\S+)((?: \w+)+) -->\n).*?(<!-- end -->)", re.DOTALL)
 PAPER = "Roy2024 arXiv:2411.19496"
 N_RESAMPLES = 2000
 _ORDER = [PRIMARY_METRIC, *(name for name in METRICS if name != PRIMARY_METRIC)]
@@ -44,6 +46,9 @@ def main():
 def with_tables(text):
     """Return a document with the tables that belong between its marks."""
     text = VERDICTS.sub(lambda found: f"{found[1]}\n{to_markdown(verdicts(found[2]))}\n{found[3]}", text)
+    text = REACHED.sub(
+        lambda found: f"{found[1]}\n{to_markdown(reached(found[2], found[3].split()))}\n{found[4]}", text
+    )
     return PLACE.sub(_with_table, text)
 
 
@@ -72,6 +77,29 @@ def own_runs(study, dataset, methods=()):
         return Table(dataset, title, header[:n_columns], [row[:n_columns] for row in rows])
     missing = [titles["methods"][key] for key in asked if key not in shown]
     return Table(dataset, title, header, rows, _notes(scores, missing, ranks))
+
+
+def reached(study, methods):
+    """Return NMI and ACC of some methods on all data sets of published rows, means of their runs."""
+    scores, titles, _ = _read(study)
+    datasets = [key for key in titles["datasets"] if key in set(scores["dataset"])]
+    means = 100 * scores.groupby(["method", "dataset"])[[PRIMARY_METRIC, "acc"]].mean()
+    rows = [
+        [
+            Cell(titles["methods"][method]),
+            *(
+                _both(means.loc[method, dataset]) if (method, dataset) in means.index else Cell("-")
+                for dataset in datasets
+            ),
+        ]
+        for method in methods
+    ]
+    header = ["NMI / ACC", *(titles["datasets"][dataset] for dataset in datasets)]
+    return Table("reached", "Reached", header, rows)
+
+
+def _both(means):
+    return Cell(" / ".join(f"{value:.1f}" for value in means))
 
 
 def _row(title, runs, rank):

@@ -85,3 +85,6 @@ def test_a_document_gets_its_tables_between_marks(tmp_path, monkeypatch):
     [row] = [line for line in short.splitlines() if line.startswith("| KM")]
     assert re.split(r" *\| *", row)[1:-1] == ["KM", "40.0, 1 run", "50.0, 1 run", "30.0, 1 run"]
     assert "CT" not in short
+    brief = results.with_tables("<!-- reached: mine ct dkm -->\n<!-- end -->")
+    cells = [re.split(r" *\| *", line)[1:-1] for line in brief.splitlines() if line.startswith("|")]
+    assert [cells[0], *cells[2:]] == [["NMI / ACC", "A"], ["CT ‡", "70.0 / 60.0"], ["dkm", "-"]]
