@@ -91,7 +91,7 @@ def test_a_run_costs_its_share_of_the_device(device, expected, tmp_path):
     path = tmp_path / "clusterings" / "km" / "a" / "s.h5"
     write_hdf5(path, arrays=arrays, attributes={"spec": spec, "provenance": provenance})
     np.savez(tmp_path / "a.npz", target=[0, 0, 1, 1])
-    study = dumps({"datasets": ["a"], "methods": [["km", None]], "stacks": {"s": [0, 1]}})
+    study = dumps({"datasets": ["a"], "methods": [["km", None]], "stacks": [["s", [0, 1]]]})
     tables = [tmp_path / f"{name}.csv" for name in ("scores", "jobs")]
     run_stage("score", "--spec", study, "--data", tmp_path / "a.npz", "--results", tmp_path, "--output", *tables)
     scores, jobs = map(pd.read_csv, tables)

@@ -157,7 +157,7 @@ def jobs(tmp_path):
         spec |= {"snapshots": []}
         arguments = ("--data", tmp_path / "mine.npz", "--autoencoder", files[0], "--output", files[1])
         said += run_stage("cluster", "--spec", json.dumps(spec), *arguments).stdout
-        study = dumps({"datasets": ["mine"], "methods": [["dkm", "mlp"]], "stacks": {"a": [0, 1]}})
+        study = dumps({"datasets": ["mine"], "methods": [["dkm", "mlp"]], "stacks": [["a", [0, 1]]]})
         tables = [tmp_path / f"{name}.csv" for name in ("scores", "jobs", "epochs")]
         arguments = ("--data", tmp_path / "mine.npz", "--results", tmp_path, "--output", *tables)
         run_stage("score", "--spec", study, *arguments)

@@ -94,7 +94,7 @@ def test_a_run_below_its_start_stands_in_the_scores(own, why, tmp_path):
     path = tmp_path / "clusterings" / "m" / "a" / "s.h5"
     write_hdf5(path, arrays=arrays, attributes={"spec": spec, "provenance": provenance})
     np.savez(tmp_path / "a.npz", target=[0, 1])
-    study = dumps({"datasets": ["a"], "methods": [["m", None]], "stacks": {"s": [0, 1]}})
+    study = dumps({"datasets": ["a"], "methods": [["m", None]], "stacks": [["s", [0, 1]]]})
     table = tmp_path / "scores.csv"
     run_stage("score", "--spec", study, "--data", tmp_path / "a.npz", "--results", tmp_path, "--output", table)
     scores = pd.read_csv(table)

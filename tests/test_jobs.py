@@ -116,7 +116,7 @@ def test_a_run_that_stopped_counts_the_epochs_it_trained(tmp_path):
     attributes = {"spec": spec, "provenance": {"seconds": 3.0}}
     write_hdf5(tmp_path / "clusterings" / "dec" / "mine" / "seed0x3.h5", arrays=arrays, attributes=attributes)
     np.savez(tmp_path / "mine.npz", target=[0, 0, 1, 1])
-    jobs = dumps({"datasets": ["mine"], "methods": [["dec", None]], "stacks": {"seed0x3": [0, 1, 2]}})
+    jobs = dumps({"datasets": ["mine"], "methods": [["dec", None]], "stacks": [["seed0x3", [0, 1, 2]]]})
     output = tmp_path / "scores.csv"
     run_stage("score", "--spec", jobs, "--data", tmp_path / "mine.npz", "--results", tmp_path, "--output", output)
     scores = pd.read_csv(output)

@@ -66,7 +66,7 @@ class Jobs:
     def tabulate(self, keys, seeds=SEEDS[:1]):
         """Return the table of labels of some methods."""
         output = self.folder / "results" / "labels" / "mine.csv"
-        stacks = {f"seed{seeds[0]}" if len(seeds) == 1 else f"seed{seeds[0]}x{len(seeds)}": list(seeds)}
+        stacks = [[f"seed{seeds[0]}" if len(seeds) == 1 else f"seed{seeds[0]}x{len(seeds)}", list(seeds)]]
         spec = {"datasets": ["mine"], "methods": [[key, None] for key in keys], "stacks": stacks}
         how = {"data": [self.data], "results": self.folder / "results", "output": [output]}
         how |= {name: self.folder / "results" / f"{name}.csv" for name in ("structure", "agreement")}

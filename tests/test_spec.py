@@ -10,6 +10,7 @@ from conftest import ROOT
 
 from deepkm.study import plan, spec
 from deepkm.study.config import SCHEMA
+from deepkm.study.inventory import result_files
 from deepkm.study.plan import Study
 from deepkm.study.spec import digest, dumps
 
@@ -249,6 +250,14 @@ def test_blocks_are_cut_in_order(config):
     assert Study(config).stacks == {"seed5x2": [5, 6], "seed7": [7]}
     config["study"]["seeds"] = [5, 6, 7, 8, 9]
     assert Study(config).stacks == {"seed5x2": [5, 6], "seed7x2": [7, 8], "seed9": [9]}
+
+
+def test_stacks_stay_in_order_in_the_text(config):
+    """Or what scores were made of would be noted in another order than it is looked for: they would never be done."""
+    study = Study(changed(config, "study/seeds", [9129, 2, 291]) | {"seeds_per_job": 1})
+    read = json.loads(dumps(study.score_spec()))
+    assert result_files("results", read) == result_files("results", study.score_spec())
+    assert result_files("results", read)[1][0].stem == "seed9129"
 
 
 def test_ablations_are_found_by_their_parameters(config):

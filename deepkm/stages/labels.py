@@ -35,7 +35,7 @@ def add_arguments(parser):
 def main(args):
     spec: ScoreSpec = args.spec
     files, _ = result_files(args.results, spec)
-    given = {"data": args.data, "output": args.output, "stacks": spec["stacks"]}
+    given = {"data": args.data, "output": args.output, "stacks": dict(spec["stacks"])}
     write_labels(files, structure=args.structure, agree=args.agreement, **given)
 
 

@@ -28,7 +28,7 @@ def add_arguments(parser):
 def main(args):
     spec: ScoreSpec = args.spec
     clusterings, autoencoders = result_files(args.results, spec)
-    write_scores(clusterings, autoencoders, data=args.data, output=args.output, stacks=spec["stacks"])
+    write_scores(clusterings, autoencoders, data=args.data, output=args.output, stacks=dict(spec["stacks"]))
     note_scores(spec, output=args.output, results=[*clusterings, *autoencoders], data=args.data)
     confirm([*clusterings, *autoencoders])
 

@@ -166,7 +166,7 @@ def result_files(folder: str | PathLike, jobs: JobsSpec) -> list[list[Path]]:
     jobs : dict
         From `Study.training_jobs`.
     """
-    places = [{"dataset": dataset, "stack": stack} for dataset in jobs["datasets"] for stack in jobs["stacks"]]
+    places = [{"dataset": dataset, "stack": stack} for dataset in jobs["datasets"] for stack, _ in jobs["stacks"]]
     methods = [key for key, _ in jobs["methods"] if key]
     autoencoders = dict.fromkeys(key for _, key in jobs["methods"] if key)
     return [

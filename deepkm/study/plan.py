@@ -192,7 +192,7 @@ class Study:
     def training_jobs(self) -> specs.JobsSpec:
         """Return which results the study is made of: data sets, methods with their autoencoders, seeds by stack."""
         methods = [[method, self.autoencoder_of(method)] for method in self.methods]
-        return {"datasets": self.datasets, "methods": methods, "stacks": self.stacks}
+        return {"datasets": self.datasets, "methods": methods, "stacks": list(map(list, self.stacks.items()))}
 
     def score_spec(self) -> specs.ScoreSpec:
         """Return the spec of scoring: it depends on its input files and on the metrics alone."""

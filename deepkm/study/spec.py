@@ -118,11 +118,11 @@ class ChooseSpec(TypedDict):
 
 
 class JobsSpec(TypedDict):
-    """The results that a study is made of: data sets, [method, autoencoder or None], and the seeds of each stack."""
+    """The results that a study is made of, in its order: data sets, [method, autoencoder or None], [stack, seeds]."""
 
     datasets: list[str]
     methods: list[list[str | None]]
-    stacks: dict[str, list[int]]
+    stacks: list[list]
 
 
 class ScoreSpec(JobsSpec):

@@ -65,8 +65,11 @@ def findings(found):
     said = []
     if found.scored:
         said = [*_leaders(found), *_contrasts(found), *_over_datasets(found), *_beside_kmeans(found)]
-    if without := [title for key, title in found.datasets.items() if key not in found.scored]:
+    run = set(found.scores["dataset"])
+    if without := [title for key, title in found.datasets.items() if key in run - set(found.scored)]:
         said.append(f"{and_(without)} {_have(without)} no true classes: scores are not defined there.")
+    if missing := [title for key, title in found.datasets.items() if key not in run]:
+        said.append(f"No run on {and_(missing)} is done.")
     return said
 
 
@@ -207,7 +210,7 @@ def _beside_kmeans(found):
     """Yield which methods are ahead of k-means on the data, where that is among the methods and no planned baseline.
 
     A method is ahead where the test over seeds finds it better, corrected for the number of methods (Bonferroni), or,
-    with too few seeds for any verdict, where the mean of its paired differences is above 0.
+    where no test can judge, where the mean of its paired differences is above 0.
     """
     on_data = found.parameters.reindex(columns=["dataset", "method", "estimator", "autoencoder"])
     plain = on_data[(on_data["estimator"] == KMEANS) & on_data["autoencoder"].isna()]
@@ -215,18 +218,34 @@ def _beside_kmeans(found):
         keys = set(plain.loc[plain["dataset"] == dataset, "method"])
         pairs = _against(found.pairwise[found.pairwise["dataset"] == dataset], keys)
         count = pairs["method"].nunique()
-        undecided = pairs["p"].isna() | np.array([smallest_p(n, count) >= LEVEL for n in pairs["n"]], dtype=bool)
-        ahead = (pairs["mean_difference"] > 0) & (undecided | (count * pairs["p"] < LEVEL))
-        behind = [title_of(metric) for metric, rows in ahead.groupby(pairs["metric"], sort=False) if not rows.any()]
-        means = ", by means of so few seeds" if undecided.any() else ""
+        few = np.array([smallest_p(n, count) >= LEVEL for n in pairs["n"]], dtype=bool)
+        pairs = pairs.assign(few=few, copied=pairs["p"].isna() & ~few)
+        untested = pairs["few"] | pairs["copied"]
+        pairs["ahead"] = (pairs["mean_difference"] > 0) & (untested | (count * pairs["p"] < LEVEL))
+        behind = [metric for metric, rows in pairs.groupby("metric", sort=False) if not rows["ahead"].any()]
         if behind:
-            yield f"No method is ahead of k-means on the data on {title} ({', '.join(behind)}{means})."
-        primary = pairs["metric"] == PRIMARY_METRIC
-        wins = ahead[primary].groupby(pairs.loc[primary, "method"]).all()
+            means = _by_means(pairs[pairs["metric"].isin(behind)])
+            yield f"No method is ahead of k-means on the data on {title} ({', '.join(map(title_of, behind))}{means})."
+        pairs = pairs[pairs["metric"] == PRIMARY_METRIC]
+        wins = pairs.groupby("method")["ahead"].all()
         if wins.any() and not keys & set(found.contrasts["other"]):
             names = [found.methods[key] for key in found.methods if wins.get(key, False)]
             share = f"{len(names)} of {_count(count, 'method')} {_are(names)}"
-            yield f"{share} ahead of k-means on the data on {title} ({METRIC}{means}): {and_(names)}."
+            yield f"{share} ahead of k-means on the data on {title} ({METRIC}{_by_means(pairs)}): {and_(names)}."
+
+
+def _by_means(pairs):
+    """Return which of some pairs were judged by means alone, and why, to be added to a sentence."""
+    count, few = pairs["method"].nunique(), pairs[pairs["few"]]
+    untested = pairs.loc[pairs["few"] | pairs["copied"], "method"].nunique()
+    why = []
+    if len(few):
+        seeds = f"{_range(few['n'])} seed{'s' if few['n'].max() > 1 else ''}"
+        why.append(f"{seeds} cannot decide {_count(count, 'comparison')}")
+    if pairs["copied"].any():
+        why.append("no test judges a difference that is the same at every seed")
+    share = f" of {untested} of them" if untested < count else ""
+    return f", by means alone{share}: {'; '.join(why)}" if why else ""
 
 
 def _against(pairwise, keys):
