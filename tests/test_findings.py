@@ -202,17 +202,16 @@ def check_kmeans(seen, sentence):
     gaps = {key: d for key, d in gaps.items() if len(d)}
     few = {key for key, d in gaps.items() if len(gaps) * 2 / 2 ** len(d) >= 0.05}
     copied = {key for key, d in gaps.items() if len(d) > 1 and np.ptp(d.round(9)) == 0 and d.round(9).any()} - few
-    means = {key for key, d in gaps.items() if d.mean() > 0}
-    ahead = [key for key, d in gaps.items() if key in means and (key in few | copied or len(gaps) * signed_rank_p(d) < 0.05)]
+    sure = {key for key, d in gaps.items() if key in few | copied or len(gaps) * signed_rank_p(d) < 0.05}
+    ahead = [key for key, d in gaps.items() if d.mean() > 0 and key in sure]
     assert bool(alone) == bool(few | copied)
     if alone:
         assert int(alone[1] or len(gaps)) == len(few | copied)
         why = []
         if few:
             sizes = [len(gaps[key]) for key in few]
-            why.append(
-                f"{ends_of(sizes, 'd')} seed{'s' * (max(sizes) > 1)} cannot decide {len(gaps)} comparison{'s' * (len(gaps) > 1)}"
-            )
+            seeds, pairs = "s" * (max(sizes) > 1), "s" * (len(gaps) > 1)
+            why.append(f"{ends_of(sizes, 'd')} seed{seeds} cannot decide {len(gaps)} comparison{pairs}")
         if copied:
             why.append("no test judges a difference that is the same at every seed")
         assert alone[2] == "; ".join(why)
