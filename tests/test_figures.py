@@ -413,6 +413,17 @@ def test_layouts_start_from_the_one_before():
     assert again is first
 
 
+def test_of_many_classes_those_in_colour_have_half_of_the_points():
+    target = np.tile(np.arange(100), 72)
+    places = stratified(np.arange(7200), target, 300, colored=shown_groups(target))
+    counts = np.bincount(target[places])
+    assert (len(places), sorted(set(counts[shown_groups(target)])), max(np.delete(counts, shown_groups(target)))) == (
+        300,
+        [15],
+        2,
+    )
+
+
 def test_the_sample_has_as_many_of_each_class_as_there_are():
     target = np.repeat([0, 1, 2], [50, 30, 4])
     sample = np.random.default_rng(0).permutation(84)
@@ -525,6 +536,16 @@ def test_contingency_in_percent_of_each_class(data):
     assert draw_contingency({"dkm": run_of(dataset)}, METHODS, dataset=dataset_of(data, "unlabelled")) is None
 
 
+def test_a_lost_cluster_leaves_its_column_white(data):
+    dataset = dataset_of(data)
+    run = run_of(dataset)
+    lost = replace(run, labels=np.where(run.labels == 2, 0, run.labels))
+    drawing = draw_contingency({"dkm": run, "km": lost}, METHODS, dataset=dataset)
+    assert [axis.get_xlim() for axis in drawing.figure.axes[:2]] == 2 * [(-0.5, 2.5)]
+    assert "white columns" in drawing.caption
+    assert "white columns" not in draw_contingency({"dkm": run}, METHODS, dataset=dataset).caption
+
+
 def test_names_of_classes_are_no_formulas_and_leave_room(data, tmp_path):
     names = ["$\\frac$", "two\nlines", "x" * 300]
     found = dict(np.load(data / "a.npz")) | {"class_names": np.array(names)}
@@ -562,9 +583,13 @@ def test_data_that_cannot_be_drawn_cost_their_own_figure_and_a_line(curves, scor
     def load(key):
         raise IndexError(f"{key} is\nodd")
 
-    drawings = [d.stem for d in draw_study(numbers, spec, files={("a", "dkm"): ["x"]}, load=load)]
-    assert {"a_scores_over_epochs", "a_losses"} <= set(drawings)
-    assert "warning: a: no figure of runs: IndexError: a is odd" in capsys.readouterr().err
+    drawings = {d.stem: d.about() for d in draw_study(numbers, spec, files={("a", "dkm"): ["x"]}, load=load)}
+    assert drawings["a_scores_over_epochs"]["drawn"]
+    assert drawings["a_losses"]["group"] == "Training"
+    assert "warning: A: single runs: not drawn: IndexError: a is odd\n" in capsys.readouterr().err
+    told = drawings["a_figures_of_single_runs"]
+    assert (told["drawn"], told["group"], told["title"]) == (False, "Clusters", "A: figures of single runs")
+    assert "could not be drawn (IndexError: a is odd)" in told["caption"]
 
 
 def test_a_study_of_hostile_names_one_method_and_no_labels(curves, tmp_path):
@@ -586,4 +611,5 @@ def test_a_study_of_hostile_names_one_method_and_no_labels(curves, tmp_path):
     assert [drawing.stem for drawing in drawings] == ["a_losses"]
     for drawing in drawings:
         save(drawing.figure, tmp_path / drawing.stem)
-        assert title in drawing.figure.axes[0].get_title().replace("\n", " ")
+        shown = drawing.figure.axes[0].get_title()
+        assert "".join(shown.split()) == "".join(title.split())

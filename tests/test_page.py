@@ -17,7 +17,7 @@ from PIL import Image
 from playwright.sync_api import sync_playwright
 
 from deepkm.report.figures.style import save
-from deepkm.report.page.content import page_content
+from deepkm.report.page.content import TOO_HEAVY, light, page_content
 from deepkm.report.page.formulas import to_mathml
 from deepkm.report.page.overview import few_steps, warnings
 from deepkm.report.page.render import embed, picture, read_docstring, render
@@ -88,7 +88,9 @@ def make_results(folder, n_datasets=3, n_methods=8):
                 "id": f"figure-{i}",
                 "file": f"{i}.svg",
                 "group": "Curves",
+                "datasets": ["data0"],
                 "methods": about,
+                "drawn": True,
                 **text,
                 **embed(folder / f"figure{i}.png"),
             }
@@ -319,15 +321,56 @@ def test_every_link_leads_somewhere_and_no_anchor_is_taken_twice(opened):
     assert {link.removeprefix("#") for link in links} <= set(ids)
 
 
+# Thousands of characters that figures of several methods take on the page of a study of 25 methods, measured: t-SNE,
+# classes and clusters, scores, losses, cost, differences, an ablation, memberships; and two of all data.
+MEASURED = [99, 48, 41, 39, 32, 36, 12, 10]
+MEASURED_OF_ALL = [62, 24]
+
+
+def figures_of_a_large_study(folder, study):
+    """Return figures of the weights that they have; those of single methods are crowds of images, all noise."""
+    noise = np.random.default_rng(0).integers(0, 256, (320, 544), np.uint8)
+    Image.fromarray(noise).resize((1432, 842), Image.Resampling.NEAREST).save(folder / "noise.png")
+    heavy = embed(folder / "noise.png")
+    sizes = [("", size) for size in MEASURED_OF_ALL] + [(key, size) for key in study.datasets for size in MEASURED]
+    about = {"group": "Clusters", "caption": "c", "alt": "a", "file": "f.svg", "drawn": True, "width": 9, "height": 9}
+    several = [
+        {**about, "datasets": [key], "methods": [*study.methods], "source": "data:image/webp," + "x" * 1000 * size}
+        for key, size in sizes
+    ]
+    single = [
+        {**about, **heavy, "datasets": [key], "methods": [method]}
+        for key in study.datasets
+        for method in list(study.methods)[:5]
+    ]
+    return [{**figure, "id": f"figure-{i}", "title": f"F, {i}: x"} for i, figure in enumerate([*several, *single])]
+
+
 @in_browser
 def test_a_large_study_stays_light(opened, tmp_path, monkeypatch):
-    """What a browser has to read and lay out, since times depend on the machine."""
+    """5 data sets, 25 methods, 10 seeds: what a browser has to read and lay out, since times depend on the machine."""
     paired = "deepkm.report.statistics.paired.bootstrap_intervals"
     monkeypatch.setattr(paired, lambda differences, stream: np.zeros((len(differences), 2)))
+    study = make_results(tmp_path, n_datasets=5, n_methods=25)
+    study = replace(study, figures=figures_of_a_large_study(tmp_path, study))
     file = tmp_path / "large.html"
-    file.write_text(render(**page_content(make_results(tmp_path, n_datasets=5, n_methods=25))), encoding="utf-8")
-    assert len(re.sub(r'src="data:[^"]*"', "", file.read_text())) < 1_500_000
+    file.write_text(render(**page_content(study)), encoding="utf-8")
+    assert file.stat().st_size < 3_000_000
+    shown = [figure for figure in light(study.figures) if figure["drawn"]]
+    single = [figure["datasets"][0] for figure in shown if len(figure["methods"]) == 1]
+    assert len(shown) - len(single) == len(MEASURED_OF_ALL) + 5 * len(MEASURED)
+    assert set(single[:5]) == set(study.datasets) or len(single) < 5
+    assert file.read_text().count(TOO_HEAVY) == 25 - len(single)
     assert opened(file=file).evaluate("document.querySelectorAll('*').length") < 30_000
+
+
+def test_what_could_not_be_drawn_is_said_where_it_would_stand(study):
+    why = "This figure could not be drawn (ValueError: <b>)."
+    failed = {"id": "figure-x", "file": "x.svg", "group": "Curves", "title": "X", "caption": why, "alt": ""}
+    failed |= {"datasets": [], "methods": [], "drawn": False}
+    text = render(**page_content(replace(study, figures=[*study.figures, failed])))
+    place = text[text.index('<section id="figures-0"') :]
+    assert "This figure could not be drawn (ValueError: &lt;b&gt;)." in place[: place.index("</section>")]
 
 
 def test_warnings_name_what_is_wrong(study):

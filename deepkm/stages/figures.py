@@ -6,7 +6,7 @@ from pathlib import Path
 
 from deepkm.datasets.converted import digest_of
 from deepkm.files import read_attributes, sha256_of
-from deepkm.report.figures.gallery import attempt, draw_study
+from deepkm.report.figures.gallery import attempt, draw_study, undrawn
 from deepkm.report.figures.inputs import Dataset, Numbers
 from deepkm.report.figures.style import save
 from deepkm.report.frames import read_frame
@@ -42,12 +42,18 @@ def main(args):
     args.output.mkdir(parents=True, exist_ok=True)
     index = []
     for drawing in draw_study(numbers, spec, files=files, load=load):
-        if attempt(drawing.stem, partial(save, drawing.figure, args.output / drawing.stem)):
-            index.append(drawing.about())
-            print(f"{drawing.stem}: {drawing.title}", flush=True)
+        why = save_drawing(drawing, args.output) if drawing.figure else None
+        index.append((undrawn(drawing, why) if why else drawing).about())
     (args.output / FIGURES_INDEX).write_text(json.dumps(index, indent=1) + "\n", encoding="utf-8")
     if args.checksums:
         args.checksums.write_text("".join(map(_checksum, sorted(args.output.iterdir()))), encoding="utf-8")
+
+
+def save_drawing(drawing, folder):
+    """Save a figure, and return why it could not be, or None."""
+    _, why = attempt(drawing.title, partial(save, drawing.figure, folder / drawing.stem))
+    print(f"{drawing.stem}: {drawing.title}", flush=True)
+    return why
 
 
 def _checksum(path):

@@ -81,14 +81,14 @@ def describe(study, dataset):
 
 
 def read_figures(folder):
-    """Return the figures in the order to show, each with an address that holds it."""
+    """Return the figures in the order to show, each with an address that holds it, but for those not drawn."""
     listed = json.loads((folder / FIGURES_INDEX).read_text(encoding="utf-8"))
     return [
         {
             **figure,
             "id": f"figure-{figure['stem']}",
             "file": str(folder / f"{figure['stem']}.svg"),
-            **embed(folder / f"{figure['stem']}.png"),
+            **(embed(folder / f"{figure['stem']}.png") if figure["drawn"] else {}),
         }
         for figure in listed
     ]

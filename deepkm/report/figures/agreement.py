@@ -51,7 +51,6 @@ def draw_agreement(agreement, methods, *, dataset):
         figure=figure,
         stem=f"{dataset[0]}_agreement",
         title=title,
-        group=GROUP,
         caption=CAPTION,
         alt=f"Heatmap of adjusted Rand indices. {_extremes(table, names)}.",
         datasets=(dataset[0],),

@@ -12,8 +12,9 @@ CAPTION = """
 Percent of each class (row) that fell into each cluster (column), seed {seed}. Clusters stand in the order of the
 classes that the Hungarian algorithm matches them with, unmatched ones last: what counts for ACC lies on the
 diagonal.{order} Look for rows with two dark cells, classes that were split, and columns with two, classes that were
-merged. Clusters are numbered as in `results/labels`, from 0.
+merged{lost}. Clusters are numbered as in `results/labels`, from 0.
 """
+LOST = ", and for white columns at the right, clusters that no sample is in"
 ORDER = """
  So many classes are not named, but stand in the order of how much of them was found: the diagonal fades downwards,
 earlier where fewer classes have a cluster of their own.
@@ -36,6 +37,7 @@ def draw_contingency(runs, methods, *, dataset):
     found = {method: align(run.labels, dataset.target) for method, run in runs.items()}
     confused = [f"{methods[key].title}: {_confused(*table[:2], dataset)}" for key, table in found.items()]
     n_classes, size = len(next(iter(found.values()))[0]), max(max(table.shape) for table, *_ in found.values())
+    counts = {len(clusters) for *_, clusters in found.values()}
     widest = 2 if MOST_NUMBERS < size <= MOST_NAMES else 3
     columns, side = min(widest, len(found)), WIDTH / widest
     height, width = 0.35 + side * -(-len(found) // columns), max(side * columns, 3.8)
@@ -46,13 +48,17 @@ def draw_contingency(runs, methods, *, dataset):
             _draw_table(axis, best_first(table), clusters, None)
         else:
             _draw_table(axis, table, clusters, [dataset.class_names[k] for k in classes])
+        axis.set_xlim(-0.5, max(counts) - 0.5)
         axis.set_title(f"{methods[method].title}, ACC {100 * _matched(table):.1f} %", fontsize=8)
     return Drawing(
         figure=figure,
         stem=f"{dataset.key}_contingency",
         title=f"{dataset.title}: classes and clusters",
-        group="Clusters",
-        caption=CAPTION.format(seed=next(iter(runs.values())).seed, order=ORDER.rstrip() if size > MOST_NAMES else ""),
+        caption=CAPTION.format(
+            seed=next(iter(runs.values())).seed,
+            order=ORDER.rstrip() if size > MOST_NAMES else "",
+            lost=LOST if len(counts) > 1 else "",
+        ),
         alt=f"Heatmaps of {n_classes} classes and their clusters. Largest share off the diagonal: "
         f"{'; '.join(confused)}.",
         datasets=(dataset.key,),

@@ -59,7 +59,6 @@ def draw_cost(scores, jobs, methods, autoencoders, *, dataset):
         figure=figure,
         stem=f"{dataset[0]}_cost",
         title=title,
-        group="Cost",
         caption=CAPTION.format(unit=unit, metric=metric, front=NO_FRONT if unit == MIXED else FRONT),
         alt=f"Scatter chart of seconds and {metric}. {'; '.join(said)}.",
         datasets=(dataset[0],),

@@ -9,10 +9,12 @@ from deepkm.report.statistics.spread import band
 
 CAPTION = """
 Agreement of the labels with the true classes after each fine-tuning epoch, the first ones wider apart; epoch 0 is
-before them. Lines are means over seeds, bands their standard deviation, or all of fewer than five{others}. Look for
+before them. Lines are means over seeds{bands}{others}. Look for
 curves that rise from their start and stay up: no method sees the classes, so a curve that falls while its loss falls
 optimises something else. Lines end where the last seed met its method's stopping rule.{restarts}
 """
+MOST_BANDS = 3  # that can be told apart
+BANDS = ", bands their standard deviation, or all of fewer than five"
 FAINT_ONES = "; grey lines are the other methods, ticks at the right those that do not fine-tune"
 RESTARTS = """
 Rings are final labels that come of all restarts of k-means, where those of the epochs before come of one start.
@@ -51,19 +53,22 @@ def draw_scores(curves, methods, *, dataset, chosen=(), estimators=None):
     colored = {key: methods[key] for key in in_color(groups, chosen)}
     ringed = {key for key in groups if (estimators or {}).get(key) == RESTARTED and groups[key]["epoch"].max() > 1}
     title = f"{dataset[1]}: agreement with the true classes"
-    figure = new_figure(2.75 + 0.14 * -(-len(colored) // 5), title=title)
+    figure = new_figure(2.75 + 0.14 * -(-len(colored) // 6), title=title)
     for axis, metric in zip(panel_axes(figure, len(metrics), columns=len(metrics)), metrics, strict=True):
         _draw_metric(axis, groups, metric, colored, ringed=ringed)
         axis.set(title=f"{title_of(metric)} [%]", xlabel="Fine-tuning epoch")
     faint = len(groups) > len(colored)
-    legend_below(figure, colored, columns=5, more=[(Line2D([], [], **FAINT), "other methods")] if faint else [])
+    legend_below(figure, colored, more=[(Line2D([], [], **FAINT), "other methods")] if faint else [])
     final = {method: _last(rows)[MAIN_METRIC].mean() for method, rows in groups.items()}
     return Drawing(
         figure=figure,
         stem=f"{dataset[0]}_scores_over_epochs",
         title=title,
-        group="Scores",
-        caption=CAPTION.format(others=FAINT_ONES if faint else "", restarts=RESTARTS if ringed & set(colored) else ""),
+        caption=CAPTION.format(
+            bands=BANDS if _are_banded(colored) else "",
+            others=FAINT_ONES if faint else "",
+            restarts=RESTARTS if ringed & set(colored) else "",
+        ),
         alt=f"Line charts of {', '.join(map(title_of, metrics))} over epochs. {title_of(MAIN_METRIC)} at the end: "
         f"{in_words(final, methods)}.",
         datasets=(dataset[0],),
@@ -82,10 +87,11 @@ def by_method(curves, methods):
             yield method, rows
 
 
-def draw_band(axis, rows, column, look):
-    """Draw the mean over seeds of one method, and how far these lie apart."""
+def draw_band(axis, rows, column, look, *, banded=True):
+    """Draw the mean over seeds of one method and, where it is `banded`, how far these lie apart."""
     table = rows.pivot(index="epoch", columns="seed", values=column)
-    axis.fill_between(table.index, *band(table), color=look["color"], alpha=0.1, lw=0)
+    if banded:
+        axis.fill_between(table.index, *band(table), color=look["color"], alpha=0.1, lw=0)
     axis.plot(table.index, table.mean(axis=1), **look)
 
 
@@ -116,12 +122,13 @@ def _draw_metric(axis, groups, metric, colored, *, ringed):
         if method not in colored and rows["epoch"].max() > 0:
             mean = rows.groupby("epoch")[metric].mean()
             axis.plot(mean.index, mean, label="_faint", **FAINT)
-    _limit(axis, [rows for key, rows in groups.items() if key in colored], groups, metric)
+    _limit(axis, [rows for key, rows in groups.items() if key in colored], groups, metric, banded=_are_banded(colored))
     for method, rows in groups.items():
         final = _last(rows)[metric].mean()
         if method in colored and rows["epoch"].max() > 0:
             before = rows[rows["epoch"] < rows["epoch"].max()] if method in ringed else rows
-            draw_band(axis, before, metric, colored[method].line | {"label": colored[method].title})
+            look = colored[method].line | {"label": colored[method].title}
+            draw_band(axis, before, metric, look, banded=_are_banded(colored))
             if method in ringed:
                 axis.plot(rows["epoch"].max(), final, "o", ms=4, mfc="white", mec=colored[method].color, label="_ring")
         elif method in colored:
@@ -132,11 +139,17 @@ def _draw_metric(axis, groups, metric, colored, *, ringed):
     scale_epochs(axis, longest)
 
 
-def _limit(axis, shown, groups, metric):
+def _are_banded(colored):
+    return len(colored) <= MOST_BANDS
+
+
+def _limit(axis, shown, groups, metric, *, banded):
     """Let the axis hold all curves in colour, with their bands and every jump; others may leave it."""
     tables = [rows.pivot(index="epoch", columns="seed", values=metric) for rows in shown]
-    values = np.concatenate([side for table in tables for side in band(table)])
-    values = np.append(values[np.isfinite(values)], np.concatenate([table.mean(axis=1) for table in tables]))
+    values = np.concatenate([table.mean(axis=1) for table in tables])
+    if banded:
+        values = np.concatenate([values, *(side for table in tables for side in band(table))])
+    values = values[np.isfinite(values)]
     finals = np.array([_last(rows)[metric].mean() for rows in groups.values()])
     low, high = values.min(), max(values.max(), finals.max())
     room = max(1, 0.05 * (high - low))

@@ -103,7 +103,6 @@ def _draw(scores, pairs, methods, *, dataset, stem, title, caption, ordered=Fals
         figure=figure,
         stem=f"{dataset[0]}_{stem}",
         title=title,
-        group="Differences",
         caption=caption,
         alt=f"Mean differences in {title_of(PRIMARY_METRIC)}, in points: {said}.",
         datasets=(dataset[0],),

@@ -63,11 +63,7 @@ def draw_losses(curves, methods, *, dataset, estimators, starts=None):
             _draw_term(axis, {key: found[key] for key in keys if key in found}, term, methods)
             scale_epochs(axis, longest, room=0.3)
         drawn = [axis for axis in column if axis.get_visible()]
-        name = (
-            family.rpartition(":")[2]
-            if len(keys) > 1
-            else textwrap.fill(methods[keys[0]].title, 22, break_long_words=False)
-        )
+        name = family.rpartition(":")[2] if len(keys) > 1 else textwrap.fill(methods[keys[0]].title, 22)
         drawn[0].set_title(name, fontsize=7)
         drawn[-1].set_xlabel("Epoch", fontsize=7)
     for row, term in zip(zip(*axes, strict=True), panels, strict=True):
@@ -78,7 +74,6 @@ def draw_losses(curves, methods, *, dataset, estimators, starts=None):
         figure=figure,
         stem=f"{dataset[0]}_losses",
         title=title,
-        group="Training",
         caption=CAPTION,
         alt=f"Line charts over epochs, from first to last. {'. '.join(said)}.",
         datasets=(dataset[0],),
@@ -120,7 +115,8 @@ def _draw_term(axis, found, term, methods):
 
 def _tick(axis):
     low, high = axis.get_ylim()
-    axis.yaxis.set_major_locator(MaxNLocator(3) if high < 10 * low else LogLocator(numticks=4))
+    decades = LogLocator(subs=(1, 2, 5)) if high < 50 * low else LogLocator(numticks=4)
+    axis.yaxis.set_major_locator(MaxNLocator(3) if high < 4 * low else decades)
     axis.yaxis.set_major_formatter(FormatStrFormatter("%g"))
     axis.yaxis.set_minor_locator(NullLocator())
 

@@ -65,7 +65,6 @@ def draw_members(method, run, methods, *, dataset):
         figure=figure,
         stem=f"{dataset.key}_members_{method}",
         title=title,
-        group="Clusters",
         caption=CAPTION.format(seed=run.seed, which=which, center=what, framed=framed),
         alt=f"Images of {len(shown)} clusters: {'; '.join(map(', '.join, remarks))}.",
         datasets=(dataset.key,),

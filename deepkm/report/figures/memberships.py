@@ -44,7 +44,6 @@ def draw_memberships(memberships, methods, *, dataset):
         figure=figure,
         stem=f"{dataset.key}_memberships",
         title=title,
-        group="Codes",
         caption=CAPTION,
         alt=f"Range chart. Median of the highest membership after fine-tuning: {in_words(medians, methods, digits=0)}.",
         datasets=(dataset.key,),

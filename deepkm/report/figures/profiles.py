@@ -31,7 +31,7 @@ def draw_profiles(scores, methods, datasets, *, chosen=()):
     Returns
     -------
     Drawing or None
-        None where no method has `FEWEST` runs.
+        None of one data set, whose runs the differences show; or where no method has `FEWEST` runs.
 
     References
     ----------
@@ -39,7 +39,8 @@ def draw_profiles(scores, methods, datasets, *, chosen=()):
     """
     found = runs_of(scores, PRIMARY_METRIC, datasets=list(datasets), methods=list(methods))
     runs = {method: list(map(np.asarray, series)) for method, series in found.items() if series}
-    if max((sum(map(len, values)) for values in runs.values()), default=0) < FEWEST:
+    n_datasets = max((len(values) for values in runs.values()), default=0)
+    if n_datasets < 2 or max(sum(map(len, values)) for values in runs.values()) < FEWEST:
         return None
     levels = np.unique([value for series in runs.values() for values in series for value in values])
     levels = np.append(levels, levels[-1] + 0.01)  # which none reaches
@@ -63,7 +64,6 @@ def draw_profiles(scores, methods, datasets, *, chosen=()):
         figure=figure,
         stem="profiles",
         title=title,
-        group="Statistics",
         caption=CAPTION.format(metric=metric),
         alt=f"Line chart. {metric} that half of all runs reach: {in_words(medians, methods)}.",
         datasets=tuple(datasets),

@@ -58,7 +58,6 @@ def draw_ranks(scores, methods, datasets):
         figure=figure,
         stem="ranks",
         title=title,
-        group="Scores",
         caption=RANKS.format(metric=title_of(MAIN_METRIC)),
         alt=f"Heatmap of ranks. Mean rank in {title_of(MAIN_METRIC)}, best first: "
         f"{_mean_ranks(tables[MAIN_METRIC].loc[order], methods)}.",
@@ -131,7 +130,6 @@ def draw_critical_difference(friedman, nemenyi, methods, *, metric):
         figure=figure,
         stem=f"critical_difference_{metric}",
         title=f"{title_of(metric)}: average ranks over {n_datasets} data sets",
-        group="Statistics",
         caption=CRITICAL_DIFFERENCE.format(n_datasets=n_datasets, joined=distance, p=first.p),
         alt=f"Critical-difference diagram. Average ranks: {in_words(ranks, methods, unit='', digits=2)}. {distance}.",
         datasets=(),

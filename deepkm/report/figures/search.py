@@ -62,7 +62,6 @@ def draw_search(choice, peeked, method, methods, *, dataset):
         figure=figure,
         stem=f"{dataset[0]}_search_{method}",
         title=title,
-        group=GROUP,
         caption=CAPTION.format(metric=title_of(PRIMARY_METRIC), failed=failed),
         alt=". ".join(said) + f". Chosen: {setting_text(values[choice['chosen'].astype(bool)].iloc[0].to_dict())}.",
         datasets=(dataset[0],),

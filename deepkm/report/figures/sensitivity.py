@@ -73,7 +73,6 @@ def draw_sensitivity(grid, scores, methods, *, dataset, stem):
         figure=figure,
         stem=stem,
         title=title,
-        group="Sensitivity",
         caption=CAPTION.format(name=name, metric=title_of(MAIN_METRIC)),
         alt=f"{title_of(MAIN_METRIC)} by setting. {said}.",
         datasets=(dataset[0],),

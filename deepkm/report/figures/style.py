@@ -95,31 +95,34 @@ class Drawing:
 
     Attributes
     ----------
-    figure : Figure
+    figure : Figure or None
+        None of one that could not be drawn.
     stem : str
         Of its files.
-    group, title : str
+    title : str
     caption : str
-        What is shown and what to look for, on any number of lines.
+        What is shown and what to look for, on any number of lines; or why there is no figure.
     alt : str
         What the figure says, for those who cannot see it.
     datasets, methods : tuple of str
         Keys of what it shows.
+    group : str
+        Which figures it stands with: the gallery says so.
     """
 
-    figure: Figure
+    figure: Figure | None
     stem: str
-    group: str
     title: str
     caption: str
-    alt: str
-    datasets: tuple
-    methods: tuple
+    alt: str = ""
+    datasets: tuple = ()
+    methods: tuple = ()
+    group: str = ""
 
     def about(self):
         """Return everything but the figure, for ``figures.json``."""
         said = {name: value for name, value in vars(self).items() if name != "figure"}
-        return said | {"caption": " ".join(self.caption.split())}
+        return said | {"caption": " ".join(self.caption.split()), "drawn": self.figure is not None}
 
 
 @styled
@@ -173,14 +176,13 @@ def without_outliers(values):
     return float(inner.min()), float(inner.max())
 
 
-def legend_below(figure, methods, *, columns=4, more=()):
-    """Write below all panels which line is which method's.
+def legend_below(figure, methods, *, more=()):
+    """Write below all panels which line is which method's, in as few rows as they fit in.
 
     Parameters
     ----------
     figure : Figure
     methods : dict of str to Method
-    columns : int
     more : list of (Line2D, str)
         Other marks and what they say.
     """
@@ -189,7 +191,13 @@ def legend_below(figure, methods, *, columns=4, more=()):
     if not marks:
         return
     lines, texts = [mark for mark, _ in marks], [f" {text}" for _, text in marks]
-    figure.legend(lines, texts, loc="outside lower center", ncols=min(columns, len(marks)), handlelength=2.6)
+    fits = (n for n in range(len(texts), 1, -1) if _key_width(texts, n) < figure.get_figwidth())
+    figure.legend(lines, texts, loc="outside lower center", ncols=next(fits, 1), handlelength=2.6)
+
+
+def _key_width(texts, columns):
+    """Return about how many inches a key of so many columns takes."""
+    return sum(0.5 + 0.055 * max(map(len, column)) for column in np.array_split(texts, columns))
 
 
 def in_words(values, methods, *, unit=" %", digits=1):

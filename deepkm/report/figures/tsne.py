@@ -48,10 +48,10 @@ def draw_tsne(runs, methods, curves, *, dataset):
     runs = {method: _thinned(run) for method, run in runs.items() if run.epochs is not None}
     if not runs:
         return None
-    chosen = stratified(_shared_sample(runs), dataset.target, N_POINTS)
+    shown, known = shown_groups(_groups_of(next(iter(runs.values())), dataset)), {}
+    chosen = stratified(_shared_sample(runs), dataset.target, N_POINTS, colored=shown)
     columns = max(len(run.epochs) for run in runs.values())
     figure, axes = _grid(len(runs), columns)
-    shown, known = shown_groups(_groups_of(next(iter(runs.values())), dataset)), {}
     for row, (method, run) in zip(axes, runs.items(), strict=True):
         name = textwrap.fill(methods[method].title, 20)
         row[0].text(-0.08, 0.5, name, transform=row[0].transAxes, rotation=90, ha="right", va="center", fontsize=7)
@@ -70,12 +70,11 @@ def draw_tsne(runs, methods, curves, *, dataset):
     }
     colors = "colours are the true classes" if dataset.target is not None else "colours are each method's own clusters"
     if len(np.unique(_groups_of(runs[next(iter(runs))], dataset))) > len(shown):
-        colors += f", {len(shown)} of them; the others are grey"
+        colors += f", {len(shown)} of them, and grey the others"
     return Drawing(
         figure=figure,
         stem=f"{dataset.key}_tsne",
         title=f"{dataset.title}: t-SNE of the code",
-        group="Codes",
         caption=CAPTION.format(n=len(chosen), seed=seed, colors=colors, metric=title_of(MAIN_METRIC)),
         alt=f"Scatter plots of {len(chosen)} codes, a row per method, a column per epoch. "
         f"{title_of(MAIN_METRIC)} in the last column: "
@@ -85,13 +84,18 @@ def draw_tsne(runs, methods, curves, *, dataset):
     )
 
 
-def stratified(sample, target, size):
+def stratified(sample, target, size, *, colored=()):
     """Return places in `sample`, as many of each class as possible and `size` at most; the first ones without labels.
+
+    Where not all classes are `colored`, half of the places are theirs: three points of each of a hundred classes show
+    no group.
 
     Examples
     --------
     >>> stratified(np.array([4, 3, 2, 1, 0]), np.array([0, 0, 0, 1, 1]), 2).tolist()
     [0, 2]
+    >>> stratified(np.arange(8), np.array([0, 0, 0, 0, 1, 2, 3, 4]), 4, colored=[0]).tolist()
+    [0, 1, 4, 5]
     """
     if target is None:
         return np.arange(min(size, len(sample)))
@@ -99,7 +103,11 @@ def stratified(sample, target, size):
     turn = np.zeros(len(sample), int)  # how many of its class come before it
     for k in np.unique(classes):
         turn[classes == k] = np.arange((classes == k).sum())
-    return np.sort(np.lexsort((np.arange(len(sample)), classes, turn))[:size])
+    order = np.lexsort((np.arange(len(sample)), classes, turn))
+    if 0 < len(colored) < len(np.unique(classes)):
+        theirs = np.isin(classes[order], colored)
+        order = np.r_[order[theirs][: size // 2], order[~theirs]]
+    return np.sort(order[:size])
 
 
 def lay_out(codes, known):
@@ -202,7 +210,9 @@ def _draw_panel(axis, layout, groups, shown):
         axis.set(xlim=(0, 1), ylim=(0, 1))
         return
     colors = dict(zip(shown.tolist(), CLASS_COLORS, strict=False))
-    axis.scatter(*layout.T, c=[colors.get(group, OTHERS) for group in groups.tolist()], s=3, lw=0, rasterized=True)
+    above = np.argsort(np.isin(groups, shown), kind="stable")  # grey ones lie below
+    shades = [colors.get(group, OTHERS) for group in groups[above].tolist()]
+    axis.scatter(*layout[above].T, c=shades, s=3, lw=0, rasterized=True)
     axis.margins(0.03)
 
 

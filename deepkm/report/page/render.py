@@ -23,6 +23,7 @@ from deepkm.report.page.formulas import to_mathml
 
 SCALE = 0.6  # CSS pixels of a figure to each of its PNG, which has 200 to the inch
 COLORS = 64  # of a figure on the page: shades of grey, or of a few hues
+QUALITY = 50  # of a figure with more shades: images of samples, crowds of points
 PICTURE_HEIGHT = 48  # of samples, in CSS pixels
 ELSEWHERE = ("Parameters are those of", "Other parameters are those of")  # paragraphs for readers of the source
 TEMPLATES = files("deepkm.report.page") / "templates"
@@ -43,7 +44,7 @@ def render(**content):
 
 
 def embed(png):
-    """Return how to show a figure: as WebP of few colours, a fifth of its PNG or SVG.
+    """Return how to show a figure: as WebP, of few colours or, where that is smaller, as photographs are.
 
     Returns
     -------
@@ -52,9 +53,17 @@ def embed(png):
     """
     with Image.open(png) as image:
         width, height = (round(SCALE * size) for size in image.size)
-        file = io.BytesIO()
-        image.convert("RGB").quantize(COLORS).convert("RGB").save(file, "WEBP", lossless=True)
+        full = image.convert("RGB")
+    flat = full.quantize(COLORS).convert("RGB")
+    files = [_webp(flat, lossless=True), _webp(full, quality=QUALITY)]
+    file = min(files, key=lambda file: len(file.getvalue()))
     return {"source": _data_uri(file, "webp"), "width": width, "height": height}
+
+
+def _webp(image, **options):
+    file = io.BytesIO()
+    image.save(file, "WEBP", **options)
+    return file
 
 
 def _data_uri(file, kind):

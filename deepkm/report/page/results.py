@@ -28,8 +28,8 @@ class StudyResults:
     tables : dict of str to Table
         Those of ``results/tables``, by name.
     figures : list of dict
-        ``id``, ``file``, ``group``, ``title``, ``caption``, ``alt``, ``methods``, and what
-        `deepkm.report.page.render.embed` returns.
+        ``id``, ``file``, ``group``, ``title``, ``caption``, ``alt``, ``datasets``, ``methods``, ``drawn``, and,
+        of those that are, what `deepkm.report.page.render.embed` returns.
     docstrings : dict of str to str
         Of the methods, by key.
     colors : dict of str to str
