@@ -91,6 +91,7 @@ def make_results(folder, n_datasets=3, n_methods=8):
                 "datasets": ["data0"],
                 "methods": about,
                 "drawn": True,
+                "pictures": False,
                 **text,
                 **embed(folder / f"figure{i}.png"),
             }
@@ -284,17 +285,18 @@ def test_a_desk_cuts_nothing(opened):
 
 
 @in_browser
-def test_dark_mode_is_dark_and_figures_stay_on_white(opened):
-    shades = [
-        opened(scheme=scheme).evaluate(
-            "['body', '.paper'].map((name) => getComputedStyle(document.querySelector(name)).backgroundColor)"
-        )
-        for scheme in ("light", "dark")
-    ]
-    brightness = [[sum(map(int, re.findall(r"\d+", shade)[:3])) / 765 for shade in pair] for pair in shades]
-    assert brightness[0] == [1, 1]
-    assert brightness[1][0] < 0.2
-    assert brightness[1][1] == 1
+def test_at_night_drawings_turn_dark_and_images_of_samples_stay_what_they_are(opened, study, tmp_path):
+    file = tmp_path / "night.html"
+    first, second = study.figures
+    figures = [first, second | {"pictures": True}]
+    file.write_text(render(**page_content(replace(study, figures=figures))), encoding="utf-8")
+    looks = "(name) => [getComputedStyle(document.body).backgroundColor, getComputedStyle(document.querySelector(name)).filter]"
+    for scheme, dark in (("light", False), ("dark", True)):
+        page = opened(scheme=scheme, file=file)
+        ground, drawing = page.evaluate(looks, "#figure-0 .paper")
+        assert (sum(map(int, re.findall(r"\d+", ground)[:3])) < 150) == dark
+        assert ("invert" in drawing) == dark
+        assert "invert" not in page.evaluate(looks, "#figure-1 .paper")[1]
 
 
 @in_browser
@@ -333,7 +335,16 @@ def figures_of_a_large_study(folder, study):
     Image.fromarray(noise).resize((1432, 842), Image.Resampling.NEAREST).save(folder / "noise.png")
     heavy = embed(folder / "noise.png")
     sizes = [("", size) for size in MEASURED_OF_ALL] + [(key, size) for key in study.datasets for size in MEASURED]
-    about = {"group": "Clusters", "caption": "c", "alt": "a", "file": "f.svg", "drawn": True, "width": 9, "height": 9}
+    about = {
+        "group": "Clusters",
+        "caption": "c",
+        "alt": "a",
+        "file": "f.svg",
+        "drawn": True,
+        "pictures": False,
+        "width": 9,
+        "height": 9,
+    }
     several = [
         {**about, "datasets": [key], "methods": [*study.methods], "source": "data:image/webp," + "x" * 1000 * size}
         for key, size in sizes

@@ -8,9 +8,10 @@ from unittest import mock
 
 import pytest
 
-from deepkm.jobs.progress import Planned, Progress, in_words, training_place
+from deepkm.jobs.progress import Planned, Progress, in_words, plan_jobs, training_place
 from deepkm.jobs.telling import Terminal, as_typed, tell
 from deepkm.study.durations import training_seconds
+from deepkm.study.paths import CLUSTERING, path_of, side_file
 from deepkm.study.plan import Study
 
 
@@ -111,7 +112,7 @@ def test_quiet_leaves_errors(quiet, told, tmp_path):
     study.record("config: got x, expected y", event="error", level=logging.ERROR)
     assert study.lines[-1] == "config: got x, expected y"
     study.terminal.break_off(go_on="snakemake", so_far="So far")
-    assert study.lines[-4:] == [failed, "Whatever finished is kept: 1 of 28 jobs to do", *study.lines[-2:]]
+    assert study.lines[-4:] == [failed, "Whatever finished is kept: 1 of 28 jobs", *study.lines[-2:]]
     assert study.lines[-2:] == ["The same command goes on: snakemake", "So far"]
 
 
@@ -143,7 +144,7 @@ def test_a_warned_job_saves_and_an_interrupted_study_parts_in_three_lines(tmp_pa
     study.record("At least one job did not complete successfully.", event="error", level=logging.ERROR)
     assert study.lines[said:] == [
         "Stopping: what trains ends its epoch and saves.",
-        "Whatever finished is kept: 0 of 28 jobs to do; saved: CT on Digits, seed 1 up to epoch 7",
+        "Whatever finished is kept: 0 of 28 jobs; saved: CT on Digits, seed 1 up to epoch 7",
         "The same command goes on: snakemake -c2",
     ]
 
@@ -176,6 +177,27 @@ def test_what_was_not_heard_is_not_counted_and_a_closed_terminal_ends_nothing(ca
     assert capsys.readouterr().err == said
     terminal.stream = mock.Mock(write=mock.Mock(side_effect=BrokenPipeError))
     terminal.say("nobody reads this")
+
+
+def test_what_was_interrupted_goes_on(config, tmp_path):
+    study = Study(config | {"results_dir": str(tmp_path)})
+    place = {"method": "ct", "dataset": "digits", "stack": next(iter(study.stacks))}
+    rule = SimpleNamespace(name="cluster", norun=False)
+    job = SimpleNamespace(jobid=0, rule=rule, wildcards_dict=place, benchmark=None)
+    told = []
+    for _ in range(2):
+        terminal = Terminal(io.StringIO())
+        terminal.begin(Progress(dict(plan_jobs(study, [job])), slots=1), [])
+        record = logging.LogRecord("snakemake", logging.INFO, "", 0, "", (), None)
+        record.__dict__.update(event="job_info", jobid=0, local=True)
+        terminal.handle(record)
+        told.append(terminal.stream.getvalue().splitlines()[-1].rpartition(": ")[2])
+        checkpoint = side_file(
+            path_of(CLUSTERING, results=tmp_path, **place), study.spec_of("cluster", **place), "checkpoint"
+        )
+        checkpoint.parent.mkdir(parents=True, exist_ok=True)
+        checkpoint.touch()
+    assert told == ["begins", "goes on from its checkpoint"]
 
 
 def test_a_job_in_words(config):

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from deepkm.study.durations import Durations, guess_seconds, kind_of, measured_seconds
-from deepkm.study.paths import TRAINED
+from deepkm.study.paths import TRAINED, path_of, side_file
 from deepkm.study.plan import Study
 
 MOST_SEEDS = 6  # named one by one
@@ -37,6 +37,8 @@ class Planned:
     guess : float
         Seconds that it may take.
     trains : bool
+    resumes : bool
+        Whether it was interrupted, and goes on.
     benchmark : str or None
         Where Snakemake notes what it took.
     """
@@ -46,6 +48,7 @@ class Planned:
     kind: tuple[str, ...]
     guess: float
     trains: bool
+    resumes: bool = False
     benchmark: str | None = None
 
 
@@ -118,9 +121,15 @@ def plan_jobs(study: Study, jobs: Iterable) -> Iterator[tuple[int, Planned]]:
                     kind=kind_of(rule, wildcards),
                     guess=guess_seconds(study, rule, wildcards),
                     trains=rule in TRAINED,
+                    resumes=rule in TRAINED and _has_checkpoint(study, rule, wildcards),
                     benchmark=job.benchmark and str(job.benchmark),
                 ),
             )
+
+
+def _has_checkpoint(study: Study, rule: str, wildcards: Mapping[str, str]) -> bool:
+    result = path_of(TRAINED[rule], **study.folders, **wildcards)
+    return side_file(result, study.spec_of(rule, **wildcards), "checkpoint").exists()
 
 
 def in_words(study: Study, rule: str, wildcards: Mapping[str, str]) -> str:

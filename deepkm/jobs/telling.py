@@ -74,7 +74,8 @@ class Terminal(logging.Handler):
             self.progress.begin(record.jobid)
             self.failed.pop(record.jobid, None)  # it is tried again
             if job.rule in LONG:
-                self.say(f"{job.words}: {'begins' if record.local else 'sent'}", "rules")
+                begins = "goes on from its checkpoint" if job.resumes else "begins"
+                self.say(f"{job.words}: {begins if record.local else 'sent'}", "rules")
 
     def _tell_command(self, record: Any) -> None:
         if self.commands and record.shellcmd:
@@ -140,7 +141,7 @@ class Terminal(logging.Handler):
         for line in [*failed[:MOST_NAMED], *_more(failed, MOST_NAMED)]:
             self.say(line)
         saved = [*self.saved.values()]
-        kept = f"{len(self.progress.ended)} of {counted(len(self.progress.jobs), 'job')} to do"
+        kept = f"{len(self.progress.ended)} of {counted(len(self.progress.jobs), 'job')}"
         kept += "; saved: " * bool(saved) + ", ".join([*saved[:3], *_more(saved, 3)])
         self.say("Whatever finished is kept" + f": {kept}" * self.listens)
         self.say(f"The same command goes on: {go_on}")

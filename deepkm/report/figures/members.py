@@ -69,6 +69,7 @@ def draw_members(method, run, methods, *, dataset):
         alt=f"Images of {len(shown)} clusters: {'; '.join(map(', '.join, remarks))}.",
         datasets=(dataset.key,),
         methods=(method,),
+        pictures=True,
     )
 
 

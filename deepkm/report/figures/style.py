@@ -108,6 +108,8 @@ class Drawing:
         Keys of what it shows.
     group : str
         Which figures it stands with: the gallery says so.
+    pictures : bool
+        Whether it shows samples as images: those keep their black and white at night.
     """
 
     figure: Figure | None
@@ -118,6 +120,7 @@ class Drawing:
     datasets: tuple = ()
     methods: tuple = ()
     group: str = ""
+    pictures: bool = False
 
     def about(self):
         """Return everything but the figure, for ``figures.json``."""

@@ -23,7 +23,7 @@ from deepkm.report.page.formulas import to_mathml
 
 SCALE = 0.6  # CSS pixels of a figure to each of its PNG, which has 200 to the inch
 COLORS = 64  # of a figure on the page: shades of grey, or of a few hues
-QUALITY = 50  # of a figure with more shades: images of samples, crowds of points
+QUALITY = 40  # of a figure with more shades: images of samples, crowds of points
 PICTURE_HEIGHT = 48  # of samples, in CSS pixels
 ELSEWHERE = ("Parameters are those of", "Other parameters are those of")  # paragraphs for readers of the source
 TEMPLATES = files("deepkm.report.page") / "templates"
