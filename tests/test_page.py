@@ -290,7 +290,8 @@ def test_at_night_drawings_turn_dark_and_images_of_samples_stay_what_they_are(op
     first, second = study.figures
     figures = [first, second | {"pictures": True}]
     file.write_text(render(**page_content(replace(study, figures=figures))), encoding="utf-8")
-    looks = "(name) => [getComputedStyle(document.body).backgroundColor, getComputedStyle(document.querySelector(name)).filter]"
+    looks = """(name) => [document.body, document.querySelector(name)].map((one) => getComputedStyle(one))
+        .map((style, i) => i ? style.filter : style.backgroundColor)"""
     for scheme, dark in (("light", False), ("dark", True)):
         page = opened(scheme=scheme, file=file)
         ground, drawing = page.evaluate(looks, "#figure-0 .paper")
