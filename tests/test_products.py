@@ -45,11 +45,11 @@ def test_equals_plain_layers(dtype):
 
 @pytest.fixture
 def on(monkeypatch, tmp_path):
-    """Let this machine's processor be of a maker; a choice of the environment's counts more."""
+    """Let this machine's processor be of a maker, with instruction sets; a choice of the environment's counts more."""
 
-    def change(maker, choice=""):
+    def change(maker, flags="", choice=""):
         about = tmp_path / "cpuinfo"
-        about.write_text(f"processor\t: 0\nvendor_id\t: {maker}\n")
+        about.write_text(f"processor\t: 0\nvendor_id\t: {maker}\nflags\t\t: {flags}\npower management:\n")
         monkeypatch.setattr(products, "Path", lambda _: about)
         monkeypatch.setenv(products.CHOICE, choice)
         products.products_on_cpu.cache_clear()
@@ -60,18 +60,22 @@ def on(monkeypatch, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("maker", "choice", "expected"),
+    ("maker", "flags", "choice", "expected"),
     [
-        ("AuthenticAMD", "", "_by_onednn"),
-        ("GenuineIntel", "", "_by_mkl"),
-        ("GenuineIntel", "onednn", "_by_onednn"),
-        ("AuthenticAMD", "mkl", "_by_mkl"),
+        ("AuthenticAMD", "fpu avx avx2 avx512f", "", "_by_onednn"),
+        ("AuthenticAMD", "fpu avx avx2", "", "_by_onednn"),
+        ("AuthenticAMD", "fpu avx", "", "_by_mkl"),
+        ("GenuineIntel", "fpu avx avx2 avx512f", "", "_by_mkl"),
+        ("GenuineIntel", "fpu avx avx2", "", "_by_mkl"),
+        ("HygonGenuine", "fpu avx avx2", "", "_by_mkl"),
+        ("GenuineIntel", "fpu avx512f", "onednn", "_by_onednn"),
+        ("AuthenticAMD", "fpu avx2", "mkl", "_by_mkl"),
     ],
 )
-def test_the_maker_or_the_environment_chooses_the_product(maker, choice, expected, on):
+def test_the_rule_or_the_environment_chooses_the_product(maker, flags, choice, expected, on):
     if not torch.backends.mkldnn.is_available():
         pytest.skip("this PyTorch was built without oneDNN")
-    on(maker, choice)
+    on(maker, flags, choice)
     x = torch.zeros(1, 2, 3)
     assert products._products_for(x, "tf32") is getattr(products, expected)
     assert products._products_for(x.double(), "tf32") is products._by_mkl
@@ -84,7 +88,7 @@ def test_the_maker_or_the_environment_chooses_the_product(maker, choice, expecte
 
 
 def test_another_word_for_the_product_is_refused(on):
-    on("GenuineIntel", "openblas")
+    on("GenuineIntel", choice="openblas")
     with pytest.raises(ValueError, match="DEEPKM_PRODUCTS: got 'openblas', expected mkl or onednn; unset it"):
         products.products_on_cpu()
 

@@ -2,19 +2,25 @@
 
 PyTorch multiplies float32 matrices on the CPU by MKL, which uses half the width of processors that are not Intel's.
 oneDNN, which PyTorch brings along for convolutions, uses all of it, and takes bias and ReLU in the same pass; on
-Intel's it is slower. The processor's maker decides, never a clock: the same machine gives the same digits. On a GPU the
-products take TF32 or bfloat16, here and nowhere else: k-means and all distances stay in full float32. The backward pass
-is written out, so that a network is one node of the graph and not three per layer.
+Intel's it is slower. A rule decides, never a clock: the same machine gives the same digits. On a GPU the products take
+TF32 or bfloat16 where `precision` asks for it, here and nowhere else: k-means and all distances stay in full float32.
+The backward pass is written out, so that a network is one node of the graph and not three per layer.
 """
 
 import os
-import platform
 from functools import cache
 from pathlib import Path
 
 import torch
 
-CHOICE = "DEEPKM_PRODUCTS"  # a variable of the environment: "mkl" or "onednn", whoever made the processor
+CHOICE = "DEEPKM_PRODUCTS"  # a variable of the environment: "mkl" or "onednn", whatever the rule says
+# Maker, instruction set (a flag of /proc/cpuinfo) and the faster product there: the first that fits. By the measured
+# docs/performance/products.csv a processor has one that is faster for all networks, so that shapes decide nothing.
+RULE = (
+    ("GenuineIntel", "avx512f", "mkl"),
+    ("AuthenticAMD", "avx2", "onednn"),
+)
+UNMEASURED = "mkl"  # PyTorch's own, whatever that is on other processors
 
 
 def perceptron(x, weights, biases, *, precision="tf32"):
@@ -55,18 +61,31 @@ def products_on_cpu():
     ValueError
         When the environment asks for something else.
     """
-    chosen = os.environ.get(CHOICE) or ("mkl" if _is_of_intel() else "onednn")
+    chosen = os.environ.get(CHOICE) or by_rule(*_maker_and_flags())
     if chosen not in ("mkl", "onednn"):
         raise ValueError(f"{CHOICE}: got {chosen!r}, expected mkl or onednn; unset it for the faster one")
     return chosen
 
 
-def _is_of_intel():
+def by_rule(maker, flags):
+    """Return which product `RULE` says, "mkl" or "onednn".
+
+    Parameters
+    ----------
+    maker : str
+    flags : container of str
+        The instruction sets that the processor has.
+    """
+    return next((product for of, needed, product in RULE if of == maker and needed in flags), UNMEASURED)
+
+
+def _maker_and_flags():
     try:
-        about = Path("/proc/cpuinfo").read_text(errors="replace")
+        lines = Path("/proc/cpuinfo").read_text(errors="replace").splitlines()
     except OSError:  # no Linux
-        about = platform.processor()
-    return "GenuineIntel" in about
+        return "", ()
+    about = {name.strip(): value.split() for name, _, value in (line.partition(":") for line in lines)}
+    return " ".join(about.get("vendor_id", ())), about.get("flags", ())
 
 
 class _Perceptron(torch.autograd.Function):
