@@ -14,7 +14,7 @@ import matplotlib as mpl
 import pandas as pd
 from matplotlib.figure import Figure
 
-from benchmarks.measure import FOLDER
+from benchmarks.measure import FOLDER, ORIGIN
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "PERFORMANCE.md"
@@ -23,20 +23,40 @@ FROM_DATA = {"kmeans": "--data", "study": "--usps"}  # those that take real data
 
 
 def fill(text, folder=FOLDER):
-    """Return a page with each ``<!-- table: NAME -->`` ... ``<!-- end -->`` filled from NAME.csv, where it exists."""
+    """Return a page with each ``<!-- table: NAME -->`` ... ``<!-- end -->`` filled from NAME.csv, by processor."""
+    return re.sub(
+        r"<!-- table: (\w+) -->.*?<!-- end -->",
+        lambda found: "\n\n".join([found[0].splitlines()[0], *_tables(folder / f"{found[1]}.csv"), "<!-- end -->"]),
+        text,
+        flags=re.DOTALL,
+    )
 
-    def table(found):
-        path = folder / f"{found[1]}.csv"
-        if not path.exists():
-            return f"{found[0].splitlines()[0]}\n\nNot measured yet.\n\n<!-- end -->"
-        rows = pd.read_csv(path)
-        [machine], dates = rows.pop("machine").unique(), rows.pop("date")
-        rows = rows.dropna(axis=1, how="all")
-        shown = rows.map(lambda value: _short(value) if isinstance(value, float) else value).replace("nan", "")
-        lines = shown.to_markdown(index=False, disable_numparse=True)
-        return f"<!-- table: {found[1]} -->\n\n{lines}\n\n{machine}; {dates.max()}.\n\n<!-- end -->"
 
-    return re.sub(r"<!-- table: (\w+) -->.*?<!-- end -->", table, text, flags=re.DOTALL)
+def _tables(path):
+    """Return what stands under each processor, and on which others nothing has been measured."""
+    groups = dict(list(pd.read_csv(path).groupby("processor"))) if path.exists() else {}
+    for processor, rows in groups.items():
+        yield f"**{processor}** ({_origin(rows)}):"
+        shown = rows.drop(columns=ORIGIN).dropna(axis=1, how="all")
+        shown = shown.map(lambda value: _short(value) if isinstance(value, float) else value).replace("nan", "")
+        yield shown.to_markdown(index=False, disable_numparse=True)
+    if not groups:
+        yield "Not measured yet."
+    elif missing := sorted(_processors(path.parent) - set(groups)):
+        yield f"Not measured on {' and '.join(missing)}."
+
+
+def _origin(rows):
+    """Return by what, when and how rows were measured, each once."""
+    said = []
+    for _, (versions, day, command, load) in rows[ORIGIN[1:]].drop_duplicates().iterrows():
+        beside = "" if pd.isna(load) else f", at a load of {load}"
+        said.append(f"{versions}, {day}, `{command}`{beside}")
+    return "; ".join(dict.fromkeys(said))
+
+
+def _processors(folder):
+    return {name for path in folder.glob("*.csv") if path.stem != "gpu" for name in pd.read_csv(path)["processor"]}
 
 
 def _short(value):
@@ -44,42 +64,41 @@ def _short(value):
 
 
 def ratios(folder=FOLDER):
-    """Return what the figure shows: how often faster than a peer, by group and label."""
+    """Return what the figure shows: how often faster than a peer, by processor, group and label."""
     bars = []
     if (folder / "epochs.csv").exists():
-        rows = pd.read_csv(folder / "epochs.csv").dropna(subset=["ClustPy / ours"])
-        bars += [
-            (f"{row['training']}, {row['data']}", row["ClustPy / ours"], "ClustPy, an epoch")
-            for _, row in rows.iterrows()
-        ]
+        for _, row in pd.read_csv(folder / "epochs.csv").dropna(subset=["ClustPy / ours"]).iterrows():
+            label = f"{row['training']}, {row['data']}"
+            bars.append((row["processor"], label, row["ClustPy / ours"], "ClustPy, an epoch"))
     if (folder / "study.csv").exists():
-        rows = pd.read_csv(folder / "study.csv").dropna(subset=["ClustPy / ours, 1 core"])
-        bars += [
-            (f"{row['study']}, {cores}", row[f"ClustPy / ours, {cores}"], "ClustPy, a whole study")
-            for _, row in rows.iterrows()
-            for cores in ("1 core", "2 cores")
-        ]
+        for _, row in pd.read_csv(folder / "study.csv").dropna(subset=["ClustPy / ours, 1 core"]).iterrows():
+            for cores in ("1 core", "2 cores"):
+                label, ratio = f"{row['study']}, {cores}", row[f"ClustPy / ours, {cores}"]
+                bars.append((row["processor"], label, ratio, "ClustPy, a whole study"))
     if (folder / "kmeans.csv").exists():
         rows = pd.read_csv(folder / "kmeans.csv")
-        rows = rows[rows["other"].str.contains("scikit-learn")]
-        bars += [(row["case"], row["ratio"], "scikit-learn, k-means") for _, row in rows.iterrows()]
-    return pd.DataFrame(bars, columns=["label", "ratio", "peer"])
+        for _, row in rows[rows["other"] == "scikit-learn"].iterrows():
+            bars.append((row["processor"], row["case"], row["ratio"], "scikit-learn, k-means"))
+    return pd.DataFrame(bars, columns=["processor", "label", "ratio", "peer"])
 
 
 @mpl.rc_context({"font.size": 8, "axes.spines.top": False, "axes.spines.right": False, "svg.hashsalt": "deepkm"})
 def draw(bars):
-    """Draw one bar per comparison: times faster than the peer."""
+    """Draw one bar per comparison, a panel per processor: times faster than the peer."""
     colors = dict(zip(bars["peer"].unique(), ("#0077bb", "#ee7733", "#117733"), strict=False))
-    figure = Figure(figsize=(7.2, 0.6 + 0.2 * len(bars)), layout="constrained")
-    axis = figure.subplots()
-    for peer, rows in bars.groupby("peer", sort=False):
-        drawn = axis.barh(rows.index, rows["ratio"], color=colors[peer], label=f"than {peer}")
-        axis.bar_label(drawn, fmt="%.1f", padding=2)
-    axis.axvline(1, color="black", lw=0.8)
-    axis.set_yticks(bars.index, bars["label"])
-    axis.invert_yaxis()
-    axis.set(xlabel="times faster", ylim=(len(bars) - 0.4, -0.6))
-    axis.legend(frameon=False, loc="upper right")
+    places = {label: place for place, label in enumerate(bars["label"].unique())}
+    processors = bars["processor"].unique()
+    figure = Figure(figsize=(7.2, 0.9 + 0.2 * len(places)), layout="constrained")
+    panels = figure.subplots(1, len(processors), sharey=True, squeeze=False)[0]
+    for axis, processor in zip(panels, processors, strict=True):
+        for peer, rows in bars[bars["processor"] == processor].groupby("peer", sort=False):
+            drawn = axis.barh(rows["label"].map(places), rows["ratio"], color=colors[peer], label=f"than {peer}")
+            axis.bar_label(drawn, fmt="%.1f", padding=2)
+        axis.axvline(1, color="black", lw=0.8)
+        axis.set(title=processor, xlabel="times faster")
+    panels[0].set(ylim=(len(places) - 0.4, -0.6))
+    panels[0].set_yticks(list(places.values()), list(places))
+    figure.legend(*panels[0].get_legend_handles_labels(), frameon=False, loc="outside lower center", ncols=3)
     return figure
 
 
@@ -91,7 +110,7 @@ def main():
     args = parser.parse_args()
     if not args.page:
         data = {"kmeans": args.mnist, "study": args.usps}
-        for name in ("epochs", "optimisations", "stacked", "kmeans", "study", "scale"):
+        for name in ("products", "epochs", "optimisations", "stacked", "kmeans", "study", "scale"):
             options = [FROM_DATA[name], data[name]] if data.get(name) else []
             subprocess.run([sys.executable, "-m", f"benchmarks.{name}", *options], cwd=ROOT, check=True)
     PAGE.write_text(fill(PAGE.read_text(encoding="utf-8")), encoding="utf-8")

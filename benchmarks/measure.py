@@ -1,10 +1,12 @@
 """How benchmarks measure: medians of interleaved CPU times, as rows of docs/performance/*.csv.
 
 CPU time hardly depends on what else runs on the machine; interleaving spreads what it does depend on (clock, caches)
-over all cases. Ratios of such medians are what is published, never seconds.
+over all cases. Ratios of such medians are what is published, rarely seconds. A row says on which processor it was
+measured, with what, when, by which command and beside what other work; other processors' rows stay.
 """
 
-import platform
+import os
+import sys
 import time
 from datetime import date
 from pathlib import Path
@@ -13,7 +15,10 @@ from statistics import median
 import pandas as pd
 import torch
 
+from deepkm.jobs.provenance import processor
+
 FOLDER = Path(__file__).parents[1] / "docs" / "performance"
+ORIGIN = ["processor", "versions", "date", "command", "load"]  # of a row: where it comes from
 
 
 def cpu_seconds(function):
@@ -42,20 +47,35 @@ def interleaved(cases, *, rounds):
 
 
 def write_rows(name, rows, folder=FOLDER):
-    """Print rows and write them to docs/performance/{name}.csv, with the date and the processor."""
+    """Print rows and lay them over those of docs/performance/{name}.csv.
+
+    A row takes the place of the one that this processor had with the same words; numbers do not tell rows apart.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    table = pd.DataFrame(rows).assign(machine=machine(), date=date.today().isoformat())
-    table.to_csv(folder / f"{name}.csv", index=False, float_format="%.4g")
-    print(table.drop(columns=["machine", "date"]).to_markdown(index=False, floatfmt=".2f"), flush=True)
+    path = folder / f"{name}.csv"
+    table = pd.DataFrame(rows)
+    print(table.to_markdown(index=False, floatfmt=".2f"), flush=True)
+    words = [column for column in table if any(isinstance(value, str) for value in table[column])]
+    table = table.assign(**origin())
+    if path.exists():
+        table = pd.concat([pd.read_csv(path), table], ignore_index=True)
+        table = table.drop_duplicates([*words, "processor"], keep="last")
+    table = table[[*(column for column in table if column not in ORIGIN), *ORIGIN]]
+    table.to_csv(path, index=False, float_format="%.4g")
 
 
-def machine():
-    """Return what the figures were measured on."""
-    if torch.cuda.is_available():
-        return torch.cuda.get_device_name()
-    models = [line for line in _lines("/proc/cpuinfo") if line.startswith("model name")]
-    return f"{models[0].partition(': ')[2] if models else platform.processor()}, PyTorch {torch.__version__}"
+def origin():
+    """Return where a row comes from; the load is that of the last quarter of an hour, this program's own included."""
+    return {
+        "processor": torch.cuda.get_device_name() if torch.cuda.is_available() else processor(),
+        "versions": f"PyTorch {torch.__version__}",
+        "date": date.today().isoformat(),
+        "command": command(),
+        "load": f"{os.getloadavg()[2]:.1f} on {os.cpu_count()} cores",
+    }
 
 
-def _lines(path):
-    return Path(path).read_text().splitlines() if Path(path).exists() else []
+def command():
+    """Return how this program was called, without the folders of its files."""
+    module = sys.modules["__main__"].__spec__
+    return " ".join(["python -m", module.name if module else "", *(Path(word).name for word in sys.argv[1:])])

@@ -26,7 +26,9 @@ def claims():
     for path in results.DOCUMENTS:
         text = path.read_text(encoding="utf-8")
         found = re.findall(pattern, text)
-        assert len(found) == text.count("<!-- holds:"), f"{path.name}: a claim that cannot be read"
+        assert len(found) == len(re.findall("<!-- holds: (?!performance/)", text)), (
+            f"{path.name}: a claim that cannot be read"
+        )
         yield from found
 
 
