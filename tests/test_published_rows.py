@@ -16,6 +16,7 @@ from deepkm.report.frames import read_frame
 from deepkm.report.tables.agreement import agreement
 from deepkm.report.tables.exported import ranking
 from deepkm.report.tables.recorded import record_of, runs_of
+from deepkm.stages.score import settings_of
 from deepkm.study.inventory import load_study
 
 
@@ -60,6 +61,13 @@ def test_all_that_a_reader_asks_for_is_kept(folder, capsys):
     assert kept["study"] == {**STUDY["study"], "contrasts": None}
     assert set(kept["methods"]) == {"ct"}
     assert set(kept["autoencoders"]) == {"mlp"}
+
+
+def test_rows_of_a_cpu_are_of_the_same_settings_whatever_the_precision_of_a_gpu():
+    specs = [{"seeds": [s], "parameters": {"precision": p}} for s, p in ((0, "float32"), (1, "tf32"))]
+    on_cpu, on_gpu = ([settings_of(spec, on_cpu=where) for spec in specs] for where in (True, False))
+    assert on_cpu == [{"parameters": {"precision": "tf32"}}] * 2
+    assert on_gpu == [{"parameters": {"precision": p}} for p in ("float32", "tf32")]
 
 
 def test_the_time_of_a_job_is_shared_by_its_runs():

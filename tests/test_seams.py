@@ -41,7 +41,7 @@ def tensor(*numbers):
 
 
 @cache
-def study_of(seeds, precision="tf32"):
+def study_of(seeds, precision="float32"):
     """Return a small study whose seeds are trained in one job."""
     parts = {"study": {"datasets": ["blobs"], "methods": ["ct"], "seeds": list(seeds)}, "seeds_per_job": len(seeds)}
     parts["training"] = {**CONFIG["training"], "pretraining_epochs": 2, "epochs": 4, "precision": precision}

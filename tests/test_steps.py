@@ -1,5 +1,7 @@
 """Recorded steps: for real where there is a GPU; everywhere with a recording that only remembers the function."""
 
+from unittest.mock import Mock
+
 import numpy as np
 import pytest
 import torch
@@ -71,6 +73,22 @@ def test_a_state_that_is_replaced_is_refused(x, monkeypatch):
 @pytest.mark.parametrize("key", RECORDABLE)
 def test_a_gpu_replays_what_it_would_compute(key, x, monkeypatch):
     method = make_method(key, precision="float32", warm_start="none")
-    recorded = trained(method, x.cuda())
-    monkeypatch.setattr(training, "can_record", lambda x: False)
-    assert_close(recorded, trained(method, x.cuda()), rtol=1e-3, atol=1e-4)
+    launched = trained(method, x.cuda())
+    monkeypatch.setenv(steps.CHOICE, "recorded")
+    assert_close(trained(method, x.cuda()), launched, rtol=1e-3, atol=1e-4)
+
+
+def test_steps_are_launched_unless_the_environment_asks_for_a_recording(x, monkeypatch):
+    on_gpu = Mock(spec=torch.Tensor, device=torch.device("cuda"))
+    monkeypatch.delenv(steps.CHOICE, raising=False)
+    assert not steps.can_record(on_gpu)
+    monkeypatch.setenv(steps.CHOICE, "recorded")
+    assert steps.can_record(on_gpu)
+    assert not steps.can_record(x)
+    monkeypatch.setenv(steps.CHOICE, "replayed")
+    with pytest.raises(ValueError, match="DEEPKM_STEPS: got 'replayed', expected launched or recorded; unset it"):
+        steps.can_record(on_gpu)
+
+
+def test_a_gpu_takes_float32_unless_a_study_asks_for_less():
+    assert {CONFIG["training"]["precision"], DKM().precision} == {"float32"}

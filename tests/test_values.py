@@ -135,7 +135,7 @@ def test_a_study_and_its_data_are_read_as_meant(config):
             None,
             "autoencoders.mlp.kind: got null, expected 'mlp', 'conv', 'conv_sigmoid' or 'conv_dcec'",
         ),
-        ("autoencoders/mlp/precision", "fp16", "autoencoders.mlp.precision: got 'fp16', expected 'tf32', 'float32' or"),
+        ("autoencoders/mlp/precision", "fp16", "autoencoders.mlp.precision: got 'fp16', expected 'float32', 'tf32' or"),
         ("autoencoders/mlp/per_dataset", {"usps": {"kind": "cnv"}}, "mlp.per_dataset.usps.kind: got 'cnv', expected"),
         ("autoencoders/null", {}, "autoencoders: got the key 'null', which means none; choose another one"),
         ("autoencoders", {None: {}}, "autoencoders: got the key null, expected text; write it in quotes"),

@@ -89,7 +89,7 @@ class DeepClustering:
         Limits of the same kind: pretraining reconstructs views, each from itself. None: it sees the images as they are.
     pretraining_denoising : float
         Share of each sample's numbers that pretraining masks at random before it encodes them.
-    precision : {"tf32", "float32", "bfloat16"}
+    precision : {"float32", "tf32", "bfloat16"}
         Of the network's products on a GPU; see `deepkm.networks.products.perceptron`.
     random_state : int, RandomState or None
         The run's seed.
@@ -120,7 +120,7 @@ class DeepClustering:
     view_limits: Views | None = None
     pretraining_views: Views | None = None
     pretraining_denoising: Fraction = 0.0
-    precision: Literal["tf32", "float32", "bfloat16"] = "tf32"
+    precision: Literal["float32", "tf32", "bfloat16"] = "float32"
     random_state: object = None
     device: str | None = None
 

@@ -31,7 +31,7 @@ class MLPAutoencoder(nn.Module):
         As in `deepkm.networks.products.perceptron`.
     """
 
-    def __init__(self, *, n_runs: int, n_features: int, n_latent: int, hidden_widths, precision="tf32"):
+    def __init__(self, *, n_runs: int, n_features: int, n_latent: int, hidden_widths, precision="float32"):
         super().__init__()
         self.precision = precision
         widths = [n_features, *hidden_widths, n_latent]
@@ -67,7 +67,7 @@ class NoAutoencoder(nn.Module):
         return z
 
 
-def build_autoencoder(kind, *, seeds, n_features, n_latent, hidden_widths, precision="tf32"):
+def build_autoencoder(kind, *, seeds, n_features, n_latent, hidden_widths, precision="float32"):
     """Return freshly initialised autoencoders, one per seed.
 
     Parameters

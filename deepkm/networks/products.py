@@ -23,7 +23,7 @@ RULE = (
 UNMEASURED = "mkl"  # PyTorch's own, whatever that is on other processors
 
 
-def perceptron(x, weights, biases, *, precision="tf32"):
+def perceptron(x, weights, biases, *, precision="float32"):
     """Return the output of S multilayer perceptrons, ReLU between the layers, none after the last.
 
     Parameters
@@ -31,8 +31,8 @@ def perceptron(x, weights, biases, *, precision="tf32"):
     x : Tensor of shape (S, B, F)
     weights : sequence of Tensor, each (S, in, out)
     biases : sequence of Tensor, each (S, 1, out)
-    precision : {"tf32", "float32", "bfloat16"}
-        Of the products on a GPU: factors of 10, 23 or 7 bits, sums in float32. A CPU takes float32, float64 stays.
+    precision : {"float32", "tf32", "bfloat16"}
+        Of the products on a GPU: factors of 23, 10 or 7 bits, sums in float32. A CPU takes float32, float64 stays.
 
     Returns
     -------

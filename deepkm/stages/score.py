@@ -114,7 +114,7 @@ def _job(path, attributes, *, epochs):
         **made.get("versions", {}),
         "source_digest": spec.get("source_digest"),
         "spec": digest(spec),
-        "settings": digest({name: value for name, value in spec.items() if name not in ("seeds", "source_digest")}),
+        "settings": digest(settings_of(spec, on_cpu=_is_on_cpu(made))),
         "data": attributes.get("inputs", {}).get("data"),
     }
 
@@ -122,10 +122,24 @@ def _job(path, attributes, *, epochs):
 _KNOWN = "seconds cpu_seconds device processor products threads jobs_per_gpu peak_memory_bytes finished".split()
 
 
+def settings_of(spec, *, on_cpu):
+    """Return what decides the answers of a job, whatever its seeds and source.
+
+    On a CPU `precision` decides nothing: there it is what it was when the first rows were published.
+    """
+    settings = {name: value for name, value in spec.items() if name not in ("seeds", "source_digest")}
+    if on_cpu and "precision" in spec["parameters"]:
+        settings["parameters"] = spec["parameters"] | {"precision": "tf32"}
+    return settings
+
+
+def _is_on_cpu(made):
+    return made.get("device", "CPU").startswith("CPU")
+
+
 def _device_seconds(made):
     """Return what a job took of its device: CPU seconds, or a GPU's time, which it has for itself."""
-    on_cpu = made.get("device", "CPU").startswith("CPU")
-    return made.get("cpu_seconds", made["seconds"]) if on_cpu else made["seconds"]
+    return made.get("cpu_seconds", made["seconds"]) if _is_on_cpu(made) else made["seconds"]
 
 
 def _lengths(attributes):

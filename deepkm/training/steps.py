@@ -1,5 +1,6 @@
-"""One step of training: a batch, its loss and gradient, the optimizer's step; on a GPU replayed from a recording."""
+"""One step of training: a batch, its loss and gradient, the optimizer's step; on a GPU, if asked for, replayed."""
 
+import os
 from contextlib import contextmanager
 from functools import cached_property
 
@@ -8,6 +9,8 @@ import torch
 from deepkm.networks.autoencoder import reconstruction_error
 from deepkm.networks.views import augment
 from deepkm.numerics.seeding import counted
+
+CHOICE = "DEEPKM_STEPS"  # a variable of the environment: "launched" or "recorded", on a GPU
 
 
 class Batch:
@@ -158,8 +161,19 @@ class RecordedStep:
 
 
 def can_record(x):
-    """Tell whether steps on these data can be recorded: data in the memory of a CUDA GPU."""
-    return isinstance(x, torch.Tensor) and x.device.type == "cuda"
+    """Tell whether steps on these data are recorded: where it is asked for, on data in the memory of a CUDA GPU.
+
+    Raises
+    ------
+    ValueError
+        When the environment asks for something else.
+    """
+    if not (isinstance(x, torch.Tensor) and x.device.type == "cuda"):
+        return False
+    chosen = os.environ.get(CHOICE) or "launched"
+    if chosen not in ("launched", "recorded"):
+        raise ValueError(f"{CHOICE}: got {chosen!r}, expected launched or recorded; unset it for launched")
+    return chosen == "recorded"
 
 
 def record(function):
