@@ -54,12 +54,23 @@ def compare(labels, target):
     return 100 * pd.DataFrame(measured).T[["acc", "nmi"]]
 
 
+def every_epoch(arrays):
+    """Return the labels of a clustering, (S, E + 1, N); a ValueError where they were not read after each epoch."""
+    labels, losses = arrays["history/labels"], arrays["history/loss"]
+    if labels.shape[1] != losses.shape[1] + 1:
+        raise ValueError(
+            f"got labels of {labels.shape[1] - 1} epochs of {losses.shape[1]}, expected those of all; set "
+            "read_out: all for its method and run it again"
+        )
+    return labels
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("clustering", help="results/clusterings/{method}/{dataset}/{stack}.h5")
     parser.add_argument("data", help="data/{dataset}.npz")
     parser.add_argument("--run", type=int, default=0, help="which seed of a stack")
     args = parser.parse_args()
-    history = read_result(args.clustering, stage="cluster")[0]["history/labels"][args.run]
+    history = every_epoch(read_result(args.clustering, stage="cluster")[0])[args.run]
     target = read_converted(args.data, optional=["target"])["target"]
     print(compare(history[1:], target).to_string(float_format="%.1f"))

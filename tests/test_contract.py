@@ -17,11 +17,12 @@ from deepkm.methods.random_labels import RandomLabels
 from deepkm.methods.values import expected
 from deepkm.numerics.metrics import scores
 from deepkm.study.plan import Study
+from deepkm.training import loop
 from deepkm.training.checkpoint import restore_run, save_run
 from deepkm.training.ends import keep_ends
 from deepkm.training.loop import pretrain, train
 from deepkm.training.optimizers import make_optimizer
-from deepkm.training.run import Run
+from deepkm.training.run import READ_OUT, Run
 from deepkm.training.steps import Batch
 
 CONFIG = yaml.safe_load((ROOT / "config.yaml").read_text())
@@ -53,6 +54,9 @@ FREE_WEIGHTS = {"soft_kmeans_free"}
 # They find nothing, so that scikit-learn's blobs are not found either.
 BLIND = {"random"}
 FINDS_BLOBS = ("check_clustering",)
+# Each epoch builds on centers, assignments or pseudo-labels that the code before it gave.
+NEED_THEIR_CODE = {"aec", "aekm_long", "ct", "ct_brb", "ct_cold", "ct_conv", "ct_fresh", "ct_sum", "ct_views"}
+NEED_THEIR_CODE |= {"deepcluster", "dkm_fresh", "dkm_reinit"}
 
 
 @cache
@@ -91,6 +95,12 @@ def blobs():
 @pytest.fixture
 def x(blobs):
     return torch.tensor(blobs[0])
+
+
+@pytest.fixture(autouse=True)
+def _seldom_read(monkeypatch):
+    """Let all of this hold where labels are not read after each epoch, though there are few."""
+    monkeypatch.setattr(loop, "read_out_epochs", lambda epochs: sorted({0, min(1, epochs), epochs}))
 
 
 @parametrize_with_checks(
@@ -205,6 +215,20 @@ def test_resumed_equals_uninterrupted(key, stop, x, tmp_path):
         np.testing.assert_array_equal(tensor.numpy(force=True), found[name].numpy(force=True), err_msg=name)
     for name, values in whole.history.items():
         np.testing.assert_array_equal(np.stack(values), np.stack(resumed.history[name]))
+
+
+@pytest.mark.parametrize("key", [key for key in METHODS if epochs_of(key)])
+def test_when_labels_are_read_changes_no_number(key, x):
+    x, method = x.float(), make_method(key, read_out="schedule")
+    some, every = (make_method(key, read_out=read).train_runs(x, seeds=[5]) for read in ("schedule", "all"))
+    read_after = [int(epoch[0]) for epoch in some.history["label_epochs"]]
+    assert read_after == ([*range(method.epochs + 1)] if method.needs_code else sorted({0, 1, method.epochs}))
+    assert method.needs_code == (key in NEED_THEIR_CODE)
+    np.testing.assert_array_equal(some.history["labels"], [every.history["labels"][epoch] for epoch in read_after])
+    for name in every.history.keys() - READ_OUT:
+        np.testing.assert_array_equal(some.history[name], every.history[name], err_msg=name)
+    for name, tensor in every.tensors().items():
+        np.testing.assert_array_equal(tensor.numpy(force=True), some.tensors()[name].numpy(force=True), err_msg=name)
 
 
 @pytest.mark.parametrize("key", METHODS)

@@ -101,6 +101,25 @@ def test_score_curves_hold_the_means_over_seeds(curves):
     assert draw_scores(curves.assign(acc=np.nan), METHODS, dataset=A) is None
 
 
+def test_a_mean_is_of_all_runs_though_some_were_read_seldom(curves):
+    """Epochs without scores, and those that one seed alone has, are no points of a curve; losses have all epochs."""
+    curves.loc[(curves["epoch"] == 2) & (curves["seed"] == 1), ["acc", "nmi"]] = np.nan
+    accuracy, _ = draw_scores(curves, METHODS, dataset=A).figure.axes
+    np.testing.assert_allclose(curves_of(accuracy)["DKM"].get_xydata(), [[0, 0.5], [1, 10.5], [3, 30.5]])
+    losses = draw_losses(curves, METHODS, dataset=A, estimators=ESTIMATORS).figure.axes[0]
+    assert curves_of(losses)["DKM"].get_xdata().tolist() == [1, 2, 3]
+
+
+def test_a_curve_ends_with_the_labels_of_its_last_run_that_stopped(curves):
+    """Both stopped after epoch 1 or 2, and labels were read after 1 and 3."""
+    curves = curves.assign(stopped=(curves["epoch"] > 1).astype(object).where(curves["epoch"] > 0, np.nan))
+    curves.loc[curves["epoch"] == 2, ["acc", "nmi"]] = np.nan
+    accuracy, _ = draw_scores(curves, METHODS, dataset=A).figure.axes
+    assert curves_of(accuracy)["DKM"].get_xdata().tolist() == [0, 1, 3]
+    losses = draw_losses(curves.assign(stopped=True), METHODS, dataset=A, estimators=ESTIMATORS)
+    assert curves_of(losses.figure.axes[0])["DKM"].get_xdata().tolist() == [1]  # of which nothing went on
+
+
 def test_a_final_read_out_by_other_means_is_no_part_of_the_curve(curves):
     longer = curves.replace({"method": {"dkm": "km", "km": "other"}})
     accuracy, _ = draw_scores(longer, METHODS, dataset=A, estimators={"km": RESTARTED}).figure.axes

@@ -12,7 +12,7 @@ from deepkm.files import read_hdf5
 from deepkm.study.inventory import jobs_of
 from deepkm.study.plan import Study
 from deepkm.study.spec import dumps
-from deepkm.training.lengths import snapshot_epochs, whole_epochs
+from deepkm.training.lengths import as_planned, read_out_epochs, snapshot_epochs, whole_epochs
 
 
 @pytest.mark.parametrize(
@@ -30,6 +30,20 @@ from deepkm.training.lengths import snapshot_epochs, whole_epochs
 )
 def test_steps_in_whole_epochs(n_samples, given, epochs):
     assert whole_epochs(n_samples, batch_size=256, **given) == epochs
+
+
+@pytest.mark.parametrize("epochs", [0, 1, 9, 10, 11, 12, 30, 100, 541, 20_000])
+def test_labels_are_read_after_the_first_ten_epochs_then_evenly_in_their_logarithm(epochs):
+    found = read_out_epochs(epochs)
+    later = found[11:]
+    assert found[:11] == [*range(epochs + 1)][:11]
+    assert found[-1] == epochs
+    assert later == sorted(set(later))
+    assert len(later) <= 26
+    assert set(as_planned(snapshot_epochs(12, epochs), epochs)) <= set(found)
+    if epochs >= 541:
+        assert len(later) == 26
+        np.testing.assert_allclose(np.diff(np.log(later)), np.log(epochs / 10) / 26, atol=1.1 / 12)
 
 
 def test_an_estimator_trains_for_its_steps_and_keeps_its_parameters():

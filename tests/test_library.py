@@ -310,7 +310,8 @@ def test_every_method_has_the_usual_names(key, tmp_path):
     history = fitted.history_
     assert history.index.tolist() == [*range(1, fitted.epochs + 1)]
     assert set(history) == set(fitted.losses_)
-    assert len(fitted.label_history_) == fitted.epochs + 1
+    assert fitted.label_epochs_.tolist() == [*range(fitted.epochs + 1)]
+    assert len(fitted.label_history_) == len(fitted.label_epochs_)
     names = [f"{type(fitted).__name__.lower()}{i}" for i in range(z.shape[1])]
     assert fitted.get_feature_names_out().tolist() == names
     frame = fitted.set_output(transform="pandas").transform(X)

@@ -98,10 +98,20 @@ def test_labels_of_the_table_the_model_and_the_estimator_are_equal(key, made):
     assert model.n_iter_ == estimator.n_iter_
     assert_same(model.losses_, estimator.losses_)
     np.testing.assert_array_equal(model.label_history_, estimator.label_history_)
+    np.testing.assert_array_equal(model.label_epochs_, estimator.label_epochs_)
     assert model.doubts_ == estimator.doubts_
     np.testing.assert_array_equal(model.transform(raw()), estimator.transform(load_features(made.data, "standard")))
     if key not in NO_RULE | FREE_WEIGHTS:
         np.testing.assert_array_equal(model.predict(raw()), found)
+
+
+def test_a_result_of_before_read_outs_on_a_schedule_has_labels_of_all_epochs(made, tmp_path):
+    arrays, attributes = read_hdf5(made.files["dkm"])
+    del arrays["history/label_epochs"], attributes["spec"]["parameters"]["read_out"]
+    write_hdf5(tmp_path / "seed5.h5", arrays=arrays, attributes=attributes)
+    model = deepkm.load(tmp_path / "seed5.h5")
+    assert model.label_epochs_.tolist() == [0, 1, 2]
+    assert set(model.history_) == {"loss", "reconstruction", "clustering"}
 
 
 def likeliest(model, z):

@@ -165,7 +165,7 @@ def test_parameters_of_training_reach_the_result():
 class Means:
     """Logs the mean of each batch and trains nothing; visits the samples in a given order."""
 
-    batch_size, recordable, n_clusters = 2, False, 1
+    batch_size, recordable, n_clusters, needs_code, read_out = 2, False, 1, False, "all"
 
     def __init__(self, *orders):
         self._orders, self.epochs = orders, len(orders)
@@ -390,6 +390,14 @@ def result(tmp_path):
     return path
 
 
+def read_seldom(result):
+    """Let a result lack the labels of its first epoch."""
+    arrays, attributes = read_hdf5(result)
+    arrays["history/labels"] = arrays["history/labels"][:, [0, 2]]
+    arrays["history/label_epochs"] = np.array([[0, 2], [0, 2]], np.int32)
+    write_hdf5(result, arrays=arrays, attributes=attributes)
+
+
 def scored(result, *names):
     """Return tables of the scores of a result."""
     output = [result.with_name(f"{name}.csv") for name in names]
@@ -397,13 +405,17 @@ def scored(result, *names):
     return [pd.read_csv(path) for path in output]
 
 
-def test_scores_belong_to_their_seeds_and_epochs(result):
+@pytest.mark.parametrize("change", [lambda result: None, read_seldom], ids=["each epoch, and older files", "some"])
+def test_scores_belong_to_their_seeds_and_epochs(result, change):
+    change(result)
     scores, epochs = scored(result, "scores", "epochs")
     found = scores[["seed", "acc", "epochs", "seconds"]].to_numpy().tolist()
     assert found == [[7, 1, 2, 1.5], [3, 0.5, 2, 1.5]]
     rows = epochs[["seed", "epoch", "acc", "loss", "clustering"]]
     expected = [(7, 0, 0.5, None, None), (7, 1, 0.75, 7.1, 70), (7, 2, 1, 7.2, 71)]
     expected += [(3, 0, 0.5, None, None), (3, 1, 0.5, 3.1, 30), (3, 2, 0.5, 3.2, 31)]
+    if change is read_seldom:
+        expected = [(*row[:2], None if row[1] == 1 else row[2], *row[3:]) for row in expected]
     pd.testing.assert_frame_equal(rows, pd.DataFrame(expected, columns=rows.columns), check_dtype=False)
 
 

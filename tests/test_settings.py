@@ -8,8 +8,10 @@ from typing import Annotated
 import pytest
 
 from deepkm.methods.values import expected
+from deepkm.stages.score import settings_of
 from deepkm.study.config import check_config
 from deepkm.study.parameters import fields_of
+from deepkm.study.plan import Study
 from deepkm.study.settings import method_parameters
 
 METHOD = '''
@@ -100,6 +102,21 @@ def test_a_class_states_then_training_fills_then_an_entry_overrides(config):
     assert found["given"] == ["sgd", 0.5, 0.9, 20, 7, 9, 0.2, "float32"]
     assert parameters(config, "ct")["learning_rate"] == 0.5
     assert [parameters(config, key)["epochs"] for key in ("km", "aekm", "aekm_long")] == [0, 0, 7]
+
+
+def test_when_labels_are_read_is_no_part_of_what_a_method_is(config):
+    """Rows that were published stay, and pairs that differ in one part do so still; but a job is another one."""
+    config["study"] |= {"methods": ["ct", "ct_no_reinit"], "datasets": ["digits"]}
+    before, config["methods"]["ct"]["read_out"] = Study(config), "all"
+    after = Study(config)
+    specs = [study.cluster_spec("digits", "ct", next(iter(study.stacks))) for study in (before, after)]
+    assert [spec["parameters"]["read_out"] for spec in specs] == ["schedule", "all"]
+    assert specs[0] != specs[1]
+    older = {name: value for name, value in specs[0]["parameters"].items() if name != "read_out"}
+    for on_cpu in (True, False):
+        settings = [settings_of(spec, on_cpu=on_cpu) for spec in (*specs, {**specs[0], "parameters": older})]
+        assert settings[0] == settings[1] == settings[2]
+    assert before.ablations() == after.ablations() == [["ct", "ct_no_reinit", "re-initialised centers"]]
 
 
 def test_an_entry_needs_nothing_but_its_class(config):

@@ -1,9 +1,8 @@
 """The base of every method: hooks, and fields that are the method's whole configuration."""
 
-import pkgutil
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
-from typing import Any, ClassVar, Literal, Self, get_type_hints
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Literal, Self
 
 from torch import Tensor
 
@@ -21,8 +20,9 @@ from deepkm.methods.values import (  # noqa: F401  methods import them from here
     PositiveInt,
     Views,
     check_at_most,
+    check_fields,
     check_installed,
-    expected,
+    check_start,
 )
 from deepkm.networks.autoencoder import build_autoencoder
 from deepkm.networks.views import LIMITS
@@ -91,6 +91,8 @@ class DeepClustering:
         Share of each sample's numbers that pretraining masks at random before it encodes them.
     precision : {"float32", "tf32", "bfloat16"}
         Of the network's products on a GPU; see `deepkm.networks.products.perceptron`.
+    read_out : {"schedule", "all"}
+        After which epochs labels are read (`deepkm.training.loop.reads`). What comes out at the end is the same.
     random_state : int, RandomState or None
         The run's seed.
     device : str, optional
@@ -121,6 +123,7 @@ class DeepClustering:
     pretraining_views: Views | None = None
     pretraining_denoising: Fraction = 0.0
     precision: Literal["float32", "tf32", "bfloat16"] = "float32"
+    read_out: Literal["schedule", "all"] = "schedule"
     random_state: object = None
     device: str | None = None
 
@@ -142,6 +145,11 @@ class DeepClustering:
     package: ClassVar[str | None] = None
     # What random centers are drawn from.
     centers_stream = "{kind} centers"
+
+    @property
+    def needs_code(self) -> bool:
+        """Whether `before_epoch` must see the code after each epoch: what it does there, later epochs build on."""
+        return type(self).before_epoch is not DeepClustering.before_epoch
 
     # The six hooks; `deepkm.training.loop.train` says when each is called.
 
@@ -286,15 +294,7 @@ class DeepClustering:
         check_enough_samples(n_samples, self.n_clusters)
         self._check_values(n_samples=n_samples)
         check_at_most(n_samples, self.most_samples)
-        if control := STARTS.get(self.initial_centers):
-            try:
-                pkgutil.resolve_name(control)(n_clusters=self.n_clusters).check_samples(n_samples)
-            except ValueError as error:
-                raise ValueError(f"initial_centers={self.initial_centers!r}: {error}") from None
+        check_start(self.initial_centers, n_samples, n_clusters=self.n_clusters)
 
     def _check_values(self, **known: int) -> None:
-        values = {field.name: getattr(self, field.name) for field in fields(self)}
-        hints = get_type_hints(type(self), include_extras=True)
-        for name, value in values.items():
-            if text := expected(hints[name], value, values | known):
-                raise ValueError(f"{name}={value!r} should be {text}")
+        check_fields(self, **known)

@@ -31,6 +31,7 @@ class Control(DeepClustering):
     initial_centers: Literal["kmeans"] = "kmeans"
     autoencoder: AutoencoderKind | None = None
     epochs: NonNegativeInt = 0
+    needs_code = False  # but that of the end
     recordable = True
     # Whether seeds decide anything on the same code.
     seeded = True

@@ -60,6 +60,10 @@ class CT(Resetting):
         super().init(z, run)
         run.centers.requires_grad_(not self.reinit)
 
+    @property
+    def needs_code(self):
+        return bool(self.reinit)
+
     def before_epoch(self, z, run):
         self.recenter(self.reinit, z, run)
 

@@ -61,6 +61,10 @@ class DEKM(DeepClustering):
         """A refresh within an epoch is no operation that a recording can hold."""
         return self.update_interval is None
 
+    @property
+    def needs_code(self):
+        return self.update_interval is None  # else what it does there is for labels alone
+
     def init(self, z, run):
         super().init(z, run)
         run.state["stopped"] = torch.zeros(len(z), dtype=torch.bool, device=z.device)

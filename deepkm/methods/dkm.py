@@ -67,6 +67,10 @@ class DKM(Resetting):
         super().init(z, run)
         run.centers.requires_grad_()
 
+    @property
+    def needs_code(self):
+        return bool(self.reinit)
+
     def before_epoch(self, z, run):
         self.recenter(self.reinit, z, run)
 

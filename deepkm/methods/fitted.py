@@ -43,8 +43,10 @@ class Fitted(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
         Each loss term, and what else the method notes of its epochs.
     history_ : DataFrame
         The same by epoch, counted from 1; needs pandas.
-    label_history_ : ndarray of shape (n_epochs + 1, n_samples)
-        The labels after each epoch, and before the first.
+    label_history_ : ndarray of shape (n_read_outs, n_samples)
+        The labels before the first epoch and after those that they were read after.
+    label_epochs_ : ndarray of shape (n_read_outs,)
+        These epochs, 0 for before the first; with ``read_out="all"``, all of them.
     encoder_ : torch.nn.Module
         From samples (n, n_features), scaled as in training, to what `transform` gives; `torch.export.export` takes it.
     n_iter_ : int
@@ -68,6 +70,8 @@ class Fitted(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
         self.cluster_centers_ = run.centers[0].numpy(force=True)
         self.losses_ = {name: np.stack(values)[:, 0] for name, values in run.history.items()}
         self.label_history_ = self.losses_.pop("labels")
+        every = np.arange(len(self.label_history_))  # as files have it that are older than read-outs on a schedule
+        self.label_epochs_ = self.losses_.pop("label_epochs", every)
         stopped = self.losses_.get("stopped", np.zeros(1, dtype=bool))
         self.doubts_ = run.doubts
         self.n_iter_ = int(stopped.argmax()) + 1 if stopped.any() else run.epoch
@@ -80,7 +84,7 @@ class Fitted(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
             import pandas as pd  # noqa: PLC0415  whoever only clusters does without it
         except ImportError:
             raise ImportError("history_ needs pandas; pip install pandas, or take losses_, a dict of arrays") from None
-        epochs = pd.RangeIndex(1, len(self.label_history_), name="epoch")
+        epochs = pd.RangeIndex(1, self._run.epoch + 1, name="epoch")
         return pd.DataFrame(self.losses_, index=epochs)
 
     @property

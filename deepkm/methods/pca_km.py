@@ -23,6 +23,7 @@ class PCAKMeans(KMeans):
     """
 
     n_components: PositiveInt = 50
+    needs_code = False  # but that of the end
 
     def init(self, z, run):
         run.state["mean"], axes, _ = principal_components(z, self.n_components)

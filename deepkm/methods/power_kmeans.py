@@ -58,6 +58,7 @@ class PowerKMeans(DeepClustering):
     initial_centers: InitialCenters = "kmeans++"
     autoencoder: AutoencoderKind | None = None
     epochs: NonNegativeInt = 0
+    needs_code = False  # but that of the end
     exponent: Negative = -3.0  # s_0
     exponent_growth: AtLeastOne = 1.05  # eta
     exponent_floor: Annotated[float, "<= exponent"] = -1000.0  # s only falls

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 from tqdm import tqdm
 
-from deepkm.training.run import Run
+from deepkm.training.run import READ_OUT, Run
 
 
 def shown(runs: Iterator[Run], *, epochs: int, title: str) -> Iterator[Run]:
@@ -19,7 +19,7 @@ def shown(runs: Iterator[Run], *, epochs: int, title: str) -> Iterator[Run]:
 
 def _losses(run: Run) -> dict[str, str]:
     """Return the losses of the last epoch in words: of several runs, those of the one whose loss is lowest."""
-    losses = {name: values[-1] for name, values in run.history.items() if name not in ("labels", "stopped")}
+    losses = {name: values[-1] for name, values in run.history.items() if name not in (*READ_OUT, "stopped")}
     if "loss" not in losses:
         return {}
     best = int(np.argmin(np.where(np.isfinite(losses["loss"]), losses["loss"], np.inf)))

@@ -16,7 +16,7 @@ from deepkm.methods.base import DeepClustering
 from deepkm.training.checkpoint import history_arrays
 from deepkm.training.ends import end_arrays, keep_ends
 from deepkm.training.loop import final_labels, pretrain, train
-from deepkm.training.run import Run
+from deepkm.training.run import READ_OUT, Run
 from deepkm.training.snapshots import keep_snapshots, snapshot_arrays
 
 Follow = Callable[[Iterator[Run]], Iterable[Run]]
@@ -109,7 +109,7 @@ def trial_arrays(method: DeepClustering, run: Run) -> dict[str, np.ndarray]:
     """
     arrays = {"labels": final_labels(run), "diverged": run.diverged.astype(np.uint8)}
     arrays |= history_arrays(run) | end_arrays(run) | snapshot_arrays(method, run)
-    arrays["history/labels"] = arrays["history/labels"][:, [0, -1]]
+    arrays |= {name: arrays[name][:, [0, -1]] for name in (f"history/{name}" for name in READ_OUT)}
     kept = ("labels", "diverged", "history/", "ends/", "snapshots/codes", "snapshots/sample")
     return {name: array for name, array in arrays.items() if name.startswith(kept)}
 

@@ -1,8 +1,10 @@
 """Which values a method's parameters take: what their annotations say, read by one check for studies and for `fit`."""
 
 import operator
+import pkgutil
 import re
 from collections.abc import Iterator
+from dataclasses import fields
 from importlib.metadata import PackageNotFoundError, version
 from math import isfinite
 from numbers import Integral, Real
@@ -84,6 +86,24 @@ def check_installed(package: str | None) -> None:
         version(package or "numpy")
     except PackageNotFoundError:
         raise ValueError(f"needs {package}, which is not installed; pip install {package}") from None
+
+
+def check_fields(method: Any, **known: int) -> None:
+    """Raise a ValueError that names the first parameter of a method that is not what its annotation asks for."""
+    values = {field.name: getattr(method, field.name) for field in fields(method)}
+    hints = get_type_hints(type(method), include_extras=True)
+    for name, value in values.items():
+        if text := expected(hints[name], value, values | known):
+            raise ValueError(f"{name}={value!r} should be {text}")
+
+
+def check_start(initial_centers: str, n_samples: int, *, n_clusters: int) -> None:
+    """Raise a ValueError where the control that a method starts from does not take its data, or lacks its package."""
+    if control := STARTS.get(initial_centers):
+        try:
+            pkgutil.resolve_name(control)(n_clusters=n_clusters).check_samples(n_samples)
+        except ValueError as error:
+            raise ValueError(f"initial_centers={initial_centers!r}: {error}") from None
 
 
 def check_at_most(n_samples: int, most: int | None) -> None:

@@ -13,7 +13,7 @@ from deepkm.report.statistics.ends import describe_ends
 from deepkm.study.inventory import result_files
 from deepkm.study.results import check_place, read_result
 from deepkm.study.scored import note_scores
-from deepkm.study.spec import ScoreSpec, digest
+from deepkm.study.spec import ScoreSpec, digest, without_read_out
 
 # Arrays of a result that scores are taken from; models, which may be large, stay where they are.
 MEASURED = ("labels", "centers", "history/", "ends/")
@@ -43,8 +43,9 @@ def write_scores(clusterings, autoencoders, *, data, output, stacks):
     data : list of path
         ``{dataset}.npz`` of each data set.
     output : list of path
-        ``scores.csv`` (a row per run), ``epochs.csv`` (a row per run and epoch), ``jobs.csv`` (a row per training job)
-        and ``parameters.csv`` (a row per data set and method), in any folder.
+        ``scores.csv`` (a row per run), ``epochs.csv`` (a row per run and epoch, without scores where no labels were
+        read), ``jobs.csv`` (a row per training job) and ``parameters.csv`` (a row per data set and method), in any
+        folder.
     stacks : dict of str to list of int
         The study's seeds by stack.
 
@@ -88,7 +89,7 @@ def _score_file(arrays, attributes, target):
         rows = [{**key, **row} for row in _epochs(arrays, s, target)]
         curves += rows
         made, share = attributes["provenance"], 1 / len(spec["seeds"])
-        cost = {"epochs": _epochs_trained(arrays, s), "seconds": made["seconds"] * share}
+        cost = {"epochs": _epochs_trained(arrays, s, rows), "seconds": made["seconds"] * share}
         cost["device_seconds"] = _device_seconds(made) * share
         finite = np.isfinite([rows[-1].get("loss", 0.0), *np.ravel(arrays["centers"][s])]).all()
         diverged = not finite or seed in attributes.get("diverged", [])
@@ -123,14 +124,15 @@ _KNOWN = "seconds cpu_seconds device processor products threads jobs_per_gpu pea
 
 
 def settings_of(spec, *, on_cpu):
-    """Return what decides the answers of a job, whatever its seeds and source.
+    """Return what decides the answers of a job, whatever its seeds, source and read-outs.
 
     On a CPU `precision` decides nothing: there it is what it was when the first rows were published.
     """
     settings = {name: value for name, value in spec.items() if name not in ("seeds", "source_digest")}
-    if on_cpu and "precision" in spec["parameters"]:
-        settings["parameters"] = spec["parameters"] | {"precision": "tf32"}
-    return settings
+    parameters = without_read_out(spec["parameters"])
+    if on_cpu and "precision" in parameters:
+        parameters["precision"] = "tf32"
+    return {**settings, "parameters": parameters}
 
 
 def _is_on_cpu(made):
@@ -162,16 +164,19 @@ def _target(path):
     return read_converted(path, optional=["target"]).get("target")
 
 
-def _epochs_trained(arrays, s):
-    """Return how many epochs run s trained: up to its stopping rule, where its method has one."""
+def _epochs_trained(arrays, s, rows):
+    """Return how many epochs run s, with these rows, trained: up to its stopping rule, where its method has one."""
     if "history/stopped" in arrays and arrays["history/stopped"][s].any():
         return int(arrays["history/stopped"][s].argmax()) + 1
-    return arrays["history/labels"].shape[1] - 1
+    return rows[-1]["epoch"]
 
 
 def _epochs(arrays, s, target):
     """Yield one row per epoch of run s; epoch 0 is the state before training and has no losses."""
     losses = {name.removeprefix("history/"): array[s] for name, array in arrays.items() if name.startswith("history/")}
-    labels = losses.pop("labels")  # (E + 1, N)
-    for epoch, found in enumerate(labels):
-        yield {"epoch": epoch, **scores(target, found), **{k: v[epoch - 1] for k, v in losses.items() if epoch}}
+    labels = losses.pop("labels")  # (R, N), of R read-outs
+    read_after = losses.pop("label_epochs", np.arange(len(labels)))  # older files: after all epochs
+    read = dict(zip(read_after.tolist(), labels, strict=True))
+    for epoch in range(read_after[-1] + 1):
+        found = scores(target, read[epoch]) if epoch in read else {}
+        yield {"epoch": epoch, **found, **{k: v[epoch - 1] for k, v in losses.items() if epoch}}

@@ -259,7 +259,7 @@ class Study:
 
     def _identity(self, method: str) -> dict[str, Any]:
         estimator = self.config["methods"][method]["estimator"]
-        return {"estimator": estimator, **self._parameters(self.datasets[0], method)}
+        return {"estimator": estimator, **specs.without_read_out(self._parameters(self.datasets[0], method))}
 
     def _title(self, method: str) -> str:
         title = self.config["methods"][method].get("title", method)

@@ -208,6 +208,11 @@ def digest(spec: object) -> str:
     return hashlib.sha256(dumps(spec).encode()).hexdigest()[:16]
 
 
+def without_read_out(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the parameters of a method but for when labels are read, which changes no answer."""
+    return {name: value for name, value in parameters.items() if name != "read_out"}
+
+
 def conversion_digest(spec: Mapping[str, Any]) -> str:
     """Return a digest of what decides the numbers of a data set: its spec but for the source digest.
 

@@ -7,7 +7,9 @@ import numpy as np
 import torch
 
 from deepkm.numerics.seeding import keys, permutations
+from deepkm.training.lengths import read_out_epochs
 from deepkm.training.optimizers import make_optimizer
+from deepkm.training.run import READ_OUT
 from deepkm.training.steps import RecordedStep, Step, can_record, stopped_held
 
 
@@ -19,17 +21,17 @@ def train(method, x, run):
     method : object
         Supplies ``epochs``, ``batch_size``, ``optimizer_options()``, ``order(n_samples, run)`` (the samples of the next
         epoch, (S, M)), ``recordable`` (whether all batches of an epoch take the same operations on the device, so that
-        a GPU may replay them), ``view_options()`` (what `see_views` takes, or None), and six hooks, all of
-        them for S runs at once:
+        a GPU may replay them), ``view_options()`` (what `see_views` takes, or None), ``read_out`` and ``needs_code``
+        (after which epochs labels are read: see `reads`), and six hooks, all of them for S runs at once:
 
         - ``init(z, run)``: set up ``run.centers`` and whatever else the method keeps, from the pretrained code;
         - ``before_epoch(z, run)``: the whole data set was just encoded anew; update what the next epoch holds constant.
-          Called after the last epoch too, so that the final labels rest on the final code;
+          Called whenever labels are read, so after the last epoch too: the final labels rest on the final code;
         - ``start_epoch(run)``: epoch ``run.epoch``, counted from 0, is about to be trained. What changes weights, or
           draws numbers by sample (`Run.draw`), does it here, unread by labels. Stopped runs stay as they are;
         - ``loss(batch, run)``: return the loss of each run, (S,);
         - ``after_step(batch, run)``: update by closed form what the optimizer does not train;
-        - ``assign(z, run)``: return the labels, (S, N).
+        - ``assign(z, run)``: return the labels, (S, N), and change nothing.
     x : Tensor of shape (N, F)
     run : Run
         Fresh, or restored from a checkpoint: then training goes on where it stopped, with the same result.
@@ -49,6 +51,7 @@ def train(method, x, run):
     A run that diverges (`Run.look_for_divergence`) has label 0 for all samples; the others go on.
     """
     run.x = x
+    read_after = reads(method)
     if run.epoch < 0:
         z = run.encode(x)
         with torch.no_grad():
@@ -60,7 +63,7 @@ def train(method, x, run):
         yield run
     while run.epoch < method.epochs:
         if len(run.stopped()) == len(run.seeds):
-            _repeat_epoch(run)
+            _repeat_epoch(method, run, read_after)
             yield run
             continue
         run.z = None
@@ -75,12 +78,19 @@ def train(method, x, run):
             optimizer_options=method.optimizer_options(),
             order=method.order(len(x), run),
         )
-        _read_out(method, run.encode(x), run)
+        if run.epoch in read_after:
+            _read_out(method, run.encode(x), run)
         if "stopped" in run.state:
             run.record(stopped=run.state["stopped"].clone())
         yield run
     run.x = run.z = None  # a fitted model does not keep the data
     run.draws = {}
+
+
+def reads(method):
+    """Return the epochs after which a method's labels are read: all, if it `needs_code` or is asked to; else some."""
+    every = method.needs_code or method.read_out == "all"
+    return range(method.epochs + 1) if every else read_out_epochs(method.epochs)
 
 
 def pretrain(x, run, *, epochs, batch_size, learning_rate, views=None, denoising=0.0):
@@ -144,7 +154,8 @@ def _read_out(method, z, run):
     run.look_for_divergence(z)
     if run.diverged.any():  # no answer, which must not look like one: all samples are one cluster
         labels = labels.masked_fill(torch.from_numpy(run.diverged).to(labels.device).unsqueeze(1), 0)
-    run.record(labels=labels.to(torch.uint8 if method.n_clusters <= 256 else torch.int32))
+    labels = labels.to(torch.uint8 if method.n_clusters <= 256 else torch.int32)
+    run.record(labels=labels, label_epochs=torch.full((len(run.seeds),), run.epoch, dtype=torch.int32))
 
 
 def _train_epoch(run, step, *, batch_size, optimizer_options, order, recordable):
@@ -170,11 +181,18 @@ def _train_epoch(run, step, *, batch_size, optimizer_options, order, recordable)
     run.epoch += 1
 
 
-def _repeat_epoch(run):
+def _repeat_epoch(method, run, read_after):
     """Pass an epoch in which no run is left to train."""
-    for values in run.history.values():
-        values.append(values[-1])
+    last = int(run.history["label_epochs"][-1][0])
+    had_stopped = all(flags.all() for flags in run.history.get("stopped", [])[max(0, last - 1) : last])
+    for name in run.history.keys() - READ_OUT:
+        run.history[name].append(run.history[name][-1])
     run.epoch += 1
+    if run.epoch in read_after and not had_stopped:
+        _read_out(method, run.encode(run.x), run)
+    elif run.epoch in read_after:
+        run.history["labels"].append(run.history["labels"][-1])
+        run.history["label_epochs"].append(np.full_like(run.history["label_epochs"][-1], run.epoch))
 
 
 def final_labels(run):

@@ -6,6 +6,8 @@ import torch
 from deepkm.networks.autoencoder import encode_all
 from deepkm.numerics.seeding import uniform
 
+READ_OUT = ("labels", "label_epochs")  # in the history of a run: what is noted per read-out, not per epoch
+
 
 class Run:
     """The state of S runs: all that a checkpoint must hold.
@@ -25,13 +27,14 @@ class Run:
         What the method keeps, each with a leading S. Tensors that require a gradient are trained. A method with a
         stopping rule keeps ``"stopped"``, (S,) bool.
     history : dict of str to list of ndarray
-        Per epoch: mean losses, (S,), and ``"labels"``, (S, N).
+        Per epoch: mean losses, (S,). Per read-out: ``"labels"``, (S, N), and ``"label_epochs"``, (S,), the epoch after
+        which they were read.
     optimizer : deepkm.training.optimizers.Optimizer or None
         Made at the first epoch, or before by `DeepClustering.carry_over`.
     x : Tensor of shape (N, F)
         The data, while `train` runs: for hooks that must encode all of them anew.
     z : Tensor of shape (S, N, D) or None
-        Their code as `train` last read it out, while the caller looks at the run.
+        Their code, while the caller looks at a run whose labels were just read.
     draws : dict of str to Tensor
         Numbers drawn for an epoch (`draw`), (S, N, m), of which a step picks the rows ``batch.index``. No part of a
         checkpoint.

@@ -11,7 +11,9 @@ from problems import SMALL, blobs, check_resume, first_batch, initialized, move_
 from deepkm.methods.dec import DEC
 from deepkm.methods.self_training import memberships, target_distribution
 from deepkm.numerics.centers import nearest
+from deepkm.training import loop
 from deepkm.training.loop import train
+from deepkm.training.run import READ_OUT
 
 METHOD = DEC(**SMALL, alpha=1.5, relative_weights=False, update_interval=3, tol=0.0)
 
@@ -138,7 +140,7 @@ def test_stops_when_labels_settle():
     run = trained(DEC(**{**SMALL, "epochs": 8}, update_interval=3, tol=1.0), blobs(), [0])  # 4 steps an epoch
     assert run.history["stopped"][0].all()
     assert run.epoch == 8
-    assert {len(values) for name, values in run.history.items() if name != "labels"} == {8}
+    assert {len(values) for name, values in run.history.items() if name not in READ_OUT} == {8}
     assert trained(DEC(**SMALL, update_interval=3, tol=0.0), blobs(), [0]).history["stopped"][-1].tolist() == [False]
 
 
@@ -193,6 +195,7 @@ def stop_epochs(run):
 
 def test_a_stopped_run_stays_as_it_was(stopping):
     x = blobs()
+    stopping.read_out = "all"
     run = stopping.start(x, seeds=SEEDS)
     kept = {}
     for _ in train(stopping, x, run):
@@ -219,5 +222,28 @@ def test_stopping_does_not_depend_on_the_stack(stopping):
             np.testing.assert_allclose(np.stack(values)[:, s], np.stack(alone.history[name])[:, 0], rtol=0, atol=1e-10)
 
 
-def test_resume_of_stopped_runs(stopping, tmp_path):
+@pytest.mark.parametrize("seeds", [SEEDS[:1], SEEDS])
+def test_labels_read_after_a_run_stopped_are_those_it_stopped_with(stopping, seeds, monkeypatch):
+    """A stop seldom falls on an epoch that is read; and once it was read, no code is computed any more."""
+    monkeypatch.setattr(loop, "read_out_epochs", lambda epochs: [0, 1, 8, 10, epochs])
+    x = blobs()
+    some = trained(stopping, x, seeds)
+    stopping.read_out = "all"
+    every = trained(stopping, x, seeds)
+    assert np.stack(some.history["label_epochs"])[:, 0].tolist() == [0, 1, 8, 10, 12]
+    for epoch, labels in zip((0, 1, 8, 10, 12), some.history["labels"], strict=True):
+        np.testing.assert_array_equal(labels, every.history["labels"][epoch])
+    for name in some.history.keys() - READ_OUT:
+        np.testing.assert_array_equal(np.stack(some.history[name]), np.stack(every.history[name]))
+    assert_tensors_equal(some, every)
+
+
+def assert_tensors_equal(first, second):
+    for name, tensor in first.tensors().items():
+        torch.testing.assert_close(tensor, second.tensors()[name], rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("read_after", [[0, 1, 8, 10, 12], range(13)])
+def test_resume_of_stopped_runs(stopping, read_after, tmp_path, monkeypatch):
+    monkeypatch.setattr(loop, "read_out_epochs", lambda epochs: list(read_after))
     check_resume(stopping, blobs(), tmp_path / "run.h5")

@@ -3,6 +3,7 @@ import torch
 from sklearn.datasets import load_digits
 
 from deepkm import KMeans
+from deepkm.training.run import READ_OUT
 
 
 def test_four_points_by_hand():
@@ -15,7 +16,7 @@ def test_the_loss_is_the_reconstruction():
     x = torch.rand(20, 5, dtype=torch.float64)
     model = KMeans(n_clusters=2, autoencoder="mlp", hidden_widths=(4,), epochs=2, pretraining_epochs=1)
     run = model.train_runs(x, seeds=[0])
-    assert set(run.history) == {"loss", "reconstruction", "labels"}
+    assert set(run.history) == {"loss", "reconstruction", *READ_OUT}
     np.testing.assert_array_equal(run.history["loss"], run.history["reconstruction"])
 
 

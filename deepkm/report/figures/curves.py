@@ -8,10 +8,10 @@ from deepkm.report.figures.style import FAINT, Drawing, in_color, in_words, lege
 from deepkm.report.statistics.spread import band
 
 CAPTION = """
-Agreement of the labels with the true classes after each fine-tuning epoch, the first ones wider apart; epoch 0 is
-before them. Lines are means over seeds{bands}{others}. Look for
+Agreement of the labels with the true classes after fine-tuning epochs, the first ones wider apart; epoch 0 is before
+them. Lines are means over seeds{bands}{others}. Look for
 curves that rise from their start and stay up: no method sees the classes, so a curve that falls while its loss falls
-optimises something else. Lines end where the last seed met its method's stopping rule.{restarts}
+optimises something else. Lines end once the last seed has met its method's stopping rule.{restarts}
 """
 MOST_BANDS = 3  # that can be told apart
 BANDS = ", bands their standard deviation, or all of fewer than five"
@@ -44,7 +44,7 @@ def draw_scores(curves, methods, *, dataset, chosen=(), estimators=None):
     -------
     Drawing or None
     """
-    curves = curves.dropna(subset=[MAIN_METRIC])
+    curves = _read_by_all(curves.dropna(subset=[MAIN_METRIC]))
     if curves.empty:
         return None
     metrics = [metric for metric in METRICS if metric in curves]
@@ -77,12 +77,12 @@ def draw_scores(curves, methods, *, dataset, chosen=(), estimators=None):
 
 
 def by_method(curves, methods):
-    """Yield each method that has rows, up to the epoch in which the last of its runs stopped."""
+    """Yield each method that has rows, up to the first of their epochs at which all of its runs have stopped."""
     for method in methods:
         rows = curves[curves["method"] == method]
         if "stopped" in rows and rows["stopped"].notna().any():
-            going_on = rows.loc[rows["stopped"] != 1, "epoch"].max()
-            rows = rows[rows["epoch"] <= going_on + 1]
+            going_on = rows.loc[rows["stopped"] != 1, "epoch"].max()  # NaN: none ever did
+            rows = rows[~(rows["epoch"] > rows.loc[~(rows["epoch"] <= going_on), "epoch"].min())]
         if len(rows):
             yield method, rows
 
@@ -154,6 +154,12 @@ def _limit(axis, shown, groups, metric, *, banded):
     low, high = values.min(), max(values.max(), finals.max())
     room = max(1, 0.05 * (high - low))
     axis.set_ylim(low - room, high + room)
+
+
+def _read_by_all(curves):
+    """Return the rows of epochs that all runs of their method have, where some were read out more often than others."""
+    runs = curves.groupby("method")["seed"].transform("nunique")
+    return curves[curves.groupby(["method", "epoch"])["seed"].transform("nunique") == runs]
 
 
 def _last(curves):

@@ -8,8 +8,8 @@ from deepkm.study.parameters import parameters_of
 
 # What the parameters of every method are shown as, in order; all others follow by name.
 COMMON_PARAMETERS = ("alpha", "clustering_weight", "pretraining_epochs", "epochs", "batch_size", "learning_rate")
-# No choices of a method: they follow from its data set, its autoencoder or the seed.
-_NOT_SHOWN = {"n_clusters", "n_latent", "autoencoder", "hidden_widths", "random_state", "device"}
+# No choices of a method: they follow from its data set, its autoencoder or the seed, or change no answer.
+_NOT_SHOWN = {"n_clusters", "n_latent", "autoencoder", "hidden_widths", "random_state", "device", "read_out"}
 
 
 def select_parameters(parameters, *, datasets, methods):
