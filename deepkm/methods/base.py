@@ -129,6 +129,8 @@ class DeepClustering:
 
     # Whether all batches of an epoch take the same operations, so that a GPU may replay them (`RecordedStep`).
     recordable = False
+    # Whether later epochs build on what `before_epoch` does: true of a class with one of its own, if it does not say.
+    needs_code = False
     # Whether rows are square grey images to it without an autoencoder too.
     convolutional = False
     # How its own loss has pretraining's: as a "sum" over features, their "mean", or "none". Adam's moments follow it.
@@ -145,11 +147,6 @@ class DeepClustering:
     package: ClassVar[str | None] = None
     # What random centers are drawn from.
     centers_stream = "{kind} centers"
-
-    @property
-    def needs_code(self) -> bool:
-        """Whether `before_epoch` must see the code after each epoch: what it does there, later epochs build on."""
-        return type(self).before_epoch is not DeepClustering.before_epoch
 
     # The six hooks; `deepkm.training.loop.train` says when each is called.
 

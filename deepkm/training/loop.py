@@ -88,8 +88,12 @@ def train(method, x, run):
 
 
 def reads(method):
-    """Return the epochs after which a method's labels are read: all, if it `needs_code` or is asked to; else some."""
-    every = method.needs_code or method.read_out == "all"
+    """Return the epochs after which a method's labels are read: all, if it needs the code or is asked to; else some.
+
+    A class with a ``before_epoch`` of its own needs the code, unless it has a ``needs_code`` of its own that is false.
+    """
+    told = next(vars(cls) for cls in type(method).__mro__ if {"before_epoch", "needs_code"} & vars(cls).keys())
+    every = "needs_code" not in told or method.needs_code or method.read_out == "all"
     return range(method.epochs + 1) if every else read_out_epochs(method.epochs)
 
 

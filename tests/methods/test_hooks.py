@@ -9,11 +9,12 @@ from problems import SMALL, blobs, check_resume, check_stack, trained
 
 from deepkm.methods.base import DeepClustering
 from deepkm.methods.dkm import DKM
+from deepkm.methods.estimator import as_estimator
 from deepkm.numerics.alignment import align, fresh_kmeans
 from deepkm.numerics.centers import nearest
 from deepkm.training import loop as training
 from deepkm.training import steps
-from deepkm.training.loop import train
+from deepkm.training.loop import reads, train
 from deepkm.training.optimizers import make_optimizer
 
 
@@ -56,6 +57,37 @@ def test_it_is_called_before_each_epoch_that_is_trained_and_after_its_labels():
     trained(Spy(**{**SMALL, "epochs": 2}), blobs())
     expected = [("labels", 0), ("start", 0), ("order", 0), ("labels", 1), ("start", 1), ("order", 1), ("labels", 2)]
     assert calls == expected
+
+
+class Own:
+    def before_epoch(self, z, run):
+        super().before_epoch(z, run)
+
+
+class Sparing(Own, DKM):
+    needs_code = False
+
+
+class Overriding(DKM):
+    before_epoch = Own.before_epoch
+
+
+@pytest.mark.parametrize(
+    ("method", "each"),
+    [
+        (DeepClustering, False),
+        (DKM, False),
+        (type("Plain", (DKM,), {}), False),
+        (type("Mixed", (Own, DKM), {}), True),
+        (Overriding, True),
+        (as_estimator(Overriding), True),
+        (type("Further", (Overriding,), {}), True),
+        (Sparing, False),
+        (type("Asked", (DKM,), {"needs_code": True}), True),
+    ],
+)
+def test_a_class_with_a_hook_before_each_epoch_has_it_called_though_its_base_needs_none(method, each):
+    assert len(reads(method(epochs=100))) == (101 if each else 37)
 
 
 def test_stacked_runs_equal_single_runs():
