@@ -44,7 +44,7 @@ def check_config(config: dict, schema: Path = SCHEMA) -> dict:
     config = _read(config, validator.schema, validator.schema["$defs"])
     error = jsonschema.exceptions.best_match(validator.iter_errors(config))
     if error is not None:
-        raise ValueError(_describe(error))
+        raise ValueError(_describe(error, validator.schema["properties"]))
     _check_names(config)
     check_contrasts(config["study"].get("contrasts") or [], config["study"]["methods"])
     check_nemenyi(config["nemenyi"], config["study"]["datasets"])
@@ -107,13 +107,14 @@ def _scaled(key: str, datasets: dict) -> dict:
     raise ValueError(f"datasets.{key}: got no `scaling`, expected one of ({choices}); add it")
 
 
-def _describe(error: Any) -> str:
-    """Turn a schema error into one line."""
+def _describe(error: Any, parts: dict) -> str:
+    """Turn an error of a schema with these parts into one line."""
     path = ".".join(str(part) for part in error.absolute_path) or "configuration"
     if error.validator == "additionalProperties":
         known = error.schema.get("properties", {})
         name = next(key for key in error.instance if key not in known)
-        return f"{path}: got unknown key {name!r}, expected {suggested(name, known)}"
+        homes = " or ".join(f"`{key}`" for key, part in parts.items() if name in part.get("properties", {}))
+        return f"{path}: got unknown key {name!r}, expected {f'it under {homes}' if homes else suggested(name, known)}"
     if error.validator == "required":
         return f"{path}: {error.message}; add it"
     expected = {
