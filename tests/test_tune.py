@@ -19,6 +19,7 @@ from deepkm.methods.ct import CT
 from deepkm.report.figures.search import draw_search
 from deepkm.report.figures.style import methods_of
 from deepkm.report.statistics.trials import SCORE_COLUMNS, summarize_trials, value_of_peeking
+from deepkm.stages.partial import chosen as chosen_tables
 from deepkm.study.inventory import load_study
 from deepkm.study.plan import Study
 from deepkm.study.search import settings_of
@@ -91,11 +92,14 @@ def test_a_second_call_trains_nothing(tuned, monkeypatch, capsys):
     assert "5 done, 4 missing" in capsys.readouterr().out
     assert command(["partial", "--configfile", "study.yaml"]) == 0  # of the study itself, nothing is done
     assert "0 of 3 clustering jobs are done" in capsys.readouterr().out
+    assert [path.name for path in chosen_tables(load_study(["study.yaml"]))] == ["choice.csv", "peeked.csv"]
 
 
-def test_snakemake_chooses_among_what_tune_trained(tuned):
+def test_snakemake_chooses_among_what_tune_trained(tuned, monkeypatch):
     before = files_of(tuned, *BLIND, "choice.md", "peeked.csv")
     (tuned / "results" / "search" / "km" / "mine" / "part1.h5").unlink()
+    monkeypatch.chdir(tuned)
+    assert chosen_tables(load_study(["study.yaml"])) == []
     said = run_snakemake(tuned, "choose", study=STUDY).stdout
     assert re.findall("(.*): begins", said) == ["settings of k-means on mine, part1"]
     assert files_of(tuned, *BLIND, "choice.md", "peeked.csv") == before

@@ -12,9 +12,11 @@ from deepkm.study.inventory import is_of_search, jobs_of, load_study
 from deepkm.study.options import add_study_arguments
 from deepkm.study.paths import (
     AGREEMENT,
+    CHOICE,
     LABELS,
     PAGE,
     PARTIAL,
+    PEEKED,
     READS,
     STRUCTURE,
     STUDY,
@@ -43,7 +45,7 @@ def main(args):
     make("statistics", study, folder)
     make("tables", study, folder, writes=table_files(table_names()))
     called = {"configfile": args.configfile, "config": args.config}
-    make("report", study, folder, study=record, figures=None, **called)
+    make("report", study, folder, also=chosen(study), study=record, figures=None, **called)
     for metric in METRICS:
         print(path_of(TABLE, results=folder, table=metric, kind="md").read_text(encoding="utf-8"))
     print(f"All on one page: {path_of(PAGE, results=folder)}")
@@ -68,6 +70,15 @@ def label_done(study, folder):
     write_labels(done["cluster"], structure=structure, agree=agree, **given)
 
 
+def chosen(study):
+    """Return the tables of the study's search, where all of it is done."""
+    trials = [job for job in jobs_of(study) if job.stage == "search"]
+    if not all(job.state()[0] == "done" for job in trials):
+        return []
+    files = [path_of(pattern, **study.folders) for pattern in (CHOICE, PEEKED)]
+    return files if trials and all(path.exists() for path in files) else []
+
+
 def _done(study):
     """Return the results that are done by the rule that makes them, and how many clusterings there should be."""
     jobs = [job for job in jobs_of(study) if not is_of_search(job, study)]
@@ -79,9 +90,9 @@ def _data(study):
     return [path for path in map(study.data_file, study.datasets) if path.exists()]
 
 
-def make(rule, study, folder, /, *, writes=None, **options):
-    """Do what a rule of the workflow does, in another folder than that of all results."""
+def make(rule, study, folder, /, *, writes=None, also=(), **options):
+    """Do what a rule of the workflow does, in another folder than that of all results; `also`: other tables."""
     reads = {name: path_of(pattern, results=folder) for name, pattern in named(READS[rule]).items()}
     output = [path_of(pattern, results=folder) for pattern in writes or WRITES[rule]]
     stage = import_module(f"deepkm.stages.{rule}")
-    stage.main(Namespace(spec=study.spec_of(rule), tables=[*reads.values()], output=output, **reads, **options))
+    stage.main(Namespace(spec=study.spec_of(rule), tables=[*reads.values(), *also], output=output, **reads, **options))
