@@ -19,7 +19,8 @@ from benchmarks.measure import FOLDER, ORIGIN
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "PERFORMANCE.md"
 FIGURE = ROOT / "docs" / "figures" / "performance"
-FROM_DATA = {"kmeans": "--data", "study": "--usps"}  # those that take real data, and the option
+BENCHMARKS = "products epochs optimisations stacked kmeans study scale rows parts".split()
+FROM = {"kmeans": "--data", "study": "--usps", "rows": "--mnist", "parts": "--results"}  # those that read files
 
 
 def fill(text, folder=FOLDER):
@@ -105,13 +106,14 @@ def draw(bars):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--page", action="store_true", help="write the page alone")
-    parser.add_argument("--mnist", help="MNIST as .npz, for k-means")
+    parser.add_argument("--mnist", help="MNIST as .npz, for k-means and large data")
     parser.add_argument("--usps", help="USPS as .npz, for the study")
+    parser.add_argument("--results", help="of the default study, done, for where its time goes; else that is left out")
     args = parser.parse_args()
     if not args.page:
-        data = {"kmeans": args.mnist, "study": args.usps}
-        for name in ("products", "epochs", "optimisations", "stacked", "kmeans", "study", "scale"):
-            options = [FROM_DATA[name], data[name]] if data.get(name) else []
+        files = {"kmeans": args.mnist, "study": args.usps, "rows": args.mnist, "parts": args.results}
+        for name in BENCHMARKS if args.results else BENCHMARKS[:-1]:
+            options = [FROM[name], files[name]] if files.get(name) else []
             subprocess.run([sys.executable, "-m", f"benchmarks.{name}", *options], cwd=ROOT, check=True)
     PAGE.write_text(fill(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
     bars = ratios()

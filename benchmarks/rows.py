@@ -79,8 +79,8 @@ def measure(name, path, folder, *, cores):
         yield {"data": name, "row": place[0] if rule == "cluster" else rule, **row_of(json.loads(file.read_text()))}
     for method in REFUSED:
         ended, said = run(folder, study_of(name, path, [method]), "-n", cores=cores)
-        line = [line for line in said.splitlines() if f"methods.{method}" in line][-1]
-        yield {"data": name, "row": method, "refused": line}
+        [line] = [line for line in said.splitlines() if f"methods.{method}" in line]
+        yield {"data": name, "row": method, "refused": line.partition("config: ")[2]}
 
 
 def main():

@@ -62,10 +62,9 @@ def run_clustpy(folder, npz, scaling, *, cores, hidden_widths, pretraining_epoch
     return timed([*command, "--seeds", *SEEDS, "--hidden-widths", *hidden_widths], ROOT, threads=cores)
 
 
-def timed(command, folder, *, threads=1, paths=()):
-    """Run a command; return (seconds by the clock, CPU seconds). `paths`: where it looks for modules first."""
+def timed(command, folder, *, threads=1):
     before, started = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
-    variables = os.environ | {"OMP_NUM_THREADS": str(threads), "PYTHONPATH": os.pathsep.join(map(str, [*paths, ROOT]))}
+    variables = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": str(threads)}
     done = subprocess.run(
         list(map(str, command)), cwd=folder, env=variables, capture_output=True, text=True, check=False
     )
