@@ -151,7 +151,7 @@ def main():
         rows.append(
             {"what": "ten runs: ClustPy / ours, DKM epoch", "value": 10 * seconds["clustpy"] / ten, "goal": ">= 20"}
         )
-    write_rows("gpu", rows)
+    write_rows("gpu", rows, measured_on=torch.cuda.get_device_name())
 
 
 if __name__ == "__main__":

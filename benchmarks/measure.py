@@ -46,28 +46,28 @@ def interleaved(cases, *, rounds):
     return {name: median(values) for name, values in seconds.items()}
 
 
-def write_rows(name, rows, folder=FOLDER):
-    """Print rows and lay them over those of docs/performance/{name}.csv.
+def write_rows(name, rows, folder=FOLDER, *, measured_on=None):
+    """Print rows, measured on this processor or on a GPU of that name, and lay them over docs/performance/{name}.csv.
 
-    A row takes the place of the one that this processor had with the same words; numbers do not tell rows apart.
+    A row takes the place of the one that this processor had with the same words, in columns that have one in each row.
     """
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name}.csv"
     table = pd.DataFrame(rows)
     print(table.to_markdown(index=False, floatfmt=".2f"), flush=True)
-    words = [column for column in table if any(isinstance(value, str) for value in table[column])]
-    table = table.assign(**origin())
+    table = table.assign(**origin(measured_on or processor()))
     if path.exists():
         table = pd.concat([pd.read_csv(path), table], ignore_index=True)
-        table = table.drop_duplicates([*words, "processor"], keep="last")
+    words = [name for name in table if name not in ORIGIN and all(isinstance(value, str) for value in table[name])]
+    table = table.drop_duplicates([*words, "processor"], keep="last")
     table = table[[*(column for column in table if column not in ORIGIN), *ORIGIN]]
     table.to_csv(path, index=False, float_format="%.4g")
 
 
-def origin():
+def origin(measured_on):
     """Return where a row comes from; the load is that of the last quarter of an hour, this program's own included."""
     return {
-        "processor": torch.cuda.get_device_name() if torch.cuda.is_available() else processor(),
+        "processor": measured_on,
         "versions": f"PyTorch {torch.__version__}",
         "date": date.today().isoformat(),
         "command": command(),

@@ -72,7 +72,8 @@ def test_the_rule_takes_the_faster_product_for_each_network():
 def test_rows_of_other_processors_stay(tmp_path, monkeypatch, capsys):
     def write(processor, *rows):
         monkeypatch.setattr(measure, "processor", lambda: processor)
-        measure.write_rows("speed", [{"data": data, "ratio": ratio} for data, ratio in rows], folder=tmp_path)
+        rows = [{"data": data, "ratio": ratio, "doubt": f"{ratio}" if ratio > 4 else None} for data, ratio in rows]
+        measure.write_rows("speed", rows, folder=tmp_path)
         return pd.read_csv(tmp_path / "speed.csv")[["processor", "data", "ratio"]].to_numpy().tolist()
 
     write("A", ("a", 1.5), ("b", 2.5))
