@@ -22,7 +22,7 @@ from deepkm.report.statistics.spread import FEWEST, describe_runs
 from deepkm.report.tables.layout import Cell, Table, number_cell, spread, to_markdown
 from deepkm.report.tables.published import load_published
 from deepkm.report.tables.recorded import DATA, RUNS, SCORES, STUDY
-from deepkm.study.spec import VIEWS_MARK
+from deepkm.study.spec import VIEWS_MARK, title_of_data
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "docs" / "results"
@@ -161,7 +161,8 @@ def _read(study):
     folder = FOLDER / study
     told = yaml.safe_load((folder / STUDY).read_text(encoding="utf-8"))
     titles = {
-        kind: {key: entry.get("title", key) for key, entry in told[kind].items()} for kind in ("datasets", "methods")
+        "datasets": {key: title_of_data(key, entry) for key, entry in told["datasets"].items()},
+        "methods": {key: entry.get("title", key) for key, entry in told["methods"].items()},
     }
     for key, entry in told["methods"].items():
         if entry.get("views"):

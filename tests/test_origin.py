@@ -91,7 +91,7 @@ def test_scores_without_the_data(folder):
     folder.data.unlink()
     path = folder.job("cluster").output
     with pytest.raises(OSError, match=f"{path}: the data set is missing; run `snakemake data` again"):
-        score.write_scores([path], [], data=[], output=[], stacks=folder.study.stacks)
+        score.write_scores([path], [], data=[], output=[], jobs=folder.study.training_jobs())
 
 
 def test_an_autoencoder_of_something_else(folder):

@@ -401,7 +401,9 @@ def read_seldom(result):
 def scored(result, *names):
     """Return tables of the scores of a result."""
     output = [result.with_name(f"{name}.csv") for name in names]
-    write_scores([result], [], data=[result.parents[2] / "mine.npz"], output=output, stacks={"seed7x2": [7, 3]})
+    write_scores(
+        [result], [], data=[result.parents[2] / "mine.npz"], output=output, jobs={"stacks": [["seed7x2", [7, 3]]]}
+    )
     return [pd.read_csv(path) for path in output]
 
 

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from deepkm.datasets.converted import digest_of, read_converted
 from deepkm.datasets.features import load_features
+from deepkm.datasets.resampling import check_sample, draw_samples
 from deepkm.datasets.streaming import StreamedFeatures, is_streamed
 from deepkm.files import read_hdf5
 from deepkm.jobs.provenance import describe_device
@@ -25,17 +26,36 @@ from deepkm.study.spec import conversion_digest
 
 
 def load_data(args: Namespace) -> Tensor | StreamedFeatures:
-    """Return the scaled features, (N, F), on the job's device; those larger than memory stay in their file."""
+    """Return the scaled features, (N, F), on the job's device; those larger than memory stay in their file.
+
+    Where the job's seed draws a share of the samples, ``args.samples``, (N,), says which; else it is None.
+    """
     args.device = _usable(args.device)
     print(f"{socket.gethostname()}: on {describe_device(args.device)}", flush=True)
     torch.set_num_threads(args.threads)
     torch.backends.cudnn.allow_tf32 = False  # PyTorch lets convolutions on a GPU take it
     _check_images(args.data, args.spec)
     scaling = args.spec["dataset"]["scaling"]
+    share, args.samples = args.spec["dataset"].get("resample"), None
     if is_streamed(args.data):
+        if share:
+            raise ValueError(
+                f"{args.data}: got data that stay in their file with `resample: {share:g}`, expected samples that are "
+                "held in memory; set `stream: false` where they fit, or leave `resample` out"
+            )
         return StreamedFeatures(args.data, scaling, args.device)
     x = load_features(args.data, scaling)
+    if share:
+        args.samples = _own_samples(args, len(x))
+        x = x[args.samples]
     return torch.from_numpy(x).to(args.device)
+
+
+def _own_samples(args: Namespace, n_samples: int) -> np.ndarray:
+    about = args.spec["dataset"]
+    check_sample(n_samples, about["resample"], about["n_clusters"], name=f"datasets.{about['name']}.resample")
+    [seed] = args.spec["seeds"]
+    return draw_samples(seed, n_samples, about["resample"])
 
 
 def _check_images(path: str, spec: dict[str, Any]) -> None:

@@ -48,6 +48,8 @@ def main(args):
     follow(keep_ends(runs, method), run, args, epochs=method.epochs)
     result = {"labels": final_labels(run), "centers": run.centers.numpy(force=True)}
     result |= history_arrays(run) | snapshot_arrays(method, run) | end_arrays(run)
+    if args.samples is not None:
+        result["samples"] = args.samples[None]
     lengths = {name: getattr(method, name) for name in ("epochs", "pretraining_epochs")}
     print(*run.doubts, sep="\n", end="\n" * bool(run.doubts))
     made = {"provenance": provenance(run, args), "diverged": diverged_seeds(run), "lengths": lengths}

@@ -32,7 +32,7 @@ def main(args):
     files: dict[tuple[str, str], list[Path]] = {}
     for path in filter(Path.exists, result_files(args.results, spec["jobs"])[0]):
         dataset, method = path.parent.name, path.parent.parent.name
-        expected = {"stacks": dict(spec["jobs"]["stacks"]), "data": digests[dataset]}
+        expected = {"jobs": spec["jobs"], "data": digests[dataset]}
         check_place(path, read_attributes(path), stage="cluster", **expected)
         files.setdefault((dataset, method), []).append(path)
 

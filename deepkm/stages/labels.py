@@ -1,5 +1,6 @@
 """Write the labels that all runs found, and what can be said of them where there are no true classes."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from deepkm.report.frames import name_rows
 from deepkm.report.statistics.structure import (
     AGREEMENT_COLUMNS,
     LARGEST_SAMPLE,
+    NOT_DRAWN,
     STRUCTURE_COLUMNS,
     agreement,
     compared_samples,
@@ -35,11 +37,11 @@ def add_arguments(parser):
 def main(args):
     spec: ScoreSpec = args.spec
     files, _ = result_files(args.results, spec)
-    given = {"data": args.data, "output": args.output, "stacks": dict(spec["stacks"])}
+    given = {"data": args.data, "output": args.output, "jobs": spec}
     write_labels(files, structure=args.structure, agree=args.agreement, **given)
 
 
-def write_labels(files, *, data, output, structure, agree, stacks):
+def write_labels(files, *, data, output, structure, agree, jobs):
     """Write the tables of labels, and those of what needs no classes.
 
     Parameters
@@ -50,11 +52,11 @@ def write_labels(files, *, data, output, structure, agree, stacks):
         ``{dataset}.npz`` of each data set.
     output : list of path
         For each of them: ``sample``, the number of a row in the data, from 0; ``id``, where samples have names; and a
-        column ``{method}_seed{seed}`` for each run.
+        column ``{method}_seed{seed}`` for each run, empty where a sample is none of those that its seed drew.
     structure, agree : path
         Of the data sets without true classes: a row per run, and one per method and pair of methods.
-    stacks : dict of str to list of int
-        The study's seeds by stack.
+    jobs : dict
+        From `deepkm.study.plan.Study.training_jobs`.
 
     Raises
     ------
@@ -64,10 +66,12 @@ def write_labels(files, *, data, output, structure, agree, stacks):
     runs, pairs = [], []
     for path, table in zip(data, output, strict=True):
         own = [file for file in files if file.parent.name == path.stem]
-        columns, about = _read_runs(own, path, stacks)
+        columns, about = _read_runs(own, path, jobs)
         ids = read_converted(path, optional=["sample_ids"]).get("sample_ids", ())
         labels = {f"{method}_seed{seed}": run for method, of in columns.items() for seed, run in of.items()}
-        _write(table, name_rows(pd.DataFrame(labels), ids))
+        runs_of = pd.DataFrame(labels)
+        drawn = runs_of != NOT_DRAWN
+        _write(table, name_rows(runs_of if drawn.all(axis=None) else runs_of.astype("Int64").where(drawn), ids))
         runs += [{"dataset": path.stem, **row} for row in about]
         pairs += [{"dataset": path.stem, **row} for row in agreement(columns) if about]
         print(f"{table}: {len(labels)} runs")
@@ -75,27 +79,36 @@ def write_labels(files, *, data, output, structure, agree, stacks):
     _write(agree, pd.DataFrame(pairs, columns=AGREEMENT_COLUMNS))
 
 
-def _read_runs(files, data, stacks):
+def _read_runs(files, data, jobs):
     """Return labels by method and seed, and a row of `STRUCTURE_COLUMNS` for each run where there are no classes."""
-    expected = {"stage": "cluster", "stacks": stacks, "data": digest_of(data)}
+    expected = {"stage": "cluster", "jobs": jobs, "data": digest_of(data)}
     labels: dict[str, dict[int, np.ndarray]] = {}
     about = []
     classes = bool(read_converted(data, optional=["target"]))
     for place, path in enumerate(files):
-        prefix = "labels" if classes else ("labels", "snapshots/codes", "snapshots/sample")
+        prefix = ("labels", "samples", *(() if classes else ("snapshots/codes", "snapshots/sample")))
         arrays, attributes = read_result(path, prefix, **expected)
         spec, method = attributes["spec"], attributes["spec"]["method"]
-        labels.setdefault(method, {}).update(zip(spec["seeds"], arrays["labels"], strict=True))
+        of_all = arrays["labels"] if "samples" not in arrays else _of_all_samples(arrays, data)
+        labels.setdefault(method, {}).update(zip(spec["seeds"], of_all, strict=True))
         if classes:
             continue
         if place == 0:
             x = load_in_memory(data, spec["dataset"]["scaling"])
             compared = None if x is None else compared_samples(x, LARGEST_SAMPLE)
         for s, seed in enumerate(spec["seeds"]):
-            found = arrays["labels"][s]
-            row = {"method": method, "seed": seed, **describe_sizes(found, spec["dataset"]["n_clusters"])}
-            about.append(row | on_data(compared, found) | on_code(arrays, s))
+            sizes = describe_sizes(arrays["labels"][s], spec["dataset"]["n_clusters"])
+            row = {"method": method, "seed": seed, **sizes}
+            about.append(row | on_data(compared, of_all[s]) | on_code(arrays, s))
     return labels, about
+
+
+def _of_all_samples(arrays, data):
+    """Return the labels of a run on samples that its seed drew, as those of all samples of the data set, (1, N)."""
+    n_samples = json.loads(str(read_converted(data, "meta")["meta"]))["shape"][0]
+    labels = np.full((1, n_samples), NOT_DRAWN, arrays["labels"].dtype)
+    labels[0, arrays["samples"][0]] = arrays["labels"][0]
+    return labels
 
 
 def _write(path, table):

@@ -57,7 +57,7 @@ def score_done(study, folder):
     print(f"{len(done['cluster'])} of {n_jobs} clustering jobs are done")
     if done["cluster"]:
         output = [path_of(pattern, results=folder) for pattern in WRITES["score"]]
-        write_scores(done["cluster"], done["autoencoder"], data=_data(study), output=output, stacks=study.stacks)
+        write_scores(done["cluster"], done["autoencoder"], data=_data(study), output=output, jobs=study.training_jobs())
     return len(done["cluster"])
 
 
@@ -66,7 +66,7 @@ def label_done(study, folder):
     (done, _), data = _done(study), _data(study)
     output = [path_of(LABELS, results=folder, dataset=path.stem) for path in data]
     structure, agree = (path_of(pattern, results=folder) for pattern in (STRUCTURE, AGREEMENT))
-    given = {"data": data, "output": output, "stacks": study.stacks}
+    given = {"data": data, "output": output, "jobs": study.training_jobs()}
     write_labels(done["cluster"], structure=structure, agree=agree, **given)
 
 

@@ -16,7 +16,7 @@ from deepkm.study.scored import note_scores
 from deepkm.study.spec import ScoreSpec, digest, without_read_out
 
 # Arrays of a result that scores are taken from; models, which may be large, stay where they are.
-MEASURED = ("labels", "centers", "history/", "ends/")
+MEASURED = ("labels", "centers", "history/", "ends/", "samples")
 
 
 def add_arguments(parser):
@@ -28,12 +28,12 @@ def add_arguments(parser):
 def main(args):
     spec: ScoreSpec = args.spec
     clusterings, autoencoders = result_files(args.results, spec)
-    write_scores(clusterings, autoencoders, data=args.data, output=args.output, stacks=dict(spec["stacks"]))
+    write_scores(clusterings, autoencoders, data=args.data, output=args.output, jobs=spec)
     note_scores(spec, output=args.output, results=[*clusterings, *autoencoders], data=args.data)
     confirm([*clusterings, *autoencoders])
 
 
-def write_scores(clusterings, autoencoders, *, data, output, stacks):
+def write_scores(clusterings, autoencoders, *, data, output, jobs):
     """Write the tables that everything else is made from.
 
     Parameters
@@ -46,8 +46,8 @@ def write_scores(clusterings, autoencoders, *, data, output, stacks):
         ``scores.csv`` (a row per run), ``epochs.csv`` (a row per run and epoch, without scores where no labels were
         read), ``jobs.csv`` (a row per training job) and ``parameters.csv`` (a row per data set and method), in any
         folder.
-    stacks : dict of str to list of int
-        The study's seeds by stack.
+    jobs : dict
+        From `deepkm.study.plan.Study.training_jobs`.
 
     Raises
     ------
@@ -56,14 +56,14 @@ def write_scores(clusterings, autoencoders, *, data, output, stacks):
     """
     targets = {path.stem: _target(path) for path in data}
     digests = {path.stem: digest_of(path) for path in data}
-    final, curves, jobs = [], [], []
+    final, curves, trained = [], [], []
     parameters: dict[tuple[str, str], dict] = {}
     for path in autoencoders:
         attributes = read_attributes(path)
-        check_place(path, attributes, stage="autoencoder", stacks=stacks)
-        jobs.append(_job(path, attributes, epochs=_lengths(attributes)["pretraining_epochs"]))
+        check_place(path, attributes, stage="autoencoder", jobs=jobs)
+        trained.append(_job(path, attributes, epochs=_lengths(attributes)["pretraining_epochs"]))
     for path in clusterings:
-        expected = {"stage": "cluster", "stacks": stacks, "data": digests.get(path.parent.name)}
+        expected = {"stage": "cluster", "jobs": jobs, "data": digests.get(path.parent.name)}
         arrays, attributes = read_result(path, MEASURED, **expected)
         spec = attributes["spec"]
         if spec["dataset"]["name"] not in targets:
@@ -71,9 +71,9 @@ def write_scores(clusterings, autoencoders, *, data, output, stacks):
         scored, rows = _score_file(arrays, attributes, targets[spec["dataset"]["name"]])
         final += scored
         curves.append(pd.DataFrame(rows))  # half the memory of its rows
-        jobs.append(_job(path, attributes, epochs=max(row["epochs"] for row in scored)))
+        trained.append(_job(path, attributes, epochs=max(row["epochs"] for row in scored)))
         parameters.setdefault((spec["dataset"]["name"], spec["method"]), _parameters(attributes))
-    tables = {name: pd.DataFrame(rows) for name, rows in {"scores": final, "jobs": jobs}.items()}
+    tables = {name: pd.DataFrame(rows) for name, rows in {"scores": final, "jobs": trained}.items()}
     tables |= {"epochs": pd.concat(curves, ignore_index=True), "parameters": pd.DataFrame(parameters.values())}
     for path in output:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -84,6 +84,8 @@ def write_scores(clusterings, autoencoders, *, data, output, stacks):
 def _score_file(arrays, attributes, target):
     """Return a row per run of one file, and a row per run and epoch."""
     spec, final, curves = attributes["spec"], [], []
+    if target is not None and "samples" in arrays:  # one seed has them to itself
+        target = target[arrays["samples"][0]]
     for s, seed in enumerate(spec["seeds"]):
         key = {"dataset": spec["dataset"]["name"], "method": spec["method"], "seed": seed}
         rows = [{**key, **row} for row in _epochs(arrays, s, target)]

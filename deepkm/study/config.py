@@ -27,7 +27,7 @@ SOURCE_KEYS = {"blobs": {"n_samples", "n_features", "spread", "seed"}, "file": O
 TYPES = {"integer": int, "number": float, "boolean": bool, "string": str, "null": None}
 WORDS = {"object": "keys with values", "array": "a list", "string": "text", "null": "null", "boolean": "true or false"}
 WORDS |= {"integer": "an integer", "number": "a number"}
-BOUNDS = {"minimum": ">=", "exclusiveMinimum": ">"}
+BOUNDS = {"minimum": ">=", "exclusiveMinimum": ">", "exclusiveMaximum": "<"}
 
 
 def check_config(config: dict, schema: Path = SCHEMA) -> dict:
@@ -89,10 +89,15 @@ def _check_dataset(key: str, entry: dict) -> None:
         )
     for name in sorted({"blobs": SOURCE_KEYS["blobs"]}.get(source, set()) - set(entry)):
         raise ValueError(f"datasets.{key}: got no `{name}`, expected one for `source: {source}`")
+    if "resample" in entry and entry.get("stream"):
+        raise ValueError(
+            f"datasets.{key}.resample: got {entry['resample']:g} with `stream: true`, expected samples that are held "
+            "in memory; use one of them"
+        )
     # A study that gives a `path` to a fetched data set takes its place.
     used = SOURCE_KEYS.get(source, OWN_KEYS if "path" in entry else {"first"} if source in load_catalogue() else set())
     hint = "; name a `path` of your own too, or" if source in load_catalogue() and set(entry) & OWN_KEYS else ";"
-    for name in sorted(set(entry) - used - {"title", "source", "n_clusters", "scaling"}):
+    for name in sorted(set(entry) - used - {"title", "source", "n_clusters", "scaling", "resample"}):
         raise ValueError(f"datasets.{key}.{name}: got a key that `source: {source}` does not use{hint} remove it")
 
 

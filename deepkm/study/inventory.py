@@ -21,6 +21,7 @@ from deepkm.study.paths import (
     log_of,
     path_of,
     side_file,
+    stacks_of,
 )
 from deepkm.study.plan import Study
 from deepkm.study.results import what_is_carried
@@ -117,7 +118,7 @@ def jobs_of(study: Study, data: Mapping[str, Data] | None = None) -> Iterator[Jo
     """Yield each training job of a study; `data`: from `deepkm.study.data.found_data`, where it was called."""
     found = found_data(study) if data is None else data
     for dataset, one in found.items():
-        for stack in study.stacks:
+        for stack in study.stacks_of(dataset):
             for key in dict.fromkeys(filter(None, map(study.autoencoder_of, study.methods))):
                 yield _job(study, "autoencoder", one, autoencoder=key, dataset=dataset, stack=stack)
             for method in study.methods:
@@ -166,7 +167,9 @@ def result_files(folder: str | PathLike, jobs: JobsSpec) -> list[list[Path]]:
     jobs : dict
         From `Study.training_jobs`.
     """
-    places = [{"dataset": dataset, "stack": stack} for dataset in jobs["datasets"] for stack, _ in jobs["stacks"]]
+    places = [
+        {"dataset": dataset, "stack": stack} for dataset in jobs["datasets"] for stack in stacks_of(jobs, dataset)
+    ]
     methods = [key for key, _ in jobs["methods"] if key]
     autoencoders = dict.fromkeys(key for _, key in jobs["methods"] if key)
     return [

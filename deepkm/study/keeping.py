@@ -19,7 +19,7 @@ _CONVNET = 92_000, 512  # that of DeepCluster, and what a number of its code tak
 
 def model_options(study: Study, method: str, stack: str) -> list[str]:
     """Return the options that tell the job of a method and a stack of seeds which models to keep."""
-    seeds = [str(seed) for seed in study.stacks[stack] if _is_kept(study, method, seed)]
+    seeds = [str(seed) for seed in study.seeds_of(stack) if _is_kept(study, method, seed)]
     share = _share(study)
     return ["--keep-models", *seeds, *([] if share is None else ["--largest-model", str(share)])]
 
@@ -76,7 +76,7 @@ def _share(study: Study) -> int | None:
     """Return the bytes that one run's model may have; None where the configuration says which are kept."""
     if study.config.get("keep_models") is not None:
         return None
-    return MOST_BYTES // (len(study.datasets) * len(study.methods) * sum(map(len, study.stacks.values())))
+    return MOST_BYTES // (len(study.datasets) * len(study.methods) * len(study.seeds))
 
 
 def _sizes(study: Study) -> Iterator[str]:
@@ -85,11 +85,11 @@ def _sizes(study: Study) -> Iterator[str]:
     for dataset in study.datasets:
         shape = shape_of(study.config, dataset, study.conversion_of)[1:]
         for method in study.methods:
-            seeds = sum(_is_kept(study, method, seed) for stack in study.stacks.values() for seed in stack)
+            seeds = sum(_is_kept(study, method, seed) for seed in study.seeds)
             if not shape:
                 unknown.append(dataset)
                 continue
-            spec = study.cluster_spec(dataset, method, next(iter(study.stacks)))
+            spec = study.cluster_spec(dataset, method, next(iter(study.stacks_of(dataset))))
             size = model_bytes(spec["parameters"], spec["estimator"], prod(shape))  # type: ignore[arg-type]
             if share is not None and size > share:
                 large.append(f"{method} on {dataset} ({size / 1e6:.0f} MB a run)")
@@ -107,7 +107,7 @@ def _sizes(study: Study) -> Iterator[str]:
 def _results_without(study: Study) -> Iterator[str]:
     for dataset in study.datasets:
         for method in study.methods:
-            for stack, seeds in study.stacks.items():
+            for stack, seeds in study.stacks_of(dataset).items():
                 place = {"method": method, "dataset": dataset, "stack": stack}
                 path = paths.path_of(paths.CLUSTERING, **study.folders, **place)
                 wanted = {seed for seed in seeds if _is_kept(study, method, seed)}

@@ -246,6 +246,26 @@ def stack_name(seeds: Sequence[int]) -> str:
     return f"seed{seeds[0]}" if len(seeds) == 1 else f"seed{seeds[0]}x{len(seeds)}"
 
 
+def stacks_of(jobs: Mapping, dataset: str) -> dict[str, list[int]]:
+    """Return the seeds of each stack of a data set.
+
+    Parameters
+    ----------
+    jobs : dict
+        From `deepkm.study.plan.Study.training_jobs`.
+    dataset : str
+        Its key.
+
+    Examples
+    --------
+    >>> stacks_of({"stacks": [["seed3x2", [3, 9]]], "resampled": ["half"]}, "half")
+    {'seed3': [3], 'seed9': [9]}
+    """
+    if dataset not in jobs.get("resampled", ()):
+        return dict(jobs["stacks"])
+    return {stack_name([seed]): [seed] for _, seeds in jobs["stacks"] for seed in seeds}
+
+
 def side_file(result: str | PathLike, spec: Mapping, suffix: str) -> Path:
     """Return the path of a result's ``checkpoint`` or ``lock``, beside it; another spec has another one."""
     return Path(result).with_name(f".{Path(result).stem}.{digest(spec)}.{suffix}")

@@ -13,6 +13,7 @@ from typing import Any, cast
 from deepkm.datasets.catalogue import conversion_of, load_catalogue, raw_file_of
 from deepkm.study import paths, trials
 from deepkm.study import spec as specs
+from deepkm.study.about import about_data, origin_of
 from deepkm.study.config import check_config
 from deepkm.study.contents import Contents
 from deepkm.study.contrasts import default_contrasts, find_ablations
@@ -20,6 +21,7 @@ from deepkm.study.options import check_size
 from deepkm.study.panels import default_panels
 from deepkm.study.parameters import fields_of
 from deepkm.study.paths import check_file, stack_name
+from deepkm.study.resampled import beside, drawn_by, find_resampled
 from deepkm.study.settings import autoencoder_parameters, method_parameters, sees_views
 from deepkm.study.shapes import check_shapes
 from deepkm.study.source_code import files_digest, source_digest
@@ -27,8 +29,6 @@ from deepkm.study.spec import features_spec
 from deepkm.training.lengths import snapshot_epochs
 
 TEMPLATES = Path(__file__).parents[1] / "report" / "page" / "templates"  # of the page
-# Of the sources beside the catalogue's.
-BUNDLED_LICENCES = {"digits": "CC BY 4.0", "blobs": "none needed"}
 
 
 class Study:
@@ -50,6 +50,8 @@ class Study:
         read at most once.
     stacks, search_stack : dict of str to list of int
         Seeds that one job trains, by the stack's name; those of the search, if there is one.
+    resampled : dict
+        From `deepkm.study.resampled.find_resampled`.
 
     Raises
     ------
@@ -71,6 +73,7 @@ class Study:
         self.stacks = {stack_name(block): block for block in blocks}
         searched = (self.config.get("search") or {}).get("seeds", [])
         self.search_stack = {stack_name(searched): searched} if searched else {}
+        self.resampled = find_resampled(self.config)
         for key in self.datasets:
             check_file(key, self.config["datasets"][key].get("path"), self.data_file(key))
         for method in self.methods:
@@ -117,7 +120,12 @@ class Study:
 
     def seeds_of(self, stack: str) -> list[int]:
         """Return the seeds of a stack, one of the study's or its search's; none of others."""
-        return {**self.stacks, **self.search_stack}.get(stack, [])
+        alone = {stack_name([seed]): [seed] for seed in self.seeds}
+        return {**alone, **self.stacks, **self.search_stack}.get(stack, [])
+
+    def stacks_of(self, dataset: str) -> dict[str, list[int]]:
+        """Return the seeds of each stack of a data set: of one that each seed draws a share of, one seed each."""
+        return paths.stacks_of(self.training_jobs(), dataset)
 
     def autoencoder_below(self, stage: str, **wildcards: str) -> dict[str, str] | None:
         """Return the wildcards of the pretrained autoencoder that a job builds on, or None."""
@@ -134,7 +142,7 @@ class Study:
         """Return the spec of a conversion. The path is no part of it: its content is what counts."""
         entry = self.config["datasets"][dataset]
         source, path = entry.get("source", "file"), entry.get("path")
-        options = {key: value for key, value in entry.items() if key not in ("title", "scaling", "path", "source")}
+        options = {key: entry[key] for key in entry.keys() - {"title", "scaling", "path", "source", "resample"}}
         modules = ["deepkm.datasets.sources", "deepkm.stages.dataset"]
         if path:
             options["files"] = self.content_of(path)
@@ -148,17 +156,18 @@ class Study:
 
     def describe_spec(self) -> specs.DescribeSpec:
         """Return what a table says of the study's data sets."""
-        return {"datasets": [self._about(key) for key in self.datasets]}
+        return {"datasets": [about_data(self.config["datasets"][key], key) for key in self.datasets]}
 
     def autoencoder_spec(self, dataset: str, autoencoder: str, stack: str) -> specs.AutoencoderSpec:
         """Return the spec of a pretraining, shared by all methods that name this autoencoder."""
         key, config = trials.with_clusters(self.config, dataset, autoencoder)
+        drawn = drawn_by(config, dataset)
         return {
             "autoencoder": autoencoder,
             "dataset": features_spec(config, dataset),
             "parameters": autoencoder_parameters(config, dataset, key),
             "seeds": self.seeds_of(stack),
-            "source_digest": self.source_digest("deepkm.training.loop", "deepkm.datasets.features"),
+            "source_digest": self.source_digest("deepkm.training.loop", "deepkm.datasets.features", *drawn),
         }
 
     def cluster_spec(self, dataset: str, method: str, stack: str) -> specs.ClusterSpec:
@@ -170,9 +179,9 @@ class Study:
             "dataset": features_spec(self.config, dataset),
             "estimator": entry["estimator"],
             "parameters": parameters,
-            "seeds": self.stacks[stack],
+            "seeds": self.stacks_of(dataset)[stack],
             "snapshots": snapshot_epochs(self.config["snapshots"], parameters["steps"] or parameters["epochs"]),
-            "source_digest": self.method_digest(method),
+            "source_digest": self.method_digest(method, *drawn_by(self.config, dataset)),
         }
 
     search_spec, choose_spec = trials.search_spec, trials.choose_spec
@@ -184,15 +193,16 @@ class Study:
 
     def record_spec(self) -> str:
         """Return what decides whether the study is another one: equal values written otherwise give the same."""
-        stack = next(iter(self.stacks))
-        made = [self.cluster_spec(dataset, method, stack) for dataset in self.datasets for method in self.methods]
+        stacks = [(dataset, next(iter(self.stacks_of(dataset)))) for dataset in self.datasets]
+        made = [self.cluster_spec(dataset, method, stack) for dataset, stack in stacks for method in self.methods]
         parts = [self.figures_spec(), self.statistics_spec(), *map(self.dataset_spec, self.datasets), *made]
         return specs.digest([{key: value for key, value in part.items() if key != "source_digest"} for part in parts])
 
     def training_jobs(self) -> specs.JobsSpec:
         """Return which results the study is made of: data sets, methods with their autoencoders, seeds by stack."""
         methods = [[method, self.autoencoder_of(method)] for method in self.methods]
-        return {"datasets": self.datasets, "methods": methods, "stacks": list(map(list, self.stacks.items()))}
+        jobs: specs.JobsSpec = {"datasets": self.datasets, "methods": methods, "stacks": list(map(list, self.stacks.items()))}
+        return {**jobs, "resampled": list(self.resampled)} if self.resampled else jobs
 
     def score_spec(self) -> specs.ScoreSpec:
         """Return the spec of scoring: it depends on its input files and on the metrics alone."""
@@ -205,7 +215,7 @@ class Study:
 
     def statistics_spec(self) -> specs.StatisticsSpec:
         """Return the spec of the tests between methods, in the study's order; titles do not matter."""
-        return {
+        spec: specs.StatisticsSpec = {
             "datasets": self.datasets,
             "methods": self.methods,
             "seeds": self.seeds,
@@ -213,17 +223,20 @@ class Study:
             "nemenyi": self.config["nemenyi"],
             "source_digest": self.source_digest("deepkm.stages.statistics"),
         }
+        others = beside(self.resampled)
+        return {**spec, "beside": others} if others else spec
 
     def report_spec(self, stage: str) -> specs.ReportSpec:
         """Return the spec of a stage that shows results: what is shown, in which order, under which names."""
-        return {
-            "datasets": [[key, self.config["datasets"][key].get("title", key)] for key in self.datasets],
+        spec: specs.ReportSpec = {
+            "datasets": [[key, specs.title_of_data(key, self.config["datasets"][key])] for key in self.datasets],
             "methods": [[key, self._title(key)] for key in self.methods],
             "ablations": self.ablations(),
             "n_seeds": len(self.seeds),
-            "origins": {key: self._origin(key) for key in self.datasets},
+            "origins": {key: origin_of(self.config["datasets"][key]) for key in self.datasets},
             "source_digest": self.source_digest(f"deepkm.stages.{stage}"),
         }
+        return {**spec, "resampled": self.resampled} if self.resampled else spec
 
     def figures_spec(self) -> specs.FiguresSpec:
         """Return the spec of the figures: beside what is shown, what is read and how the data were scaled."""
@@ -252,10 +265,10 @@ class Study:
         identities = {method: self._identity(method) for method in self.methods}
         return default_contrasts(identities) if named is None else named
 
-    def method_digest(self, method: str) -> str:
-        """Return the source digest of what clusters by a method."""
+    def method_digest(self, method: str, *others: str) -> str:
+        """Return the source digest of what clusters by a method, and of other modules."""
         modules = ("deepkm.datasets.features", *(f"deepkm.training.{part}" for part in ("loop", "snapshots", "ends")))
-        return self.source_digest(self.config["methods"][method]["estimator"], *modules)
+        return self.source_digest(self.config["methods"][method]["estimator"], *modules, *others)
 
     def _identity(self, method: str) -> dict[str, Any]:
         estimator = self.config["methods"][method]["estimator"]
@@ -268,24 +281,6 @@ class Study:
     def _colors(self) -> dict[str, str]:
         entries = {method: self.config["methods"][method] for method in self.methods}
         return {method: entry["color"] for method, entry in entries.items() if "color" in entry}
-
-    def _about(self, dataset: str) -> specs.AboutSpec:
-        entry = self.config["datasets"][dataset]
-        source = entry.get("source", "file")
-        licence = BUNDLED_LICENCES.get(source) or load_catalogue().get(source, {}).get("licence", "-")
-        return {
-            "title": entry.get("title", dataset),
-            "n_clusters": entry["n_clusters"],
-            "source": Path(entry["path"]).name if "path" in entry else source,
-            "licence": licence,
-        }
-
-    def _origin(self, dataset: str) -> specs.OriginSpec:
-        """Return the source whose published figures a data set may be held against, and how it departs from it."""
-        entry = self.config["datasets"][dataset]
-        departs = [f"first {entry['first']} samples"] if "first" in entry else []
-        departs += ["from a file of one's own"] if "path" in entry else []
-        return {"source": entry.get("source", "file"), "departs": "; ".join(departs)}
 
     def _parameters(self, dataset: str, method: str) -> dict[str, Any]:
         return dict(self._parameters_of(dataset, method))

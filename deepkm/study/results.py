@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from deepkm.files import read_hdf5
-from deepkm.study.paths import stack_name
+from deepkm.study.paths import stack_name, stacks_of
 
 KEYS = {
     "autoencoder": "autoencoder",
@@ -46,7 +46,7 @@ def check_place(
     attributes: Mapping[str, Any],
     *,
     stage: str,
-    stacks: Mapping[str, list[int]] | None = None,
+    jobs: Mapping[str, Any] | None = None,
     data: str | None = None,
 ) -> None:
     """Raise an OSError unless a result is finished, and of the method, data and seeds that its place is for.
@@ -58,8 +58,8 @@ def check_place(
     attributes : dict
         Of the file.
     stage : {"autoencoder", "cluster", "search"}
-    stacks : dict of str to list of int, optional
-        The study's seeds by stack.
+    jobs : dict, optional
+        From `deepkm.study.plan.Study.training_jobs`.
     data : str, optional
         The digest of the data set as it is now.
     """
@@ -70,10 +70,10 @@ def check_place(
     expected: dict[str, object] = {KEYS[stage]: key, "dataset": dataset}
     if stage == "search":  # its place names no seeds
         pass
-    elif stacks is None:
+    elif jobs is None:
         got["stack"], expected["stack"] = stack_name(seeds), stack
     else:
-        got["seeds"], expected["seeds"] = seeds, stacks[stack]
+        got["seeds"], expected["seeds"] = seeds, stacks_of(jobs, dataset)[stack]
     if got != expected:
         raise OSError(f"{path}: got a result of {_listed(got)}, expected one of {_listed(expected)}; {_AGAIN}")
     if "provenance" not in attributes:

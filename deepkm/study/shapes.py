@@ -9,6 +9,7 @@ from typing import Any
 
 from deepkm.datasets.catalogue import load_catalogue, raw_file_of
 from deepkm.datasets.converted import read_converted
+from deepkm.datasets.resampling import check_sample, sample_size
 from deepkm.methods.values import STARTS, check_at_most, check_installed
 from deepkm.networks.images import Sides, image_side, sides_of
 from deepkm.study.parameters import constant_of, fields_of
@@ -25,6 +26,8 @@ def check_shapes(config: dict, conversion_of: Conversion) -> None:
     def shape(dataset: str) -> list[int | None]:
         return shape_of(config, dataset, conversion_of)
 
+    for dataset in config["study"]["datasets"]:
+        _check_resampled(config, dataset, conversion_of)
     for method, dataset in product(config["study"]["methods"], config["study"]["datasets"]):
         for name, estimator in _classes(config, dataset, method).items():
             try:
@@ -51,11 +54,21 @@ def _classes(config: dict, dataset: str, method: str) -> dict[str, str]:
 def shape_of(config: dict, dataset: str, conversion_of: Conversion) -> list[int | None]:
     """Return what is known of a data set's shape: the number of samples, or None, and the shape of a sample, or none.
 
-    Where neither its entry nor the catalogue tells, its converted file does, if there is one.
+    Of data of which each seed draws a share, it is the number that a seed has. Where neither its entry nor the
+    catalogue tells, its converted file does, if there is one.
     """
     entry = config["datasets"][dataset]
     shape = _known_shape(entry) or _converted_shape(*conversion_of(dataset))
-    return [entry.get("first", shape[0]), *shape[1:]]
+    n_samples = entry.get("first", shape[0])
+    return [sample_size(n_samples, entry["resample"]) if n_samples and "resample" in entry else n_samples, *shape[1:]]
+
+
+def _check_resampled(config: dict, dataset: str, conversion_of: Conversion) -> None:
+    whole = dict(config["datasets"][dataset])
+    share = whole.pop("resample", None)
+    n_samples = share and shape_of({"datasets": {dataset: whole}}, dataset, conversion_of)[0]
+    if n_samples:
+        check_sample(n_samples, share, whole["n_clusters"], name=f"datasets.{dataset}.resample")
 
 
 def _known_shape(entry: dict) -> list[int | None] | None:

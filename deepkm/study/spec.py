@@ -59,11 +59,12 @@ class DatasetSpec(TypedDict):
 
 
 class FeaturesSpec(TypedDict):
-    """The data set that a job trains on, as it is scaled there."""
+    """The data set that a job trains on, as it is scaled there, or the share of it that its one seed draws."""
 
     name: str
     n_clusters: int
     scaling: str
+    resample: NotRequired[float]
 
 
 class AutoencoderSpec(TypedDict):
@@ -118,11 +119,15 @@ class ChooseSpec(TypedDict):
 
 
 class JobsSpec(TypedDict):
-    """The results that a study is made of, in its order: data sets, [method, autoencoder or None], [stack, seeds]."""
+    """The results that a study is made of, in its order: data sets, [method, autoencoder or None], [stack, seeds].
+
+    Seeds that draw samples of their own, of the data sets in `resampled`, share no stack.
+    """
 
     datasets: list[str]
     methods: list[list[str | None]]
     stacks: list[list]
+    resampled: NotRequired[list[str]]
 
 
 class ScoreSpec(JobsSpec):
@@ -132,9 +137,10 @@ class ScoreSpec(JobsSpec):
 
 
 class StatisticsSpec(TypedDict):
-    """The tests between methods; contrasts are [method, other]."""
+    """The tests between methods; contrasts are [method, other]. What is `beside` a data set counts as no other one."""
 
     datasets: list[str]
+    beside: NotRequired[list[str]]
     methods: list[str]
     seeds: list[int]
     contrasts: list[list[str]]
@@ -172,6 +178,7 @@ class ReportSpec(TypedDict):
     ablations: list[list[str]]
     n_seeds: int
     origins: dict[str, OriginSpec]
+    resampled: NotRequired[dict[str, list]]  # [share, the data set of all samples or ""]
     source_digest: str
 
 
@@ -195,7 +202,16 @@ class PageSpec(ReportSpec):
 def features_spec(config: Mapping[str, Any], dataset: str) -> FeaturesSpec:
     """Return what a job is told of the data set that it trains on."""
     entry = config["datasets"][dataset]
-    return {"name": dataset, "n_clusters": entry["n_clusters"], "scaling": entry["scaling"]}
+    about: FeaturesSpec = {"name": dataset, "n_clusters": entry["n_clusters"], "scaling": entry["scaling"]}
+    if "resample" in entry:
+        about["resample"] = entry["resample"]
+    return about
+
+
+def title_of_data(key: str, entry: Mapping[str, Any]) -> str:
+    """Return the title of a data set, with the share of it that each seed draws."""
+    title = entry.get("title", key)
+    return f"{title} ({100 * entry['resample']:g} % per seed)" if "resample" in entry else title
 
 
 def dumps(spec: object) -> str:

@@ -52,6 +52,11 @@ def choose_spec(study: Any) -> ChooseSpec:
 
 def check_trials(study: Any) -> None:
     """Raise a ValueError for a setting that a data set cannot be clustered with, as far as its shape is known."""
+    if study.config.get("search") and study.resampled:
+        raise ValueError(
+            f"search: got the data set {next(iter(study.resampled))} with `resample`, expected those whose seeds share "
+            "all samples; leave one of the two out of the study"
+        )
     for dataset, method, parts in trials_of(study.config):
         for places in parts:
             setting = study.config["search"]["methods"][method][places[0]]

@@ -132,7 +132,7 @@ all_data = {
 all_trials = [paths.path_of(paths.TRIAL, **study.folders, **place) for place in trial_places(study)]
 search_files = paths.SEARCH if all_trials else ()
 search_tables = [paths.CHOICE, paths.PEEKED] if all_trials else []
-all_results = collect(paths.CLUSTERING, dataset=study.datasets, method=study.methods, stack=study.stacks)
+all_results = list(map(str, result_files(study.folders["results"], study.training_jobs())[0]))
 
 
 # Whether a file is what the study asks for is for the file to say: dates are lost in copies, kept by what takes its place,

@@ -24,6 +24,7 @@ from deepkm.report.figures.sensitivity import draw_sensitivity, find_grids
 from deepkm.report.figures.style import Drawing, methods_of
 from deepkm.report.figures.tsne import draw_tsne
 from deepkm.study.panels import MOST_PANELS
+from deepkm.study.resampled import beside
 
 
 def draw_study(numbers, spec, *, files, load):
@@ -41,8 +42,9 @@ def draw_study(numbers, spec, *, files, load):
     """
     methods, datasets = methods_of(dict(spec["methods"]), spec["colors"]), dict(spec["datasets"])
     chosen = chosen_methods(methods, spec["panels"])
+    counted = {key: datasets[key] for key in datasets if key not in beside(spec.get("resampled", {}))}
     every = ("", "All data sets")
-    yield from _drawn(every, "figures", partial(_of_study, numbers, methods, datasets, chosen))
+    yield from _drawn(every, "figures", partial(_of_study, numbers, methods, counted, chosen))
     for key, title in datasets.items():
         of, place = numbers.of(key), (key, title)
         yield from _drawn(place, "numbers", partial(_of_numbers, of, spec, methods, dataset=place, chosen=chosen))
@@ -157,6 +159,9 @@ def _of_runs(numbers, spec, methods, *, paths, load):
     name = max(dict.fromkeys(names), key=names.count)  # seeds that all of them have, unless runs are missing
     runs = {method: read_run(path) for method in shown for path in paths[method] if path.name == name}
     runs = {method: run for method, run in runs.items() if run.codes is not None or dataset.in_memory}
+    drawn = next((run.drawn for run in runs.values()), None)
+    if drawn is not None:  # by their seed, so that all of them have the same
+        dataset.keep(drawn)
     memberships = {method: read_memberships(paths[method]) for method in methods if method in paths}
     soft = {method: pair for method, pair in memberships.items() if pair is not None}
     of = {"dataset": dataset}

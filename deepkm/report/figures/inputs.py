@@ -55,7 +55,7 @@ class Dataset:
 
     def __init__(self, path, *, key, title, scaling):
         self.key, self.title = key, title
-        self._path, self._scaling = path, scaling
+        self._path, self._scaling, self._samples = path, scaling, None
         found = read_converted(path, optional=("feature_file", "target", "class_names", "image_shape"))
         self.in_memory = "feature_file" not in found
         self.target = found.get("target")
@@ -69,7 +69,13 @@ class Dataset:
     @cached_property
     def features(self):
         """The scaled features, (N, F)."""
-        return load_features(self._path, self._scaling)
+        features = load_features(self._path, self._scaling)
+        return features if self._samples is None else features[self._samples]
+
+    def keep(self, samples):
+        """Become the data set of these samples alone, (n,)."""
+        self._samples = samples
+        self.target = None if self.target is None else self.target[samples]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,6 +86,8 @@ class ClusteringRun:
     ----------
     seed : int
     labels : ndarray of shape (N,)
+    drawn : ndarray of shape (N,), or None
+        Which samples of the data set they are of, where the seed drew a share of these.
     epochs : ndarray of shape (E,)
         Of the snapshots; the following are None without any.
     sample : ndarray of shape (M,)
@@ -91,6 +99,7 @@ class ClusteringRun:
 
     seed: int
     labels: np.ndarray
+    drawn: np.ndarray | None = None
     epochs: np.ndarray | None = None
     sample: np.ndarray | None = None
     codes: np.ndarray | None = None
@@ -100,9 +109,9 @@ class ClusteringRun:
 
 def read_run(path):
     """Return the first run of a result file of the cluster stage."""
-    arrays, attributes = read_result(path, ("snapshots/", "labels", "decoded_centers"), stage="cluster")
+    arrays, attributes = read_result(path, ("snapshots/", "labels", "samples", "decoded_centers"), stage="cluster")
     names = {"epochs": "snapshots/epoch", "sample": "snapshots/sample"}
-    stacked = {"labels": "labels", "decoded_centers": "decoded_centers"}
+    stacked = {"labels": "labels", "drawn": "samples", "decoded_centers": "decoded_centers"}
     stacked |= {"codes": "snapshots/codes", "centers": "snapshots/centers"}
     found = {field: arrays[name] for field, name in names.items() if name in arrays}
     found |= {field: arrays[name][0] for field, name in stacked.items() if name in arrays}

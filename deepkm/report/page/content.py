@@ -91,6 +91,9 @@ def _sections(results):
         *([_statistics(results)] if results.has_scores else []),
         _without_classes(results),
         _section("search", SEARCH, results.command("choose"), **search_parts(results), fold=False),
+        _section(
+            "resampled", "Start and data", command, text=RESAMPLED, tables=[tables["resampled"]][:has], fold=False
+        ),
         _section("beside", "Beside published figures", command, tables=[tables["published"]][:has]),
         _section("costs", "Cost", command, tables=[tables["cost"]], figures=_of_group(results, "Cost")),
         _section("settings", "Parameters", command, text=SETTINGS, tables=[tables["parameters"]]),
@@ -123,6 +126,10 @@ STRUCTURE = (
     "Clusters that seeds and methods agree on hang less on chance."
 )
 SCORES = "Agreement of the clusters with the true classes, which no method saw."
+RESAMPLED = (
+    "Seeds vary the start, not the data. Where each seed draws its own share of the samples, the spread over "
+    "seeds holds both."
+)
 SETTINGS = (
     "What differs between methods; everything else stands with each method below. Where λ and α are set for a data "
     "set, they are those of Roy 2024, found by a grid search, probably with the true classes."

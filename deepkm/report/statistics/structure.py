@@ -9,6 +9,7 @@ from deepkm.datasets.features import load_features
 from deepkm.numerics.metrics import adjusted_rand_index, contingency
 
 LARGEST_SAMPLE = 10_000  # silhouettes compare all pairs
+NOT_DRAWN = -1  # in place of the label of a sample that a run's seed left out
 STRUCTURE_COLUMNS = (
     "dataset method seed n_clusters n_clusters_used largest_share sizes silhouette_data davies_bouldin_data n_data "
     "silhouette_code davies_bouldin_code n_code"
@@ -76,6 +77,9 @@ def on_data(compared, labels):
     if compared is None:
         return {}
     sample, x, distances = compared
+    drawn = labels[sample] != NOT_DRAWN
+    if not drawn.all():
+        sample, x, distances = sample[drawn], x[drawn], distances[np.ix_(drawn, drawn)]
     values = separation(x, labels[sample], distances)
     return dict(zip(("silhouette_data", "davies_bouldin_data", "n_data"), (*values, len(x)), strict=True))
 
@@ -116,6 +120,10 @@ def agreement(labels):
 
 
 def mean_agreement(pairs):
-    """Return the mean adjusted Rand index of pairs of labels, ``ari``, NaN of none, and ``n_pairs``."""
-    values = [adjusted_rand_index(contingency(*pair)) for pair in pairs]
+    """Return the mean adjusted Rand index of pairs of labels on the samples of both, ``ari``, and ``n_pairs``.
+
+    Pairs that share fewer than two samples are left out; of none, ``ari`` is NaN.
+    """
+    shared = [[labels[np.min(pair, axis=0) != NOT_DRAWN] for labels in pair] for pair in pairs]
+    values = [adjusted_rand_index(contingency(*pair)) for pair in shared if len(pair[0]) > 1]
     return {"ari": float(np.mean(values)) if values else np.nan, "n_pairs": len(values)}

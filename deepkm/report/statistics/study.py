@@ -19,6 +19,7 @@ def make_statistics(scores, spec):
     """
     compared, contrasts = {"datasets": spec["datasets"], "methods": spec["methods"]}, spec["contrasts"]
     over_seeds = compare_over_seeds(scores, **compared, seeds=spec["seeds"], contrasts=contrasts)
+    compared["datasets"] = [key for key in spec["datasets"] if key not in spec.get("beside", ())]
     pooled = pool_runs(scores, **compared, contrasts=contrasts)
     ranks = compare_over_datasets(scores, **compared, nemenyi=spec["nemenyi"])
     return dict(zip(NAMES, (*over_seeds, *pooled, *ranks), strict=True))

@@ -14,6 +14,8 @@ from deepkm.report.frames import read_frame
 from deepkm.report.tables.recorded import DATA, RUNS, SCORES, STUDY
 from deepkm.study.paths import meta_of
 from deepkm.study.plan import Study
+from deepkm.study.resampled import beside
+from deepkm.study.spec import title_of_data
 
 RANKING = "ranking.csv"
 CRATE = "ro-crate-metadata.json"
@@ -72,7 +74,7 @@ def croissant(study: Study, dataset: str) -> dict[str, Any]:
         "@type": "sc:Dataset",
         "conformsTo": "http://mlcommons.org/croissant/1.0",
         "name": dataset,
-        "description": f"{entry.get('title', dataset)}: {told}",
+        "description": f"{title_of_data(dataset, entry)}: {told}",
         "distribution": [
             {
                 "@type": "cr:FileObject",
@@ -160,7 +162,8 @@ def _file(path: Path, description: str) -> dict[str, Any]:
 def export(study: Study, folder: str | PathLike) -> list[str]:
     """Write all exports into a record's folder; return their names."""
     folder = Path(folder)
-    ranking(read_frame(folder / SCORES)).to_csv(folder / RANKING, index=False)
+    scores = read_frame(folder / SCORES)
+    ranking(scores[~scores["dataset"].isin(beside(study.resampled))]).to_csv(folder / RANKING, index=False)
     texts: dict[str, Mapping] = {}
     for dataset in study.datasets:
         if meta_of(study.data_file(dataset)).exists():

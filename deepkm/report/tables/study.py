@@ -10,6 +10,7 @@ from deepkm.report.tables.cost import cost_table, summarize_cost
 from deepkm.report.tables.overall import describe_overall, improvement_table, overall_table
 from deepkm.report.tables.parameters import parameter_table, select_parameters
 from deepkm.report.tables.published import published_table, set_beside
+from deepkm.report.tables.resampled import resampled_table, set_side_by_side
 from deepkm.report.tables.scores import score_table, summarize
 
 
@@ -27,6 +28,8 @@ class Results:
         Methods with the part, and the same without it.
     origins : dict
         As in `deepkm.report.tables.published.set_beside`.
+    resampled : dict
+        As in `deepkm.report.tables.resampled.set_side_by_side`.
     scores, jobs, parameters, contrasts, pairwise, best, overall, improvement, friedman : DataFrame
         ``results/{scores,jobs,parameters}.csv`` and ``results/statistics/*.csv``.
     """
@@ -36,6 +39,7 @@ class Results:
     n_seeds: int
     ablations: list
     origins: dict
+    resampled: dict
     scores: pd.DataFrame
     jobs: pd.DataFrame
     parameters: pd.DataFrame
@@ -68,7 +72,7 @@ def make_tables(spec, **frames):
     """
     titles = {kind: dict(spec[kind]) for kind in ("datasets", "methods")}
     given = {name: spec[name] for name in ("n_seeds", "ablations", "origins")}
-    results = Results(**titles, **given, **frames)
+    results = Results(**titles, **given, resampled=spec.get("resampled", {}), **frames)
     made = {metric: _scores(results, metric) for metric in METRICS}
     return made | {name: make(results) for name, make in TABLES.items()}
 
@@ -126,6 +130,11 @@ def _parameters(results):
     return numbers, parameter_table(numbers, **results.titles)
 
 
+def _resampled(results):
+    numbers = set_side_by_side({metric: _summary(results, metric) for metric in METRICS}, results.resampled)
+    return numbers, resampled_table(numbers, **results.titles)
+
+
 def _published(results):
     summaries = {metric: _summary(results, metric) for metric in METRICS}
     used = select_parameters(results.parameters, **results.titles)
@@ -142,5 +151,6 @@ TABLES = {
     "cost": _cost,
     "parameters": _parameters,
     "published": _published,
+    "resampled": _resampled,
     "pairs": _pairs,
 }
