@@ -1,19 +1,26 @@
-"""ClustPy's methods on our data: ``python -m benchmarks.clustpy_comparison data/usps.npz --scaling symmetric``.
+"""ClustPy's methods beside ours, on the same data and seeds: ``python -m benchmarks.clustpy_comparison``.
 
-The same widths, lengths, batches, scaling and seeds as our published studies; everything else is ClustPy's default. One
-autoencoder per seed is shared by all methods. ClustPy's ``labels_`` come from a k-means put on top of the final code;
-the method's own labels are scored beside them. Needs ``pip install -r benchmarks/requirements.txt``.
+Without a file, the bundled digits. Three columns: DeepKM; ClustPy with the settings used here (widths, lengths,
+batches, learning rate, weights, starts of k-means); ClustPy as it comes. In the last two, all methods of a seed share
+its pretrained autoencoder, as ClustPy's ``neural_network`` has it. ClustPy's ``labels_`` come from a k-means put on
+top of the final code; the method's own labels are scored beside them. Needs ``pip install -r
+benchmarks/requirements.txt``; `make results` makes the table of docs/RESULTS.md from the rows.
 """
 
 import argparse
 import copy
+import random
 import time
+from itertools import product
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
 from sklearn.cluster import KMeans
+from sklearn.datasets import load_digits
 
+import deepkm
 from deepkm.datasets.features import scale
 from deepkm.numerics.metrics import scores
 
@@ -35,67 +42,106 @@ METHODS = {  # and where each keeps its own labels
     "dec": (DEC, "dec_labels_"),
     "idec": (IDEC, "dec_labels_"),
 }
+# ClustPy's parameter of that name which says the same as ours: its DCN has a factor 1/2 before it.
+WEIGHTS = {"dcn": 2 * deepkm.DCN.clustering_weight, "dkm": deepkm.DKM.clustering_weight}
+WEIGHTS |= {"dec": 1.0, "idec": deepkm.IDEC.clustering_weight}
+COLUMNS = ("deepkm", "settings", "defaults")
+KEY = ["column", "method", "labels", "seed"]
 
 
-def compare(x, target, *, n_clusters, seeds, pretraining_epochs, epochs, learning_rate, hidden_widths):
-    """Yield one row of scores per method, read-out and seed.
+def deepkm_rows(x, *, n_clusters, seed, training):
+    """Yield (method, labels by read-out) of ours."""
+    shared = {"n_clusters": n_clusters, "random_state": seed, "device": "cpu", **training}
+    yield "aekm", {"own": deepkm.KMeans(**{**shared, "autoencoder": "mlp", "epochs": 0}).fit_predict(x)}
+    for name in METHODS:
+        rates = {} if name in ("dcn", "dkm") else {"learning_rate": getattr(deepkm, name.upper()).learning_rate}
+        yield name, {"own": getattr(deepkm, name.upper())(**{**shared, **rates}).fit_predict(x)}
+
+
+def clustpy_rows(x, *, n_clusters, seed, training):
+    """Yield the same of ClustPy's; `training`: what ours train with, or nothing: ClustPy's own defaults."""
+    widths = training.get("hidden_widths", (500, 500, 2000))
+    n_latent = n_clusters if training else 10
+    lengths = {"pretraining": training.get("pretraining_epochs", 100), "clustering": training.get("epochs", 150)}
+    starts = {"n_init": deepkm.KMeans.n_init if training else 1}
+    seed_all(seed)
+    autoencoder = FeedforwardAutoencoder([x.shape[1], *widths, n_latent], random_state=seed)
+    autoencoder.fit(lengths["pretraining"], {"lr": 1e-3}, batch_size=256, data=x)
+    with torch.no_grad():
+        z = autoencoder.encode(torch.tensor(x)).numpy()
+    yield "aekm", {"own": KMeans(n_clusters, random_state=seed, **starts).fit_predict(z)}
+    for name, (estimator, own) in METHODS.items():
+        given = {"clustering_loss_weight": WEIGHTS[name], "initial_clustering_params": starts} if training else {}
+        given |= {"clustering_optimizer_params": {"lr": training["learning_rate"]}} if training else {}
+        network = {"neural_network": copy.deepcopy(autoencoder), "embedding_size": n_latent}
+        seed_all(seed)
+        method = estimator(
+            n_clusters, clustering_epochs=lengths["clustering"], random_state=seed, **network, **given
+        ).fit(x)
+        yield name, {"own": getattr(method, own), "k-means on top": method.labels_}
+
+
+def seed_all(seed):
+    """Seed what ClustPy draws its weights and batches from: `random_state` alone does not reach them."""
+    random.seed(seed)
+    np.random.seed(seed)
+    torch.manual_seed(seed)
+
+
+def compare(x, target, *, columns, seeds, training):
+    """Yield one row of scores per column, seed, method and read-out.
 
     Parameters
     ----------
     x : ndarray of shape (N, F), float32
     target : ndarray of shape (N,)
         True classes, for the scores alone.
+    columns : sequence of str
+        Of `COLUMNS`.
+    training : dict
+        ``hidden_widths``, ``pretraining_epochs``, ``epochs``, ``learning_rate``, as the estimators take them.
     """
-    for seed in seeds:
-        autoencoder = FeedforwardAutoencoder([x.shape[1], *hidden_widths, n_clusters], random_state=seed)
-        started = time.perf_counter()
-        autoencoder.fit(pretraining_epochs, {"lr": 1e-3}, batch_size=256, data=x)
-        seconds = time.perf_counter() - started
-        with torch.no_grad():
-            z = autoencoder.encode(torch.tensor(x)).numpy()
-        labels = KMeans(n_clusters, n_init=10, random_state=seed).fit_predict(z)
-        yield {"method": "aekm", "labels": "own", "seed": seed, "seconds": seconds, **scores(target, labels)}
-        for name, (estimator, own) in METHODS.items():
-            method = estimator(
-                n_clusters,
-                batch_size=256,
-                clustering_epochs=epochs,
-                clustering_optimizer_params={"lr": learning_rate},
-                neural_network=copy.deepcopy(autoencoder),
-                embedding_size=n_clusters,
-                random_state=seed,
-            )
-            started = time.perf_counter()
-            method.fit(x)
-            row = {"method": name, "seed": seed, "seconds": time.perf_counter() - started}
-            yield {**row, "labels": "own", **scores(target, getattr(method, own))}
-            yield {**row, "labels": "k-means on top", **scores(target, method.labels_)}
+    n_clusters = len(np.unique(target))
+    for column, seed in product(columns, seeds):
+        make, given = deepkm_rows if column == "deepkm" else clustpy_rows, {} if column == "defaults" else training
+        started = time.process_time()
+        for name, found in make(x, n_clusters=n_clusters, seed=seed, training=given):
+            seconds, started = time.process_time() - started, time.process_time()
+            for read_out, labels in found.items():
+                row = {"column": column, "method": name, "labels": read_out, "seed": seed}
+                yield {**row, **scores(target, labels), "cpu_seconds": round(seconds, 2)}
+
+
+def load(npz, scaling):
+    """Return the scaled features (N, F) and the classes of a file, or of the bundled digits."""
+    if npz is None:
+        x, target = load_digits(return_X_y=True)
+    else:
+        with np.load(npz, allow_pickle=False) as file:
+            x, target = file["feature"], file["target"]
+    return scale(x.reshape(len(x), -1).astype(np.float32), scaling), target
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("npz", help="file with `feature` and `target`")
+    parser.add_argument("npz", nargs="?", help="file with `feature` and `target` (default: the bundled digits)")
     parser.add_argument("--scaling", default="unit")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[8905, 9129])
+    parser.add_argument("--columns", nargs="+", choices=COLUMNS, default=COLUMNS)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[8905, 9129, 291, 1, 2])
     parser.add_argument("--pretraining-epochs", type=int, default=50)
     parser.add_argument("--epochs", type=int, default=100)
-    parser.add_argument("--learning-rate", type=float, default=1e-4, help="of fine-tuning; ClustPy's default is 1e-4")
-    parser.add_argument("--hidden-widths", type=int, nargs="+", default=[500, 500, 2000])
-    parser.add_argument("--output", default="clustpy.csv")
+    parser.add_argument("--learning-rate", type=float, default=1e-3, help="of fine-tuning")
+    parser.add_argument("--hidden-widths", type=int, nargs="+", default=[128, 128, 512])
+    parser.add_argument("--output", default="clustpy.csv", help="rows that are there stay, but for those run again")
     args = parser.parse_args()
-    with np.load(args.npz, allow_pickle=False) as file:
-        x, target = file["feature"], file["target"]
-    x = scale(x.reshape(len(x), -1).astype(np.float32), args.scaling)
-    training = {
-        name: getattr(args, name)
-        for name in ("seeds", "pretraining_epochs", "epochs", "learning_rate", "hidden_widths")
-    }
-    rows = []
-    for row in compare(x, target, n_clusters=len(np.unique(target)), **training):
-        rows.append(row)
+    x, target = load(args.npz, args.scaling)
+    names = ("pretraining_epochs", "epochs", "learning_rate", "hidden_widths")
+    training = {name: getattr(args, name) for name in names}
+    rows = pd.read_csv(args.output) if Path(args.output).exists() else pd.DataFrame()
+    for row in compare(x, target, columns=args.columns, seeds=args.seeds, training=training):
         print(row, flush=True)
-        pd.DataFrame(rows).to_csv(args.output, index=False)
-    print(pd.DataFrame(rows).groupby(["method", "labels"])[["acc", "nmi", "ari"]].agg(["mean", "std"]))
+        rows = pd.concat([rows, pd.DataFrame([row])]).drop_duplicates(KEY, keep="last")
+        rows.to_csv(args.output, index=False, float_format="%.9g")
 
 
 if __name__ == "__main__":

@@ -57,7 +57,7 @@ def run_study(folder, study, *, cores, target="score"):
 
 def run_clustpy(folder, npz, scaling, *, cores, hidden_widths, pretraining_epochs, epochs):
     """Run the same by ClustPy on so many threads; return (seconds by the clock, CPU seconds)."""
-    command = [sys.executable, "-m", "benchmarks.clustpy_comparison", npz, "--scaling", scaling]
+    command = [sys.executable, "-m", "benchmarks.clustpy_comparison", npz, "--scaling", scaling, "--columns=settings"]
     command += ["--pretraining-epochs", pretraining_epochs, "--epochs", epochs, "--output", folder / "clustpy.csv"]
     return timed([*command, "--seeds", *SEEDS, "--hidden-widths", *hidden_widths], ROOT, threads=cores)
 

@@ -3,8 +3,9 @@
 Rows lie in docs/results/{study}, one per run (`python -m deepkm publish`). Between ``<!-- rows: STUDY DATASET -->`` and
 ``<!-- end -->`` of any document stands the table of that data set, where keys of methods follow a short one of these;
 docs/LEADERBOARD.md has one for each. Between ``<!-- verdicts: STUDY -->`` and ``<!-- end -->`` stands what became of
-each figure of the paper that the project is built around. Between ``<!-- reached: STUDY METHODS -->`` and the end
-stands what these methods reached on each data set, in short.
+each figure of the paper that the project is built around, after ``<!-- reached: STUDY METHODS -->`` what these methods
+reached on each data set, in short, after ``<!-- ran: STUDY -->`` how many of a study's runs there are rows of, and after
+``<!-- clustpy: DATASET -->`` what benchmarks/clustpy_comparison.py found.
 """
 
 import re
@@ -23,14 +24,15 @@ from deepkm.report.tables.layout import Cell, Table, number_cell, spread, to_mar
 from deepkm.report.tables.published import load_published
 from deepkm.report.tables.recorded import DATA, RUNS, SCORES, STUDY
 from deepkm.study.spec import VIEWS_MARK, title_of_data
+from docs.coverage import runs_there_are
+from docs.peers import beside_clustpy
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "docs" / "results"
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 LEADERBOARD = ROOT / "docs" / "LEADERBOARD.md"
 PLACE = re.compile(r"(<!-- rows: (\S+) (\S+)((?: \w+)*) -->\n).*?(<!-- end -->)", re.DOTALL)
-VERDICTS = re.compile(r"(<!-- verdicts: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
-REACHED = re.compile(r"(<!-- reached: (\S+)((?: \w+)+) -->\n).*?(<!-- end -->)", re.DOTALL)
+OTHERS = re.compile(r"(<!-- (verdicts|reached|ran|clustpy): (\S+)((?: \w+)*) -->\n).*?(<!-- end -->)", re.DOTALL)
 PAPER = "Roy2024 arXiv:2411.19496"
 N_RESAMPLES = 2000
 _ORDER = [PRIMARY_METRIC, *(name for name in METRICS if name != PRIMARY_METRIC)]
@@ -45,11 +47,15 @@ def main():
 
 def with_tables(text):
     """Return a document with the tables that belong between its marks."""
-    text = VERDICTS.sub(lambda found: f"{found[1]}\n{to_markdown(verdicts(found[2]))}\n{found[3]}", text)
-    text = REACHED.sub(
-        lambda found: f"{found[1]}\n{to_markdown(reached(found[2], found[3].split()))}\n{found[4]}", text
-    )
+    text = OTHERS.sub(lambda found: f"{found[1]}\n{to_markdown(_made_of(*found.groups()[1:4]))}\n{found[5]}", text)
     return PLACE.sub(_with_table, text)
+
+
+def _made_of(kind, name, methods):
+    """Return the table of a mark that is none of rows."""
+    if kind == "reached":
+        return reached(name, methods.split())
+    return {"verdicts": verdicts, "ran": runs_there_are, "clustpy": beside_clustpy}[kind](name)
 
 
 def _with_table(found):

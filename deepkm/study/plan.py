@@ -201,7 +201,11 @@ class Study:
     def training_jobs(self) -> specs.JobsSpec:
         """Return which results the study is made of: data sets, methods with their autoencoders, seeds by stack."""
         methods = [[method, self.autoencoder_of(method)] for method in self.methods]
-        jobs: specs.JobsSpec = {"datasets": self.datasets, "methods": methods, "stacks": list(map(list, self.stacks.items()))}
+        jobs: specs.JobsSpec = {
+            "datasets": self.datasets,
+            "methods": methods,
+            "stacks": list(map(list, self.stacks.items())),
+        }
         return {**jobs, "resampled": list(self.resampled)} if self.resampled else jobs
 
     def score_spec(self) -> specs.ScoreSpec:
