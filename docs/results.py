@@ -4,8 +4,8 @@ Rows lie in docs/results/{study}, one per run (`python -m deepkm publish`). Betw
 ``<!-- end -->`` of any document stands the table of that data set, where keys of methods follow a short one of these;
 docs/LEADERBOARD.md has one for each. Between ``<!-- verdicts: STUDY -->`` and ``<!-- end -->`` stands what became of
 each figure of the paper that the project is built around, after ``<!-- reached: STUDY METHODS -->`` what these methods
-reached on each data set, in short, after ``<!-- ran: STUDY -->`` how many of a study's runs there are rows of, and after
-``<!-- clustpy: DATASET -->`` what benchmarks/clustpy_comparison.py found.
+reached on each data set, in short, after ``<!-- ran: STUDY -->`` how many of a study's runs there are rows of, and
+after ``<!-- clustpy: DATASET -->`` what benchmarks/clustpy_comparison.py found.
 """
 
 import re
