@@ -1,4 +1,4 @@
-"""How many of a study's runs stand in the published rows, by its settings as they are now."""
+"""How many of a study's runs stand in the published rows."""
 
 from math import prod
 from pathlib import Path
@@ -6,19 +6,15 @@ from pathlib import Path
 from deepkm.datasets.catalogue import load_catalogue
 from deepkm.report.frames import read_frame
 from deepkm.report.tables.layout import Cell, Table
-from deepkm.report.tables.recorded import DATA, RUNS
+from deepkm.report.tables.recorded import DATA, SCORES
 from deepkm.study.inventory import load_study
-from deepkm.study.spec import digest
 
 ROOT = Path(__file__).parents[1]
 RECORDS = ROOT / "docs" / "results"
 
 
 def runs_there_are(name):
-    """Return a table of methods and data sets of ``studies/{name}.yaml``: of how many of its seeds there are rows.
-
-    Rows count where they were made with the settings that the study has now.
-    """
+    """Return a table of methods and data sets of ``studies/{name}.yaml``: of how many of its seeds there are rows."""
     study = load_study([str(ROOT / "studies" / f"{name}.yaml")])
     found = _seeds_run(study)
     titles = {kind: dict(study.report_spec("tables")[kind]) for kind in ("datasets", "methods")}
@@ -36,17 +32,12 @@ def runs_there_are(name):
 
 def _seeds_run(study):
     """Return the seeds of a study that have a row, by data set and method."""
-    stack = next(iter(study.stacks))
     found = {}
-    for path in RECORDS.glob(f"*/{RUNS}"):
-        runs = read_frame(path)
-        if "settings" not in runs:
-            continue
-        runs = runs[(runs["stage"] == "cluster") & runs["seed"].isin(study.seeds) & runs["key"].isin(study.methods)]
-        for (dataset, method), of in runs[runs["dataset"].isin(study.datasets)].groupby(["dataset", "key"]):
-            spec = study.cluster_spec(dataset, method, stack)
-            now = digest({key: value for key, value in spec.items() if key not in ("seeds", "source_digest")})
-            found.setdefault((dataset, method), set()).update(of.loc[of["settings"] == now, "seed"])
+    for path in sorted(RECORDS.glob(f"*/{SCORES}")):
+        scores = read_frame(path)
+        for (dataset, method), runs in scores[scores["seed"].isin(study.seeds)].groupby(["dataset", "method"]):
+            if dataset in study.datasets and method in study.methods:
+                found.setdefault((dataset, method), set()).update(runs["seed"])
     return found
 
 
