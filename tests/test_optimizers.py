@@ -50,3 +50,23 @@ def test_another_optimizer_is_not_replaced_in_silence():
 def test_nothing_to_train():
     with pytest.raises(ValueError, match="epochs should be 0 without an autoencoder or trained centers"):
         make_optimizer({}, learning_rate=0.1)
+
+
+@pytest.mark.parametrize("flushed", [False, True])
+@pytest.mark.parametrize("options", [OPTIONS[0], OPTIONS[2]], ids=str)
+def test_moments_that_a_unit_without_gradients_leaves_become_zero(options, flushed):
+    """Else each costs the processor a hundred times a normal one. How the caller has set it is left."""
+    torch.set_flush_denormal(flushed)
+    try:
+        weight = torch.ones(3, requires_grad=True)
+        weight.grad = torch.zeros(3)
+        optimizer = make_optimizer({"weight": weight}, learning_rate=0.1, **options)
+        optimizer.step()
+        moment = optimizer.moments["weight"]["exp_avg" if options["name"] == "adam" else "momentum_buffer"]
+        moment.fill_(2e-38)  # the smallest normal number is 1.2e-38
+        for _ in range(10):
+            optimizer.step()
+        assert not moment.any()
+        assert (torch.tensor(1e-39).mul(1).item() == 0) == flushed
+    finally:
+        torch.set_flush_denormal(False)
