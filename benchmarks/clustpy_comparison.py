@@ -82,7 +82,7 @@ def clustpy_rows(x, *, n_clusters, seed, training):
 
 
 def seed_all(seed):
-    """Seed what ClustPy draws its weights and batches from: `random_state` alone does not reach them."""
+    """Seed what ClustPy draws its initial weights from: `random_state` does not reach them."""
     random.seed(seed)
     np.random.seed(seed)
     torch.manual_seed(seed)

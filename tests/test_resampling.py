@@ -197,6 +197,14 @@ def test_another_share_trains_anew_and_converts_nothing():
     assert {**first.dataset_spec("blobs"), "name": "half"} == first.dataset_spec("half")
 
 
+def test_a_share_takes_the_parameters_of_its_whole():
+    parts = {"datasets": {"round": BLOBS, "half": {**BLOBS, "resample": 0.5}}}
+    parts["study"] = {**PARTS["study"], "datasets": ["half"], "methods": ["ct"]}
+    for per_dataset, alpha in (({"round": {"alpha": 7.0}}, 7.0), ({"round": {}, "half": {"alpha": 8.0}}, 8.0)):
+        parts["methods"] = {"ct": {**PARTS["methods"]["ct"], "per_dataset": per_dataset}}
+        assert study_of(**parts).cluster_spec("half", "ct", "seed0")["parameters"]["alpha"] == alpha
+
+
 def test_seeds_with_samples_of_their_own_share_no_stack():
     study = study_of()
     assert list(study.stacks_of("blobs")) == ["seed0x2", "seed2"]

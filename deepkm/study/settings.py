@@ -13,6 +13,7 @@ from typing import Any, get_args
 from deepkm.study.classes import METHOD
 from deepkm.study.parameters import Field, fields_of
 from deepkm.study.reading import check_known, meant, read
+from deepkm.study.resampled import whole_of
 
 Fields = Callable[[str], dict[str, Field]]
 
@@ -82,10 +83,13 @@ def autoencoder_parameters(config: dict, dataset: str, key: str) -> dict[str, An
 def of_dataset(config: dict, dataset: str, per_dataset: dict[str, dict]) -> tuple[str, dict[str, Any]]:
     """Return which part of a `per_dataset` holds for a data set, and its values: that of its key, else of its source.
 
-    Of two parts that name it, that of the source does not count: a part is read as it stands.
+    Of two parts that name it, that of the source does not count: a part is read as it stands. What holds for all
+    samples holds for a share of them that each seed draws.
     """
-    source = config["datasets"][dataset].get("source", "file")
-    key = dataset if dataset in per_dataset or source == "file" else source
+    entry = config["datasets"][dataset]
+    whole = whole_of(config["datasets"], dataset) if "resample" in entry else ""
+    source = entry.get("source", "file")
+    key = next((name for name in (dataset, whole) if name in per_dataset), dataset if source == "file" else source)
     return key, per_dataset.get(key, {})
 
 
