@@ -150,12 +150,15 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", help=".npz with `feature`, for example MNIST; else synthetic data")
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--on", nargs="+", choices=["code", "pixels"], default=["code", "pixels"])
     args = parser.parse_args()
     torch.set_num_threads(1)
     pixels = read_pixels(args.data)
     table = []
     with threadpool_limits(1):
-        for name, x, goal in (("code", principal_code(pixels), 1), ("pixels", pixels, 4)):
+        data = {"code": (principal_code(pixels), 1), "pixels": (pixels, 4)}
+        for name in args.on:
+            x, goal = data[name]
             shape = f"{name} {x.shape[0]} x {x.shape[1]}"
             table += rows(f"{shape}, warm start", warm(x), x, repeats=args.repeats, goal=1)
             table += rows(f"{shape}, k-means++ alone", starts(x), x, repeats=args.repeats, goal=1)
