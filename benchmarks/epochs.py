@@ -96,13 +96,13 @@ def has_clustpy():
     return True
 
 
-def measure(shape, rounds, peer):
-    """Yield a row per method for one shape of data."""
+def measure(shape, rounds, peer, trainings):
+    """Yield a row per training for one shape of data."""
     n_samples, n_features, hidden = SHAPES[shape]
     widths = [n_features, *hidden, K]
     whole, half = [*widths, *widths[-2::-1]], widths
     x = np.random.default_rng(0).random((n_samples, n_features), np.float32)
-    for name in ("pretraining", *METHODS):
+    for name in trainings:
         part = half if name in ENCODER_ONLY else whole
         cases = {
             "floor": lambda part=part: floor_seconds(n_samples, part, torch.mm),
@@ -117,7 +117,6 @@ def measure(shape, rounds, peer):
         if "clustpy" in seconds:
             row["ClustPy / floor"] = seconds["clustpy"] / seconds["floor"]
             row["ClustPy / ours"] = seconds["clustpy"] / seconds["ours"]
-        print(row, flush=True)
         yield row
 
 
@@ -125,10 +124,13 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--shapes", nargs="+", default=list(SHAPES))
+    parser.add_argument("--trainings", nargs="+", default=["pretraining", *METHODS])
     args = parser.parse_args()
     torch.set_num_threads(1)
     peer = has_clustpy()
-    write_rows("epochs", [row for shape in args.shapes for row in measure(shape, args.rounds, peer)])
+    for shape in args.shapes:
+        for row in measure(shape, args.rounds, peer, args.trainings):
+            write_rows("epochs", [row])  # one by one: an interruption leaves those that were measured
 
 
 if __name__ == "__main__":
