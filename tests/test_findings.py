@@ -1,6 +1,7 @@
 """What the page opens with: each sentence is recomputed from the runs by other means than those that made it."""
 
 import re
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
@@ -334,6 +335,14 @@ def test_k_means_is_ahead_of_all_or_not():
         return scores[scores["method"].isin(["km", "down"])]
 
     assert "No method is ahead of k-means on the data on Data0 (ACC, NMI, ARI)." in check(make_study(10, change=worst))
+
+
+def test_names_with_commas_are_quoted():
+    found = make_study(10)
+    titled = replace(found, methods=found.methods | {"near": "Near, fresh"}, datasets={"d0": "Faces and hands"})
+    said = "\n".join(findings(titled))
+    assert "Up and “Near, fresh” are ahead of Base by" in said
+    assert "on “Faces and hands”, " in said
 
 
 def test_long_lists_are_cut_and_say_so():

@@ -1,6 +1,6 @@
 """What a study found, in sentences; each follows from ``results/scores.csv`` and the statistics made of it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -11,6 +11,7 @@ from deepkm.report.statistics.paired import LEVEL, smallest_p
 from deepkm.report.tables.scores import summarize
 
 KMEANS = "deepkm.methods.km:KMeans"
+TITLED = ("datasets", "methods")
 MOST_PHRASES, MOST_NAMED = 6, 4  # of one sentence; methods that are not worse than the best one
 METRIC = title_of(PRIMARY_METRIC)
 
@@ -62,7 +63,8 @@ def findings(found):
     ----------
     found : Found
     """
-    said = []
+    quoted = {kind: {key: _quoted(title) for key, title in getattr(found, kind).items()} for kind in TITLED}
+    found, said = replace(found, **quoted), []
     if found.scored:
         said = [*_leaders(found), *_contrasts(found), *_over_datasets(found), *_beside_kmeans(found)]
     run = set(found.scores["dataset"])
@@ -71,6 +73,11 @@ def findings(found):
     if missing := [title for key, title in found.datasets.items() if key not in run]:
         said.append(f"No run on {and_(missing)} is done.")
     return said
+
+
+def _quoted(title):
+    """Return a title, in quotes where a list would take it for two."""
+    return f"“{title}”" if "," in title or " and " in title else title
 
 
 def _leaders(found):
