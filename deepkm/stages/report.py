@@ -88,7 +88,7 @@ def read_figures(folder):
             **figure,
             "id": f"figure-{figure['stem']}",
             "file": str(folder / f"{figure['stem']}.svg"),
-            **(embed(folder / f"{figure['stem']}.png") if figure["drawn"] else {}),
+            **(embed(folder / f"{figure['stem']}.png", pictures=figure["pictures"]) if figure["drawn"] else {}),
         }
         for figure in listed
     ]
