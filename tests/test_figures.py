@@ -416,8 +416,19 @@ def test_panels_without_labels_or_finite_codes(data, curves):
     first, *others = drawing.figure.axes
     assert len(first.collections[0].get_offsets()) == 60
     assert all(axis.texts[0].get_text().startswith("no finite codes") for axis in others)
-    assert "clusters" in drawing.caption
+    assert "own clusters" in drawing.caption
+    assert "ACC" not in drawing.caption  # there is none
     assert draw_tsne({"dkm": ClusteringRun(seed=0, labels=run.labels)}, METHODS, curves, dataset=dataset) is None
+
+
+def test_keys_of_long_names_stay_on_their_figure(data, curves):
+    dataset = dataset_of(data)
+    dataset.class_names = [f"a class with a rather long name, {k}" for k in range(3)]
+    figure = draw_tsne({"dkm": run_of(dataset)}, METHODS, curves, dataset=dataset).figure
+    figure.draw_without_rendering()
+    key, page = figure.legends[0].get_window_extent(), figure.bbox
+    assert page.x0 <= key.x0 < key.x1 <= page.x1
+    assert key.y1 < figure.axes[0].get_window_extent().y0
 
 
 def test_layouts_start_from_the_one_before():

@@ -17,7 +17,7 @@ from PIL import Image
 from playwright.sync_api import sync_playwright
 
 from deepkm.report.figures.style import save
-from deepkm.report.page.content import TOO_HEAVY, light, page_content
+from deepkm.report.page.content import TOO_HEAVY, captioned_once, light, page_content
 from deepkm.report.page.formulas import to_mathml
 from deepkm.report.page.overview import few_steps, warnings
 from deepkm.report.page.render import embed, picture, read_docstring, render
@@ -380,6 +380,13 @@ def test_a_large_study_stays_light(opened, tmp_path, monkeypatch):
     taken = {one["name"]: one["value"] for one in devtools.send("Performance.getMetrics")["metrics"]}
     assert taken["TaskDuration"] < 1
     assert page.evaluate("document.querySelectorAll('*').length") < 30_000
+
+
+def test_a_caption_stands_once(study):
+    first, second = study.figures
+    twice = [first, second | {"caption": "other"}, first | {"id": "figure-2"}]
+    captions = [figure["caption"] for figure in captioned_once(twice)]
+    assert captions == [first["caption"], "other", "Read it as the first of its kind."]
 
 
 def test_what_could_not_be_drawn_is_said_where_it_would_stand(study):

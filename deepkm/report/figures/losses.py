@@ -63,7 +63,7 @@ def draw_losses(curves, methods, *, dataset, estimators, starts=None):
             _draw_term(axis, {key: found[key] for key in keys if key in found}, term, methods)
             scale_epochs(axis, longest, room=0.3)
         drawn = [axis for axis in column if axis.get_visible()]
-        name = family.rpartition(":")[2] if len(keys) > 1 else textwrap.fill(methods[keys[0]].title, 22)
+        name = family.rpartition(":")[2] if len(keys) > 1 else textwrap.fill(methods[keys[0]].title, 16)
         drawn[0].set_title(name, fontsize=7)
         drawn[-1].set_xlabel("Epoch", fontsize=7)
     for row, term in zip(zip(*axes, strict=True), panels, strict=True):

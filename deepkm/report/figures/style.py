@@ -194,13 +194,23 @@ def legend_below(figure, methods, *, more=()):
     if not marks:
         return
     lines, texts = [mark for mark, _ in marks], [f" {text}" for _, text in marks]
-    fits = (n for n in range(len(texts), 1, -1) if _key_width(texts, n) < figure.get_figwidth())
-    figure.legend(lines, texts, loc="outside lower center", ncols=next(fits, 1), handlelength=2.6)
+    columns = key_columns(texts, figure.get_figwidth())
+    figure.legend(lines, texts, loc="outside lower center", ncols=columns, handlelength=2.6)
 
 
-def _key_width(texts, columns):
-    """Return about how many inches a key of so many columns takes."""
-    return sum(0.5 + 0.055 * max(map(len, column)) for column in np.array_split(texts, columns))
+def key_columns(texts, width, *, mark=0.5):
+    """Return in how many columns a key fits into a width, in inches; `mark` is that of a mark and the space beside it.
+
+    Examples
+    --------
+    >>> key_columns(["CT", "DKM"], 7), key_columns(["a" * 60, "b" * 60], 7)
+    (2, 1)
+    """
+
+    def needed(columns):
+        return sum(mark + 0.055 * max(map(len, column)) for column in np.array_split(texts, columns))
+
+    return next((n for n in range(len(texts), 1, -1) if needed(n) < width), 1)
 
 
 def in_words(values, methods, *, unit=" %", digits=1):

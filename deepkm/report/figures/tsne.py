@@ -10,16 +10,19 @@ from sklearn.manifold import TSNE
 from threadpoolctl import threadpool_limits
 
 from deepkm.numerics.metrics import MAIN_METRIC, title_of
-from deepkm.report.figures.style import CLASS_COLORS, OTHERS, WIDTH, Drawing, in_words, new_figure, styled
+from deepkm.report.figures.style import CLASS_COLORS, OTHERS, WIDTH, Drawing, in_words, key_columns, new_figure, styled
 
 N_POINTS = 300
+MARK = 0.38  # inches of a key: a mark, and the space beside it
 N_PANELS = 4  # of the snapshots of a run, evenly spread
 CAPTION = """
-The same {n} samples in every panel, seed {seed}; {colors}, numbers {metric}. Each panel starts from the layout of the
-one to its left, so that what moved there moved in the code. Look for groups that draw together and apart from left to
-right, and whether they are of one colour: tight groups of mixed colours are clusters, but not classes. Distances
-between groups mean nothing in t-SNE.
+The same {n} samples in every panel, seed {seed}; {colors}. Each panel starts from the layout of the one to its left, so
+that what moved there moved in the code. Look for groups that draw together and apart from left to right, and whether
+they are of one colour{mixed}. Distances between groups mean nothing in t-SNE.
 """
+CLASSES = "colours are the true classes, numbers {metric}"
+CLUSTERS = "colours are each method's own clusters at the end"
+MIXED = ": tight groups of mixed colours are clusters, but not classes"
 
 
 @styled
@@ -48,14 +51,15 @@ def draw_tsne(runs, methods, curves, *, dataset):
     runs = {method: _thinned(run) for method, run in runs.items() if run.epochs is not None}
     if not runs:
         return None
-    shown, known = shown_groups(_groups_of(next(iter(runs.values())), dataset)), {}
+    shown, layouts_of = shown_groups(_groups_of(next(iter(runs.values())), dataset)), {}
     chosen = stratified(_shared_sample(runs), dataset.target, N_POINTS, colored=shown)
     columns = max(len(run.epochs) for run in runs.values())
-    figure, axes = _grid(len(runs), columns)
+    names = _names_of(shown, dataset)
+    figure, axes = _grid(len(runs), columns, names)
     for row, (method, run) in zip(axes, runs.items(), strict=True):
         name = textwrap.fill(methods[method].title, 20)
         row[0].text(-0.08, 0.5, name, transform=row[0].transAxes, rotation=90, ha="right", va="center", fontsize=7)
-        layouts = lay_out(codes_of(run, chosen, dataset), known)
+        layouts = lay_out(codes_of(run, chosen, dataset), layouts_of)
         for axis, layout, epoch in zip(row, layouts, run.epochs, strict=False):
             _draw_panel(axis, layout, _groups_of(run, dataset)[run.sample[chosen]], shown)
             axis.set_title(f"epoch {epoch}", fontsize=7, pad=2, loc="left")
@@ -64,18 +68,19 @@ def draw_tsne(runs, methods, curves, *, dataset):
         for axis in row[len(run.epochs) :]:
             axis.set_visible(False)
     seed = next(iter(runs.values())).seed
-    _add_classes(figure, shown, dataset)
+    _add_classes(figure, names)
     final = {
         method: 100 * score for method, run in runs.items() if (score := _score(curves, method, run.seed)) is not None
     }
-    colors = "colours are the true classes" if dataset.target is not None else "colours are each method's own clusters"
+    known = dataset.target is not None
+    colors = CLASSES.format(metric=title_of(MAIN_METRIC)) if known else CLUSTERS
     if len(np.unique(_groups_of(runs[next(iter(runs))], dataset))) > len(shown):
-        colors += f", {len(shown)} of them, and grey the others"
+        colors += f"; {len(shown)} of them have one, and grey are the others"
     return Drawing(
         figure=figure,
         stem=f"{dataset.key}_tsne",
         title=f"{dataset.title}: t-SNE of the code",
-        caption=CAPTION.format(n=len(chosen), seed=seed, colors=colors, metric=title_of(MAIN_METRIC)),
+        caption=CAPTION.format(n=len(chosen), seed=seed, colors=colors, mixed=MIXED if known else ""),
         alt=f"Scatter plots of {len(chosen)} codes, a row per method, a column per epoch. "
         f"{title_of(MAIN_METRIC)} in the last column: "
         f"{in_words(final, methods) or 'unknown'}.",
@@ -176,11 +181,13 @@ def _shared_sample(runs):
     return min((run.sample for run in runs.values()), key=len)
 
 
-def _grid(n_rows, n_columns):
-    """Square panels, and room for the names at the left and the classes below."""
-    left, bottom, top, gap = 0.28, 0.32, 0.2, 0.14
+def _grid(n_rows, n_columns, names):
+    """Square panels, and room for the names of methods at the left and of classes below."""
+    left, top, gap = 0.28, 0.2, 0.14
     side = min(1.4, (WIDTH - left) / n_columns - 0.05)
-    width, height = left + n_columns * (side + 0.05), bottom + top + n_rows * (side + gap) - gap
+    width = left + n_columns * (side + 0.05)
+    bottom = 0.16 + 0.16 * -(-len(names) // key_columns(names, width, mark=MARK))
+    height = bottom + top + n_rows * (side + gap) - gap
     figure = new_figure(height, width=width, layout="none")
     axes = figure.subplots(n_rows, n_columns, squeeze=False)
     figure.subplots_adjust(
@@ -193,12 +200,16 @@ def _groups_of(run, dataset):
     return run.labels if dataset.target is None else dataset.target
 
 
-def _add_classes(figure, shown, dataset):
-    """Name the colours below the panels."""
-    names = [f"cluster {k}" for k in shown] if dataset.target is None else [dataset.class_names[k] for k in shown]
-    marks = [Line2D([], [], ls="", marker="o", ms=4, color=color) for color in CLASS_COLORS[: len(shown)]]
+def _names_of(shown, dataset):
     # A blank: labels that begin with an underscore would be left out.
-    figure.legend(marks, [f" {name}" for name in names], loc="lower center", ncols=10, handletextpad=0, columnspacing=1)
+    return [f" cluster {k}" if dataset.target is None else f" {dataset.class_names[k]}" for k in shown]
+
+
+def _add_classes(figure, names):
+    """Name the colours below the panels."""
+    marks = [Line2D([], [], ls="", marker="o", ms=4, color=color) for color in CLASS_COLORS[: len(names)]]
+    columns = key_columns(names, figure.get_figwidth(), mark=MARK)
+    figure.legend(marks, names, loc="lower center", ncols=columns, handletextpad=0, columnspacing=1)
 
 
 def _draw_panel(axis, layout, groups, shown):

@@ -153,6 +153,7 @@ def _section(key, title, command, *, tables=(), figures=(), fold=True, **parts):
         "tables": [table for table in shown if not fold or len(table.rows) <= MOST_ROWS],
         "folded": [table for table in shown if fold and len(table.rows) > MOST_ROWS],
     }
+    figures = captioned_once(figures)
     single = [figure["id"] for figure in figures if len(figure["methods"]) == 1][1:]
     sides |= {
         "figures": [figure for figure in figures if figure["id"] not in single],
@@ -160,6 +161,16 @@ def _section(key, title, command, *, tables=(), figures=(), fold=True, **parts):
         "fold": _fold([figure["title"] for figure in figures if figure["id"] in single]),
     }
     return {"key": key, "title": title, "command": command, **empty, **sides, **parts}
+
+
+def captioned_once(figures):
+    """Return figures without captions that one before them has, as those of several data sets do."""
+    seen = {figure["caption"]: figure["id"] for figure in reversed(figures) if figure["drawn"]}
+    repeats = [seen.get(figure["caption"], figure["id"]) != figure["id"] for figure in figures]
+    return [
+        figure | {"caption": "Read it as the first of its kind."} if repeated else figure
+        for figure, repeated in zip(figures, repeats, strict=True)
+    ]
 
 
 def _fold(titles):
