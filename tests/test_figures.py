@@ -566,14 +566,14 @@ def test_contingency_in_percent_of_each_class(data):
     assert draw_contingency({"dkm": run_of(dataset)}, METHODS, dataset=dataset_of(data, "unlabelled")) is None
 
 
-def test_a_lost_cluster_leaves_its_column_white(data):
+def test_a_lost_cluster_leaves_its_column_blank(data):
     dataset = dataset_of(data)
     run = run_of(dataset)
     lost = replace(run, labels=np.where(run.labels == 2, 0, run.labels))
     drawing = draw_contingency({"dkm": run, "km": lost}, METHODS, dataset=dataset)
     assert [axis.get_xlim() for axis in drawing.figure.axes[:2]] == 2 * [(-0.5, 2.5)]
-    assert "white columns" in drawing.caption
-    assert "white columns" not in draw_contingency({"dkm": run}, METHODS, dataset=dataset).caption
+    assert "blank columns" in drawing.caption
+    assert "blank columns" not in draw_contingency({"dkm": run}, METHODS, dataset=dataset).caption
 
 
 def test_names_of_classes_are_no_formulas_and_leave_room(data, tmp_path):

@@ -8,7 +8,7 @@ GROUP = "Without classes"
 CAPTION = """
 Adjusted Rand index of the clusters of two methods, mean over the seeds that both have; on the diagonal, of the seeds of
 one method, in percent: 100 where they are the same, 0 where they agree as by chance. Look for methods that agree with
-others and with themselves: what many ways find is more likely there. A pale diagonal is a method whose clusters hang on
+others and with themselves: what many ways find is more likely there. A faint diagonal: clusters that hang on
 the seed.
 """
 

@@ -11,10 +11,10 @@ MOST_NAMES = 30  # of those that are named
 CAPTION = """
 Percent of each class (row) that fell into each cluster (column), seed {seed}. Clusters stand in the order of the
 classes that the Hungarian algorithm matches them with, unmatched ones last: what counts for ACC lies on the
-diagonal.{order} Look for rows with two dark cells, classes that were split, and columns with two, classes that were
+diagonal.{order} Look for rows with two strong cells, classes that were split, and columns with two, classes that were
 merged{lost}. Clusters are numbered as in `results/labels`, from 0.
 """
-LOST = ", and for white columns at the right, clusters that no sample is in"
+LOST = ", and for blank columns at the right, clusters that no sample is in"
 ORDER = """
  So many classes are not named, but stand in the order of how much of them was found: the diagonal fades downwards,
 earlier where fewer classes have a cluster of their own.

@@ -7,8 +7,8 @@ from deepkm.numerics.metrics import MAIN_METRIC, METRICS, title_of
 from deepkm.report.figures.style import WIDTH, Drawing, in_words, new_figure, styled
 
 RANKS = """
-Rank of each method by its mean over seeds, 1 (dark) the best; methods are ordered by their mean rank in {metric}. Look
-for rows that are dark throughout: a method that is first on one data set and last on another owes its place to its
+Rank of each method by its mean over seeds, 1 (strong) the best; methods stand by their mean rank in {metric}. Look
+for rows that are strong throughout: a method that is first on one data set and last on another owes its place to its
 settings. Neighbouring ranks may differ by chance: see the tests.
 """
 CRITICAL_DIFFERENCE = """
