@@ -54,7 +54,7 @@ def restore_run(path, run, *, spec, optimizer_options, device):
 
 
 def history_arrays(run):
-    """Return the history with a leading S: ``history/loss`` (S, E), ``history/labels`` (S, E + 1, N), ..."""
+    """Return the history with a leading S: ``history/loss`` (S, E), ``history/labels`` (S, R, N) of R read-outs, ..."""
     return {f"history/{name}": np.stack(values, axis=1) for name, values in run.history.items()}
 
 
