@@ -20,6 +20,7 @@ from deepkm.numerics.metrics import adjusted_rand_index, contingency, scores
 from deepkm.report.figures.contingency import draw_contingency
 from deepkm.report.figures.gallery import _of_runs
 from deepkm.report.figures.inputs import Dataset, Numbers, read_run
+from deepkm.report.figures.style import methods_of
 from deepkm.report.frames import read_frame
 from deepkm.study import paths
 from deepkm.study.inventory import jobs_of
@@ -167,8 +168,9 @@ def test_figures_show_the_samples_of_their_run(done):
     load = partial(Dataset, "data/half.npz", key="half", title="half", scaling="unit")
     paths_of = {method: [result(method, "half", seed) for seed in SEEDS] for method in ("km", "ct")}
     numbers = Numbers(**dict.fromkeys(("scores", "epochs", "jobs", "parameters", "friedman", "nemenyi")))
-    calls = _of_runs(numbers, {"panels": []}, {"km": None, "ct": None}, paths=paths_of, load=load)
-    dataset = next(call.keywords["dataset"] for call in calls if call.func is draw_contingency)
+    methods = methods_of({"km": "k-means", "ct": "CT"}, {})
+    calls = _of_runs(numbers, {"panels": []}, methods, paths=paths_of, load=load)
+    dataset = next(call.keywords["dataset"] for *_, call in calls if call.func is draw_contingency)
     assert len(dataset.target) == len(dataset.features) == len(read_run(paths_of["km"][0]).labels) == 20
     np.testing.assert_array_equal(dataset.target, np.load("data/half.npz")["target"][drawn_by(0)])
 
