@@ -31,7 +31,7 @@ def beside_clustpy(dataset):
     ]
     notes = [
         "In %, mean ± sample standard deviation of (n) seeds, of fewer than five each one. Own: the labels that the "
-        "method trains with; k-means on top: those that ClustPy's `labels_` holds, of a new k-means on the final code."
+        "method trains with; k-means on top: those that ClustPy returns, of a new k-means on the final code."
     ]
     return Table(f"clustpy-{dataset}", "", ["Method", "Metric", "Labels", *COLUMNS.values()], lines, notes, "lll")
 
