@@ -17,7 +17,7 @@ PROGRAM = re.compile(r"(snakemake|python|make|pip|git|ssh|sinfo|export|pytest|ap
 # Run with `-n`, since they need what is not here.
 PLANNED = {
     "profiles/slurm": "a SLURM cluster; tests/slurm has one",
-    r"\[(cmu_pie|coil100)\]": "the real file",
+    r"\[(cmu_pie|coil100|mnist10k)\]": "the real file",
     "deepcluster": "minutes",
     r"^snakemake .*studies/(mnist10k|paper|rows|sensitivity)": "what is run for studies/usps.yaml, with other names",
     "--cores 8": "what is run with two, on more",
