@@ -90,7 +90,7 @@ def draw(bars):
     places = {label: place for place, label in enumerate(bars["label"].unique())}
     processors = bars["processor"].unique()
     figure = Figure(figsize=(7.2, 0.9 + 0.2 * len(places)), layout="constrained")
-    panels = figure.subplots(1, len(processors), sharey=True, squeeze=False)[0]
+    panels = figure.subplots(1, len(processors), sharex=True, sharey=True, squeeze=False)[0]
     for axis, processor in zip(panels, processors, strict=True):
         for peer, rows in bars[bars["processor"] == processor].groupby("peer", sort=False):
             drawn = axis.barh(rows["label"].map(places), rows["ratio"], color=colors[peer], label=f"than {peer}")
