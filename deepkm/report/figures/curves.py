@@ -132,8 +132,7 @@ def _draw_metric(axis, groups, metric, colored, *, ringed):
             if method in ringed:
                 axis.plot(rows["epoch"].max(), final, "o", ms=4, mfc="white", mec=colored[method].color, label="_ring")
         elif method in colored:
-            look = colored[method].line | {"linestyle": ":"}
-            axis.hlines(final, 0, longest, label=colored[method].title, **look)
+            axis.hlines(final, 0, longest, label=colored[method].title, **colored[method].line)
         elif rows["epoch"].max() == 0:
             axis.plot([0.97, 1], [final, final], transform=axis.get_yaxis_transform(), label="_level", **FAINT)
     scale_epochs(axis, longest)
