@@ -18,7 +18,6 @@ PROGRAM = re.compile(r"(snakemake|python|make|pip|git|ssh|sinfo|export|pytest|ap
 PLANNED = {
     "profiles/slurm": "a SLURM cluster; tests/slurm has one",
     r"\[(cmu_pie|coil100|mnist10k)\]": "the real file",
-    "deepcluster": "minutes",
     r"^snakemake .*studies/(mnist10k|paper|rows|sensitivity)": "what is run for studies/usps.yaml, with other names",
     "--cores 8": "what is run with two, on more",
 }
@@ -61,7 +60,7 @@ def checkout(tmp_path_factory):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     (folder / "docs" / "figures").mkdir(parents=True)
     shutil.copytree(ROOT / "docs" / "results", folder / "docs" / "results")
-    for name in ("Snakefile", "Makefile", "README.md", "docs/landscapes.py", "docs/results.py"):
+    for name in ("Snakefile", "Makefile", "README.md", *("docs/" + path.name for path in ROOT.glob("docs/*.py"))):
         shutil.copy(ROOT / name, folder / name)
     config = yaml.safe_load((ROOT / "config.yaml").read_text())
     config["study"] = {"datasets": ["blobs"], "methods": ["km", "dkm"], "seeds": [0]}
@@ -72,7 +71,7 @@ def checkout(tmp_path_factory):
     for path in (folder / "studies").glob("*.yaml"):
         small = {"results_dir": yaml.safe_load(path.read_text())["results_dir"], "study": {"methods": ["km"]}}
         if path.stem in ("usps", "rows"):
-            small["datasets"] = {"usps": {"path": "my/usps.npz"}}
+            small["datasets"] = yaml.safe_load(path.read_text()).get("datasets", {}) | {"usps": {"path": "my/usps.npz"}}
         if path.stem == "usps":
             small["study"]["datasets"] = ["usps"]
         if path.stem == "rows":

@@ -95,4 +95,6 @@ def test_the_yaml_of_a_page(page, names):
         config["study"] = config["study"] | named | block.get("study", {})
         study = Study(config)
         for method in study.methods:
-            assert study.cluster_spec(study.datasets[-1], method, next(iter(study.stacks)))["parameters"]
+            assert study.cluster_spec(study.datasets[-1], method, next(iter(study.stacks_of(study.datasets[-1]))))[
+                "parameters"
+            ]

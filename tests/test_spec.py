@@ -350,7 +350,7 @@ def test_the_types_of_specs_say_what_is_in_them(config, tmp_path):
         for found in specs:
             assert kind.__required_keys__ <= found.keys() <= kind.__annotations__.keys()
     options = yaml.safe_load(SCHEMA.read_text())["properties"]["datasets"]["additionalProperties"]["properties"]
-    assert options.keys() - {"title", "path", "scaling"} <= spec.DatasetSpec.__annotations__.keys()
+    assert options.keys() - {"title", "path", "scaling", "resample"} <= spec.DatasetSpec.__annotations__.keys()
 
 
 def test_the_schema_is_one():
