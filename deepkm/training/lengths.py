@@ -49,7 +49,7 @@ def as_planned(planned, epochs):
     Examples
     --------
     >>> as_planned([0, 1, 10, 100], 100), as_planned([0, 1, 141, 20_000], 541), as_planned([0, 1, 9, 28, 84], 84)
-    ([0, 1, 10, 100], [0, 1, 23, 541], [0, 1, 9, 28, 84])
+    ([0, 1, 10, 100], [0, 1, 22, 541], [0, 1, 9, 27, 84])
     """
     wanted = planned if planned[-1:] in ([], [epochs]) else snapshot_epochs(len(planned), epochs)
     return sorted({min(read_out_epochs(epochs), key=lambda epoch: abs(epoch - one)) for one in wanted})
