@@ -17,7 +17,8 @@ from PIL import Image
 from playwright.sync_api import sync_playwright
 
 from deepkm.report.figures.style import save
-from deepkm.report.page.content import TOO_HEAVY, captioned_once, light, page_content
+from deepkm.report.page.choice import TOO_HEAVY, captioned_once, light
+from deepkm.report.page.content import page_content
 from deepkm.report.page.formulas import to_mathml
 from deepkm.report.page.overview import few_steps, warnings
 from deepkm.report.page.render import embed, picture, read_docstring, render
