@@ -1,7 +1,7 @@
 """What each optimisation is worth: ``python -m benchmarks.optimisations``.
 
-Epochs of DKM on one core, each time without one of them, divided by an epoch with all; and the CPU time of a whole job
-that trains nothing, likewise.
+Epochs of DKM (of pretraining, where it says so) on one core, each time without one of them, divided by an epoch with
+all; and the CPU time of a whole job that trains nothing, likewise.
 """
 
 import argparse
@@ -55,19 +55,23 @@ STEP = {  # an epoch's optimisations, and what undoes each
 STACK = {
     "runs through the network one by one": partial(patch.object, products, "_products_for", lambda *_: layer_by_layer),
 }
+PRETRAINING = {
+    "gradients of pretraining without a graph": partial(patch.object, autoencoder.MLPAutoencoder, "reconstruct", None),
+}
 
 
-def epoch(shape, without, *, n_seeds):
-    """Return a function that measures one epoch of DKM, per run, without one optimisation."""
+def epoch(shape, without, *, n_seeds, pretraining=False):
+    """Return a function that measures one epoch of DKM, or of pretraining, per run, without one optimisation."""
     n_samples, n_features, hidden = SHAPES[shape]
     x = torch.rand(n_samples, n_features, generator=torch.Generator().manual_seed(0))
     method = DKM(n_clusters=K, hidden_widths=hidden, epochs=10**6, batch_size=BATCH)
     run = method.start(x, seeds=range(n_seeds))
     with without():
-        next(pretrain(x, run, epochs=1, batch_size=BATCH, learning_rate=1e-3))
-        epochs = train(method, x, Run(run.seeds, run.autoencoder))
-        next(epochs)
-        next(epochs)  # which makes the optimizer
+        next(epochs := pretrain(x, run, epochs=10**6, batch_size=BATCH, learning_rate=1e-3))
+        if not pretraining:
+            epochs = train(method, x, Run(run.seeds, run.autoencoder))
+            next(epochs)
+            next(epochs)  # which makes the optimizer
 
     def measure():
         with without():
@@ -79,9 +83,12 @@ def epoch(shape, without, *, n_seeds):
 def measure_epochs(shape, rounds):
     """Return by optimisation how many times longer an epoch takes without it."""
     ratios = {}
-    for n_seeds, cases in ((1, STEP), (2, STACK)):
+    for n_seeds, cases in ((1, STEP), (2, STACK), (1, PRETRAINING)):
         cases = {"nothing": nullcontext, **cases}  # noqa: PLW2901
-        measures = {name: epoch(shape, without, n_seeds=n_seeds) for name, without in cases.items()}
+        pretraining = PRETRAINING.keys() <= cases.keys()
+        measures = {
+            name: epoch(shape, without, n_seeds=n_seeds, pretraining=pretraining) for name, without in cases.items()
+        }
         seconds = interleaved(measures, rounds=rounds)
         ratios |= {name: seconds[name] / seconds["nothing"] for name in cases if name != "nothing"}
     return ratios
@@ -142,9 +149,9 @@ def main():
         by_shape[shape] = measure_epochs(shape, args.rounds)
         print(shape, by_shape[shape], flush=True)
     rows = [
-        {"without": name, "runs": 1 if name in STEP else 2}
+        {"without": name, "runs": 2 if name in STACK else 1}
         | {shape: ratios[name] for shape, ratios in by_shape.items()}
-        for name in (*STEP, *STACK)
+        for name in (*STEP, *STACK, *PRETRAINING)
     ]
     write_rows("optimisations", rows)
 

@@ -66,3 +66,16 @@ def test_unknown_kind():
         ValueError, match="autoencoder='mpl' should be 'mlp', 'conv', 'conv_sigmoid', 'conv_dcec' or None"
     ):
         build_autoencoder("mpl", seeds=[0], n_features=2, n_latent=1, hidden_widths=())
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("n_runs", [1, 2])
+def test_gradients_without_a_graph_are_those_of_one(n_runs, dtype):
+    model = build(range(n_runs), 6, 2, (5, 4)).to(dtype)
+    x = torch.rand(n_runs, 7, 6, dtype=dtype, generator=torch.Generator().manual_seed(0))
+    x_hat = model.decode(model.encode(x))
+    expected = torch.autograd.grad(reconstruction_error(x, x_hat).sum(), list(model.parameters()))
+    assert torch.equal(model.reconstruct(x), x_hat)
+    for parameter, gradient in zip(model.parameters(), expected, strict=True):
+        assert gradient.any()
+        assert torch.equal(parameter.grad, gradient)

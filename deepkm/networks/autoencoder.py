@@ -9,7 +9,7 @@ from torch.nn import functional
 from deepkm.networks.convolution import ConvAutoencoder
 from deepkm.networks.images import sides_of
 from deepkm.networks.layers import StackedLinear
-from deepkm.networks.products import perceptron
+from deepkm.networks.products import perceptron, reconstruct
 from deepkm.numerics.memory import CHUNK_NUMEL
 from deepkm.numerics.seeding import generator
 
@@ -53,6 +53,10 @@ class MLPAutoencoder(nn.Module):
     def decode(self, z):
         """Return the reconstruction, (S, B, F), of z, (S, B, D)."""
         return _pass(self.decoder, z, self.precision)
+
+    def reconstruct(self, x):
+        """Return the reconstruction of x, both (S, B, F), and set the gradients of its error, without a graph."""
+        return reconstruct(x, *map(_parameters, (self.encoder, self.decoder)), precision=self.precision)
 
 
 class NoAutoencoder(nn.Module):
@@ -115,6 +119,10 @@ def encode_all(autoencoder, x, *, n_runs: int):
 
 def _layers(n_runs, widths):
     return nn.ModuleList(StackedLinear(n_runs, n_in, n_out) for n_in, n_out in pairwise(widths))
+
+
+def _parameters(layers):
+    return [*(layer.weight for layer in layers), *(layer.bias for layer in layers)]
 
 
 def _pass(layers, x, precision):

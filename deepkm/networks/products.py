@@ -41,6 +41,36 @@ def perceptron(x, weights, biases, *, precision="float32"):
     return _Perceptron.apply(_products_for(x, precision), x, *weights, *biases)
 
 
+@torch.no_grad()
+def reconstruct(x, encoder, decoder, *, precision="tf32"):
+    """Return the reconstruction of x, (S, B, F), by two perceptrons, and set the gradients of its squared error.
+
+    The error is that of `deepkm.networks.autoencoder.reconstruction_error`, summed over runs. No graph is made: a small
+    network spends a fifth of a step on it.
+
+    Parameters
+    ----------
+    x, precision
+        As in `perceptron`.
+    encoder, decoder : sequence of Tensor
+        Weights, then biases, of as many layers each. Their ``grad`` is replaced.
+    """
+    multiply, n_layers, parameters = _products_for(x, precision), len(encoder) // 2, (*encoder, *decoder)
+    outs, gradients = [], []
+    for x_of_run, *of_run in zip(*(_parts(tensor, multiply) for tensor in (x, *parameters)), strict=True):
+        in_weights, in_biases, out_weights, out_biases = (of_run[i * n_layers : (i + 1) * n_layers] for i in range(4))
+        z, encoded = _forward(x_of_run, in_weights, in_biases, multiply)
+        x_hat, decoded = _forward(z, out_weights, out_biases, multiply)
+        error = (x_hat - x_of_run).mul_(2 / x.shape[1])
+        of_z, *of_decoder = _backward(error, decoded, out_weights, multiply, of_x=True)
+        _, *of_encoder = _backward(of_z, encoded, in_weights, multiply, of_x=False)
+        outs.append(x_hat)
+        gradients.append([*of_encoder, *of_decoder])
+    for parameter, parts in zip(parameters, zip(*gradients, strict=True), strict=True):
+        parameter.grad = _whole(parts)
+    return _whole(outs)
+
+
 def takes_onednn(x):
     """Tell whether oneDNN multiplies tensors such as `x`."""
     return (

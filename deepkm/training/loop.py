@@ -10,7 +10,7 @@ from deepkm.numerics.seeding import keys, permutations
 from deepkm.training.lengths import read_out_epochs
 from deepkm.training.optimizers import make_optimizer
 from deepkm.training.run import READ_OUT
-from deepkm.training.steps import RecordedStep, Step, can_record, stopped_held
+from deepkm.training.steps import Reconstruction, RecordedStep, Step, can_record, stopped_held
 
 
 def train(method, x, run):
@@ -110,7 +110,7 @@ def pretrain(x, run, *, epochs, batch_size, learning_rate, views=None, denoising
         see = see_views(run, form="target", limits=views, stream="pretraining views") if views else None
         _train_epoch(
             run,
-            Step(x, run, loss=lambda batch, run: batch.reconstruction, see=see_masked(run, denoising, see)),
+            Reconstruction(x, run, see=see_masked(run, denoising, see)),
             recordable=True,
             batch_size=batch_size,
             optimizer_options={"learning_rate": learning_rate},

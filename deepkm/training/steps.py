@@ -106,21 +106,40 @@ class Step:
 
     def __call__(self, index, number):
         run = self.run
-        batch = Batch(self.x, index, run.autoencoder, number)
-        batches = self.see(batch) if self.see else [batch]
-        for batch in batches:
-            batch.log(loss=self.loss(batch, run))  # (S,)
-        logged = _mean([batch.logged for batch in batches])
-        value = logged["loss"]
         run.optimizer.zero_grad()
-        value.sum().backward()  # run s's loss depends on run s's weights alone
+        batch, logged = self.differentiate(Batch(self.x, index, run.autoencoder, number))
         with stopped_held(run, run.parameters):  # their momentum would still move them
             run.optimizer.step()
         if self.after_step is not None:
             with torch.no_grad():
-                self.after_step(batches[0], run)
+                self.after_step(batch, run)
         for name, term in logged.items():
             self.totals.setdefault(name, torch.zeros_like(term)).add_(term.detach(), alpha=index.shape[1])
+
+    def differentiate(self, batch):
+        """Set the gradients of the loss; return the first of the batches trained on, and the mean of each loss term."""
+        batches = self.see(batch) if self.see else [batch]
+        for seen in batches:
+            seen.log(loss=self.loss(seen, self.run))  # (S,)
+        logged = _mean([seen.logged for seen in batches])
+        logged["loss"].sum().backward()  # run s's loss depends on run s's weights alone
+        return batches[0], logged
+
+
+class Reconstruction(Step):
+    """A step of the reconstruction alone, without hooks."""
+
+    def __init__(self, x, run, *, see=None):
+        super().__init__(x, run, loss=lambda batch, run: batch.reconstruction, see=see)
+
+    def differentiate(self, batch):
+        """Do what a step does, on a CPU without a graph where the autoencoder can."""
+        own = getattr(self.run.autoencoder, "reconstruct", None)
+        if own is None or self.see or batch.x.device.type != "cpu":
+            return super().differentiate(batch)
+        batch.log(reconstruction=reconstruction_error(batch.x, own(batch.x)))
+        batch.log(loss=batch.logged["reconstruction"])
+        return batch, batch.logged
 
 
 def _mean(logged):
