@@ -4,8 +4,9 @@ Rows lie in docs/results/{study}, one per run (`python -m deepkm publish`). Betw
 ``<!-- end -->`` of any document stands the table of that data set, where keys of methods follow a short one of these;
 docs/LEADERBOARD.md has one for each. Between ``<!-- verdicts: STUDY -->`` and ``<!-- end -->`` stands what became of
 each figure of the paper that the project is built around, after ``<!-- reached: STUDY METHODS -->`` what these methods
-reached on each data set, in short, after ``<!-- ran: STUDY -->`` how many of a study's runs there are rows of, and
-after ``<!-- clustpy: DATASET -->`` what benchmarks/clustpy_comparison.py found.
+reached on each data set, in short, after ``<!-- ran: STUDY -->`` how many of a study's runs there are rows of, after
+``<!-- contrasts: STUDY DATASET -->`` the study's planned contrasts, and after ``<!-- clustpy: DATASET -->`` what
+benchmarks/clustpy_comparison.py found.
 """
 
 import re
@@ -24,6 +25,7 @@ from deepkm.report.tables.layout import Cell, Table, number_cell, spread, to_mar
 from deepkm.report.tables.published import load_published
 from deepkm.report.tables.recorded import DATA, RUNS, SCORES, STUDY
 from deepkm.study.spec import VIEWS_MARK, title_of_data
+from docs.contrasts import contrasts_on
 from docs.coverage import runs_there_are
 from docs.peers import beside_clustpy
 
@@ -31,8 +33,8 @@ ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "docs" / "results"
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 LEADERBOARD = ROOT / "docs" / "LEADERBOARD.md"
-PLACE = re.compile(r"(<!-- rows: (\S+) (\S+)((?: \w+)*) -->\n).*?(<!-- end -->)", re.DOTALL)
-OTHERS = re.compile(r"(<!-- (verdicts|reached|ran|clustpy): (\S+)((?: \w+)*) -->\n).*?(<!-- end -->)", re.DOTALL)
+PLACE = re.compile(r"(<!-- rows: (\S+) (\S+)((?: \w+)*) -->\n).*?(<!-- end -->)", re.S)
+OTHERS = re.compile(r"(<!-- (verdicts|reached|ran|contrasts|clustpy): (\S+)((?: \w+)*) -->\n).*?(<!-- end -->)", re.S)
 PAPER = "Roy2024 arXiv:2411.19496"
 N_RESAMPLES = 2000
 _ORDER = [PRIMARY_METRIC, *(name for name in METRICS if name != PRIMARY_METRIC)]
@@ -53,8 +55,8 @@ def with_tables(text):
 
 def _made_of(kind, name, methods):
     """Return the table of a mark that is none of rows."""
-    if kind == "reached":
-        return reached(name, methods.split())
+    if kind in ("reached", "contrasts"):
+        return {"reached": reached, "contrasts": contrasts_on}[kind](name, *methods.split())
     return {"verdicts": verdicts, "ran": runs_there_are, "clustpy": beside_clustpy}[kind](name)
 
 
@@ -85,7 +87,7 @@ def own_runs(study, dataset, methods=()):
     return Table(dataset, title, header, rows, _notes(scores, missing, ranks))
 
 
-def reached(study, methods):
+def reached(study, *methods):
     """Return NMI and ACC of some methods on all data sets of published rows, means of their runs."""
     scores, titles, _ = _read(study)
     datasets = [key for key in titles["datasets"] if key in set(scores["dataset"])]

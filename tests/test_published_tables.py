@@ -6,9 +6,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import ROOT
+from scipy.stats import wilcoxon
 
 from deepkm.report.frames import read_frame
+from deepkm.report.tables.layout import to_markdown
+from deepkm.study.inventory import load_study
 from docs import results
+from docs.contrasts import contrasts_on
 
 RECORDS = sorted(path.parent.name for path in results.FOLDER.glob(f"*/{results.SCORES}"))
 
@@ -32,6 +36,15 @@ def claims():
         yield from found
 
 
+def contrast_claims():
+    """Yield what sentences say of planned contrasts: study, data set, method, "better", "worse" or "same", other."""
+    for path in results.DOCUMENTS:
+        text = path.read_text(encoding="utf-8")
+        found = re.findall(r"<!-- contrast: (\S+) (\S+): (\w+) (better|worse|same) (\w+) -->", text)
+        assert len(found) == text.count("<!-- contrast: "), f"{path.name}: a claim that cannot be read"
+        yield from found
+
+
 @pytest.mark.parametrize("claim", list(claims()), ids=" ".join)
 def test_a_sentence_that_rests_on_rows_holds_for_each_run(claim):
     study, dataset, column, n_runs, higher, lower = claim
@@ -39,6 +52,24 @@ def test_a_sentence_that_rests_on_rows_holds_for_each_run(claim):
     for method in f"{higher} {lower}".split():
         assert len(scores.loc[[method]]) == int(n_runs), method
     assert scores.loc[higher.split()].min() > scores.loc[lower.split()].max()
+
+
+@pytest.mark.parametrize("claim", list(contrast_claims()), ids=" ".join)
+def test_a_sentence_on_a_planned_contrast_is_what_wilcoxon_and_holm_say(claim):
+    name, dataset, method, verdict, other = claim
+    study = load_study([str(ROOT / "studies" / f"{name}.yaml")])
+    scores = read_frame(results.FOLDER / "rows" / "scores.csv").query("dataset == @dataset and seed in @study.seeds")
+    nmi = scores.pivot(index="seed", columns="method", values="nmi")
+    assert len(nmi[[method, other]].dropna()) == len(study.seeds)
+    pairs = [pair for pair in study.contrasts() if set(pair) <= set(nmi.columns)]
+    p = {tuple(pair): wilcoxon(*(nmi[key] for key in pair)).pvalue for pair in pairs}
+    corrected, last = {}, 0.0
+    for place, pair in enumerate(sorted(p, key=p.get)):
+        corrected[pair] = last = max(last, min(1, (len(p) - place) * p[pair]))
+    above = nmi[method].mean() > nmi[other].mean()
+    found = "same" if corrected[method, other] >= 0.05 else "better" if above else "worse"
+    assert found == verdict
+    assert f"{corrected[method, other]:.2g}" in to_markdown(contrasts_on(name, dataset))
 
 
 @pytest.mark.parametrize("study", RECORDS)
