@@ -19,7 +19,7 @@ from benchmarks.measure import FOLDER, ORIGIN
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "PERFORMANCE.md"
 FIGURE = ROOT / "docs" / "figures" / "performance"
-BENCHMARKS = "products epochs optimisations stacked kmeans study scale rows parts".split()
+BENCHMARKS = "products epochs shares optimisations stacked kmeans study scale rows parts".split()
 FROM = {"kmeans": "--data", "study": "--usps", "rows": "--mnist", "parts": "--results"}  # those that read files
 
 
