@@ -94,7 +94,7 @@ def draw(bars):
     for axis, processor in zip(panels, processors, strict=True):
         for peer, rows in bars[bars["processor"] == processor].groupby("peer", sort=False):
             drawn = axis.barh(rows["label"].map(places), rows["ratio"], color=colors[peer], label=f"than {peer}")
-            axis.bar_label(drawn, fmt="%.1f", padding=2)
+            axis.bar_label(drawn, fmt="%.1f", padding=2, bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5})
         axis.axvline(1, color="black", lw=0.8)
         axis.set(title=processor, xlabel="times faster")
     panels[0].set(ylim=(len(places) - 0.4, -0.6))

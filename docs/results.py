@@ -118,13 +118,13 @@ def _row(title, runs, rank):
         text = f"{told['mean']:.1f}, 1 run" if equal else spread(told["mean"], told["std"], told["runs"])
         cells.append(Cell(text, told["mean"]))
     used = runs["n_clusters_used"].min()
-    below = runs["below_start"].dropna()
+    below = runs["below_start"].dropna().str.split(", ")
     cells += [
         Cell(str(len(runs))),
         number_cell(runs["device_seconds"].mean(), ".0f"),
         Cell(f"{used} of {runs['n_clusters'].iloc[0]}"),
     ]
-    cells.append(Cell(f"{len(below)} of {len(runs)}: {', '.join(sorted(set(below)))}" if len(below) else "no"))
+    cells.append(Cell(f"{len(below)} of {len(runs)}: {', '.join(sorted(set(below.sum())))}" if len(below) else "no"))
     return [Cell(title), *cells, *([Cell(rank)] if rank else [])]
 
 
