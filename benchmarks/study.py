@@ -75,19 +75,20 @@ def timed(command, folder, *, threads=1):
     return time.monotonic() - started, cpu
 
 
-def compare(folder, dataset, entry, npz, *, widths, seeds_per_job, lengths, peer):
-    """Return a row: one data set on one core and on two, and by ClustPy."""
+def compare(folder, dataset, entry, npz, *, widths, seeds_per_job, lengths, peer, cores):
+    """Return a row: one data set on one core, on two or on both, and by ClustPy."""
     study = study_of(dataset, entry, seeds_per_job=seeds_per_job, **lengths)
-    one, cpu, training = run_study(folder / "one", study, cores=1)
-    two, _, _ = run_study(folder / "two", study, cores=2)
-    row = {"study": f"{entry.get('title', dataset)}, 5 methods", **lengths}
-    row |= {"training / all": training / cpu, "1 core / 2 cores": one / two}
-    if peer:
-        _, clustpy = run_clustpy(folder, npz, entry["scaling"], cores=1, hidden_widths=widths, **lengths)
-        row["ClustPy / ours, 1 core"] = clustpy / cpu
-        clustpy, _ = run_clustpy(folder, npz, entry["scaling"], cores=2, hidden_widths=widths, **lengths)
-        row["ClustPy / ours, 2 cores"] = clustpy / two
-    print(row, flush=True)
+    row, clocks = {"study": f"{entry.get('title', dataset)}, 5 methods", **lengths}, {}
+    for n in cores:
+        clocks[n], cpu, training = run_study(folder / str(n), study, cores=n)
+        row["training / all"] = training / cpu
+        if peer:
+            theirs, their_cpu = run_clustpy(folder, npz, entry["scaling"], cores=n, hidden_widths=widths, **lengths)
+            ratio = their_cpu / cpu if n == 1 else theirs / clocks[n]
+            row[f"ClustPy / ours, {n} core{'s' * (n > 1)}"] = ratio
+        print(row, flush=True)
+    if len(clocks) > 1:
+        row["1 core / 2 cores"] = clocks[1] / clocks[2]
     return row
 
 
@@ -96,6 +97,8 @@ def main():
     parser.add_argument("--usps", help="an .npz with `feature` (9298, 256) and `target`")
     parser.add_argument("--pretraining-epochs", type=int, default=10, help="on USPS (default 10, to save an hour)")
     parser.add_argument("--epochs", type=int, default=20, help="on USPS (default 20); digits: the paper's 50 and 100")
+    parser.add_argument("--cores", type=int, nargs="+", choices=(1, 2), default=[1, 2])
+    parser.add_argument("--no-digits", dest="digits", action="store_false", help="USPS alone")
     parser.add_argument("--default-study", action="store_true", help="the whole default study too")
     args = parser.parse_args()
     lengths = {"pretraining_epochs": args.pretraining_epochs, "epochs": args.epochs}
@@ -104,14 +107,15 @@ def main():
         folder = Path(name)
         default = yaml.safe_load((ROOT / "config.yaml").read_text())
         digits = default["datasets"]["digits"]
-        npz = folder / "one/data/digits.npz"  # which our study has made when ClustPy reads it
+        npz = folder / f"{args.cores[0]}/data/digits.npz"  # which our study has made when ClustPy reads it
+        how = {"peer": peer, "cores": args.cores}
         options = {"widths": SHAPES["Digits"][2], "seeds_per_job": len(SEEDS)}  # small data: few processes
-        rows = [compare(folder, "digits", digits, npz, **options, lengths=PAPER, peer=peer)]
+        rows = [compare(folder, "digits", digits, npz, **options, **how, lengths=PAPER)] if args.digits else []
         if args.usps:
             npz = Path(args.usps).resolve()
             entry = {"title": "USPS", "path": str(npz), "n_clusters": 10, "scaling": "symmetric"}
             options = {"widths": SHAPES["USPS"][2], "seeds_per_job": 1}
-            rows.append(compare(folder, "usps", entry, npz, **options, lengths=lengths, peer=peer))
+            rows.append(compare(folder, "usps", entry, npz, **options, **how, lengths=lengths))
         if args.default_study:
             clock, cpu, training = run_study(folder / "default", {}, cores=2, target=None)
             title = (
