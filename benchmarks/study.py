@@ -75,9 +75,10 @@ def timed(command, folder, *, threads=1):
     return time.monotonic() - started, cpu
 
 
-def compare(folder, dataset, entry, npz, *, widths, seeds_per_job, lengths, peer, cores):
+def compare(folder, dataset, entry, *, widths, seeds_per_job, lengths, peer, cores):
     """Return a row: one data set on one core, on two or on both, and by ClustPy."""
     study = study_of(dataset, entry, seeds_per_job=seeds_per_job, **lengths)
+    npz = entry.get("path", folder / f"{cores[0]}/data/{dataset}.npz")  # which our study has made when ClustPy reads it
     row, clocks = {"study": f"{entry.get('title', dataset)}, 5 methods", **lengths}, {}
     for n in cores:
         clocks[n], cpu, training = run_study(folder / str(n), study, cores=n)
@@ -107,15 +108,13 @@ def main():
         folder = Path(name)
         default = yaml.safe_load((ROOT / "config.yaml").read_text())
         digits = default["datasets"]["digits"]
-        npz = folder / f"{args.cores[0]}/data/digits.npz"  # which our study has made when ClustPy reads it
         how = {"peer": peer, "cores": args.cores}
         options = {"widths": SHAPES["Digits"][2], "seeds_per_job": len(SEEDS)}  # small data: few processes
-        rows = [compare(folder, "digits", digits, npz, **options, **how, lengths=PAPER)] if args.digits else []
+        rows = [compare(folder, "digits", digits, **options, **how, lengths=PAPER)] if args.digits else []
         if args.usps:
-            npz = Path(args.usps).resolve()
-            entry = {"title": "USPS", "path": str(npz), "n_clusters": 10, "scaling": "symmetric"}
+            entry = {"title": "USPS", "path": str(Path(args.usps).resolve()), "n_clusters": 10, "scaling": "symmetric"}
             options = {"widths": SHAPES["USPS"][2], "seeds_per_job": 1}
-            rows.append(compare(folder, "usps", entry, npz, **options, **how, lengths=lengths))
+            rows.append(compare(folder, "usps", entry, **options, **how, lengths=lengths))
         if args.default_study:
             clock, cpu, training = run_study(folder / "default", {}, cores=2, target=None)
             title = (
