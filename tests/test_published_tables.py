@@ -26,7 +26,7 @@ def test_no_table_of_the_documents_differs_from_its_rows():
 
 
 def claims():
-    """Yield what sentences of the documents rest on: study, data set, column, runs of each, the higher, the lower."""
+    """Yield what sentences of the documents rest on: study, data set, column, runs at least, the higher, the lower."""
     pattern = r"<!-- holds: (\S+) (\S+) (\w+), (\d+) runs: ([\w ]+) > ([\w ]+) -->"
     for path in results.DOCUMENTS:
         text = path.read_text(encoding="utf-8")
@@ -50,8 +50,7 @@ def contrast_claims():
 def test_a_sentence_that_rests_on_rows_holds_for_each_run(claim):
     study, dataset, column, n_runs, higher, lower = claim
     scores = read_frame(results.FOLDER / study / "scores.csv").set_index(["dataset", "method"])[column][dataset]
-    for method in f"{higher} {lower}".split():
-        assert len(scores.loc[[method]]) == int(n_runs), method
+    assert min(len(scores.loc[[method]]) for method in f"{higher} {lower}".split()) == int(n_runs)
     assert scores.loc[higher.split()].min() > scores.loc[lower.split()].max()
 
 
