@@ -219,10 +219,8 @@ def test_precision_reaches_every_product(key, monkeypatch):
 
 
 def test_precision_reaches_both_stages(jobs, monkeypatch):
-    seen, multiply = [], networks.perceptron
-    monkeypatch.setattr(
-        networks, "perceptron", lambda *args, **kw: seen.append(kw["precision"]) or multiply(*args, **kw)
-    )
+    seen, choose = [], products._products_for
+    monkeypatch.setattr(products, "_products_for", lambda x, precision: seen.append(precision) or choose(x, precision))
     weights = jobs.pretrain("weights.h5", precision="float32")
     assert set(seen) == {"float32"}
     seen.clear()

@@ -62,8 +62,9 @@ class Optimizer:
     def step(self):
         """Take one step against the gradients."""
         trained = {name: tensor for name, tensor in self.parameters.items() if tensor.grad is not None}
-        for name in trained.keys() - self.moments.keys():
-            self.moments[name] = self._first_moments(trained[name])
+        for name, tensor in trained.items():
+            if name not in self.moments:
+                self.moments[name] = self._first_moments(tensor)
         tensors, moments = list(trained.values()), [self.moments[name] for name in trained]
         if tensors:
             with denormals_as_zero():
