@@ -83,12 +83,13 @@ def epoch(shape, without, *, n_seeds, pretraining=False):
 def measure_epochs(shape, rounds):
     """Return by optimisation how many times longer an epoch takes without it."""
     ratios = {}
-    for n_seeds, cases in ((1, STEP), (2, STACK), (1, PRETRAINING)):
+    for cases, options in (
+        (STEP, {"n_seeds": 1}),
+        (STACK, {"n_seeds": 2}),
+        (PRETRAINING, {"n_seeds": 1, "pretraining": True}),
+    ):
         cases = {"nothing": nullcontext, **cases}  # noqa: PLW2901
-        pretraining = PRETRAINING.keys() <= cases.keys()
-        measures = {
-            name: epoch(shape, without, n_seeds=n_seeds, pretraining=pretraining) for name, without in cases.items()
-        }
+        measures = {name: epoch(shape, without, **options) for name, without in cases.items()}
         seconds = interleaved(measures, rounds=rounds)
         ratios |= {name: seconds[name] / seconds["nothing"] for name in cases if name != "nothing"}
     return ratios

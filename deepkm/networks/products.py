@@ -42,7 +42,7 @@ def perceptron(x, weights, biases, *, precision="float32"):
 
 
 @torch.no_grad()
-def reconstruct(x, encoder, decoder, *, precision="tf32"):
+def reconstruct(x, encoder, decoder, *, precision="float32"):
     """Return the reconstruction of x, (S, B, F), by two perceptrons, and set the gradients of its squared error.
 
     The error is that of `deepkm.networks.autoencoder.reconstruction_error`, summed over runs. No graph is made: a small
