@@ -41,7 +41,7 @@ docs: $(VENV)/docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 notebooks: $(VENV)/docs
-	OMP_NUM_THREADS=1 PYTHONPATH=$(CURDIR) $(BIN)/jupyter execute --inplace docs/examples/*.ipynb
+	OMP_NUM_THREADS=1 PYTHONPATH=$(CURDIR) $(BIN)/jupyter execute --NotebookClient.record_timing=False --inplace docs/examples/*.ipynb
 
 bench: $(VENV)/ready
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r benchmarks/requirements.txt -c envs/requirements.txt

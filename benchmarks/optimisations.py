@@ -105,7 +105,7 @@ sys.exit(command.main(sys.argv[1:]))
 """
 START = {
     "nothing": "",
-    "leaving scikit-learn out": "import deepkm.methods.estimator",
+    "leaving scikit-learn out": "import deepkm.estimators.estimator",
     "leaving PyTorch's compiler out": "import torch._dynamo",
     "taking imports for no garbage": (
         "import contextlib, deepkm.__main__\ndeepkm.__main__._imports_are_no_garbage = contextlib.nullcontext"

@@ -93,7 +93,7 @@ def save(estimator: Any, path: str | PathLike) -> None:
     Parameters
     ----------
     estimator : estimator
-        One of those here, or of `deepkm.methods.estimator.as_estimator`.
+        One of those here, or of `deepkm.as_estimator`.
     path : path-like
         Ends in ``.h5``; its folder is made.
 
@@ -171,13 +171,15 @@ def tune(
     )
 
 
-def __getattr__(name: str) -> type:
-    if name not in _METHODS:
+def __getattr__(name: str) -> Any:
+    if name != "as_estimator" and name not in _METHODS:
         raise AttributeError(f"module 'deepkm' has no attribute {name!r}")
-    from deepkm.methods.estimator import as_estimator  # noqa: PLC0415  it imports PyTorch and scikit-learn
+    from deepkm.estimators.estimator import as_estimator  # noqa: PLC0415  it imports PyTorch and scikit-learn
 
+    if name == "as_estimator":
+        return as_estimator
     return as_estimator(getattr(import_module(f"deepkm.methods.{_METHODS[name]}"), name))
 
 
 def __dir__() -> list[str]:
-    return [*globals(), *_METHODS]
+    return [*globals(), *_METHODS, "as_estimator"]

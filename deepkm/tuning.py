@@ -11,8 +11,8 @@ from sklearn.base import clone
 from torch import Tensor
 from tqdm import tqdm
 
+from deepkm.estimators.estimator import Estimator
 from deepkm.methods.base import DeepClustering
-from deepkm.methods.estimator import Estimator
 from deepkm.methods.side_by_side import train_settings, trial_arrays
 from deepkm.numerics.metrics import scores
 from deepkm.report.statistics.structure import compared_samples

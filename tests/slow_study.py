@@ -8,8 +8,8 @@ from unittest import mock
 from conftest import changed, started_snakemake, wait_for
 
 from deepkm.datasets.features import load_features
+from deepkm.estimators.estimator import as_estimator
 from deepkm.files import read_hdf5
-from deepkm.methods.estimator import as_estimator
 
 RESULT = "results/clusterings/slow/blobs/seed0.h5"
 METHODS = '''

@@ -12,7 +12,7 @@ from conftest import ROOT
 from sklearn.datasets import make_blobs
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from deepkm.methods.estimator import as_estimator
+from deepkm import as_estimator
 from deepkm.methods.random_labels import RandomLabels
 from deepkm.methods.values import expected
 from deepkm.numerics.metrics import scores

@@ -14,8 +14,8 @@ from conftest import ROOT, environment
 from sklearn.base import BaseEstimator, clone
 
 import deepkm
+from deepkm.estimators.estimator import Estimator, as_estimator
 from deepkm.methods.base import DeepClustering
-from deepkm.methods.estimator import Estimator, as_estimator
 from deepkm.study.parameters import Field, fields_of
 
 X = np.random.default_rng(0).normal(size=(40, 4))

@@ -16,8 +16,8 @@ from torch import nn
 
 import deepkm
 from deepkm.__main__ import main as command
+from deepkm.estimators.restarts import restart_seeds
 from deepkm.files import read_hdf5, write_hdf5
-from deepkm.methods.restarts import restart_seeds
 
 X = make_blobs(n_samples=90, n_features=64, centers=3, random_state=3)[0].astype(np.float32) / 10
 SMALL = {"n_clusters": 3, "hidden_widths": (8,), "epochs": 2, "pretraining_epochs": 2, "batch_size": 32}

@@ -16,10 +16,10 @@ from test_contract import CONFIG, FREE_WEIGHTS, make_method, make_spec, one_of_e
 
 import deepkm
 from deepkm.datasets.features import load_features
+from deepkm.estimators.estimator import as_estimator
 from deepkm.files import read_attributes, read_hdf5, write_hdf5
 from deepkm.jobs import models
 from deepkm.methods.ct import CT
-from deepkm.methods.estimator import as_estimator
 from deepkm.stages import cluster, dataset, labels
 from deepkm.study.keeping import MOST_BYTES, describe_models, model_bytes, model_options
 from deepkm.study.plan import Study

@@ -15,13 +15,13 @@ from torch import Tensor
 from deepkm.datasets.form import Form, form_of, form_of_kept
 from deepkm.datasets.streaming import StreamedFeatures
 from deepkm.files import read_hdf5
+from deepkm.jobs.pipelines import pack, unpack
 from deepkm.methods.base import DeepClustering
-from deepkm.methods.pipelines import pack, unpack
 from deepkm.training.checkpoint import load_autoencoder
 from deepkm.training.run import Run
 
 if TYPE_CHECKING:  # scikit-learn, which jobs do without
-    from deepkm.methods.estimator import Estimator
+    from deepkm.estimators.estimator import Estimator
 
 FORMAT = 1  # of what is kept; another one is read by another version
 
@@ -73,8 +73,9 @@ def pack_models(
     form : Form or None
         How raw data become what training saw; None: they are taken as they are.
     """
-    fitted = [pack(run.models[s]) if run.models and run.models[s] is not None else ({}, []) for s in places]
-    if None in fitted:
+    packed = [pack(run.models[s]) if run.models and run.models[s] is not None else ({}, []) for s in places]
+    fitted = [model for model in packed if model is not None]
+    if len(fitted) < len(packed):
         return None
     for place, (parts, _) in enumerate(fitted):
         arrays |= {f"model/fitted/{place}/{name}": array for name, array in parts.items()}
@@ -91,7 +92,7 @@ def _absent(reason: str) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
 
 def load(path: str | PathLike, seed: int | None = None, *, device: str = "cpu") -> "Estimator":
     """Return the estimator that `deepkm.load` describes."""
-    from deepkm.methods.estimator import as_estimator  # noqa: PLC0415  it imports scikit-learn
+    from deepkm.estimators.estimator import as_estimator  # noqa: PLC0415  it imports scikit-learn
 
     _check_path(Path(path))
     arrays, attributes = read_hdf5(path, ("model/", "history/"))

@@ -13,7 +13,7 @@ from deepkm.jobs.models import pack_models, read_of_state
 from deepkm.networks.modules import ModulePair
 
 if TYPE_CHECKING:  # scikit-learn, which jobs do without
-    from deepkm.methods.estimator import Estimator
+    from deepkm.estimators.estimator import Estimator
 
 _NOT_SAVED = ("random_state", "device", "pretrained")  # its run's seed stands for the first, `load` asks for the second
 

@@ -23,7 +23,7 @@ from deepkm.study.modules import (
 NO_RESULTS = (
     "deepkm",
     "deepkm.methods",
-    "deepkm.methods.estimator",
+    "deepkm.estimators.estimator",
     "deepkm.methods.values",
     "deepkm.datasets.converted",
     "deepkm.jobs.interruption",

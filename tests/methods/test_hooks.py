@@ -7,9 +7,9 @@ import pytest
 import torch
 from problems import SMALL, blobs, check_resume, check_stack, trained
 
+from deepkm import as_estimator
 from deepkm.methods.base import DeepClustering
 from deepkm.methods.dkm import DKM
-from deepkm.methods.estimator import as_estimator
 from deepkm.numerics.alignment import align, fresh_kmeans
 from deepkm.numerics.centers import nearest
 from deepkm.training import loop as training

@@ -1,6 +1,8 @@
 """Fitted models of scikit-learn as arrays, so that files hold no pickles: those of `KINDS`, alone or in a pipeline."""
 
 import importlib
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -8,12 +10,13 @@ import numpy as np
 KINDS = {"PCA": "sklearn.decomposition", "GaussianMixture": "sklearn.mixture"}
 
 
-def pack(model):
+def pack(model: Any) -> tuple[dict[str, np.ndarray], list[dict[str, Any]]] | None:
     """Return a fitted model's arrays, by ``{step}/{name}``, and what JSON holds of each step; None for other models."""
     steps = [step for _, step in getattr(model, "steps", [("", model)])]
     if any(type(step).__name__ not in KINDS for step in steps):
         return None
-    arrays, words = {}, []
+    arrays: dict[str, np.ndarray] = {}
+    words = []
     for place, step in enumerate(steps):
         fitted = {name: value for name, value in vars(step).items() if name.endswith("_") and value is not None}
         arrays |= {f"{place}/{name}": value for name, value in fitted.items() if isinstance(value, np.ndarray)}
@@ -23,7 +26,7 @@ def pack(model):
     return arrays, words
 
 
-def unpack(arrays, words):
+def unpack(arrays: Mapping[str, np.ndarray], words: Sequence[dict[str, Any]]) -> Any:
     """Return the fitted model, a pipeline, of which `pack` returned this."""
     from sklearn.pipeline import make_pipeline  # noqa: PLC0415  no job should wait for it
 
@@ -38,5 +41,5 @@ def unpack(arrays, words):
     return make_pipeline(*steps)
 
 
-def _plain(value):
+def _plain(value: Any) -> Any:
     return value.item() if isinstance(value, np.generic) else value

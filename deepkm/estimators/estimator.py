@@ -15,12 +15,12 @@ from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import validate_data
 from torch import Tensor
 
+from deepkm.estimators.fitted import Fitted
+from deepkm.estimators.pretrained import start_pretrained
+from deepkm.estimators.progress import shown
+from deepkm.estimators.restarts import objectives, only_run, restart_seeds, squared_error
+from deepkm.estimators.samples import as_rows, as_type, check_images, sample_shape, smallest_type
 from deepkm.methods.base import DeepClustering
-from deepkm.methods.fitted import Fitted
-from deepkm.methods.pretrained import start_pretrained
-from deepkm.methods.progress import shown
-from deepkm.methods.restarts import objectives, only_run, restart_seeds, squared_error
-from deepkm.methods.samples import as_rows, as_type, check_images, sample_shape, smallest_type
 from deepkm.methods.values import NonNegativeInt, PositiveInt, expected
 from deepkm.networks.images import sides_of
 from deepkm.networks.modules import ModulePair, is_pair
@@ -68,7 +68,7 @@ def as_estimator(method: type) -> type:
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class Estimator(Fitted):
-    """The scikit-learn interface of a method; `deepkm.methods.fitted.Fitted` says what there is after `fit`.
+    """The scikit-learn interface of a method; `deepkm.estimators.fitted.Fitted` says what there is after `fit`.
 
     Parameters
     ----------

@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from deepkm.estimators.fitted import Fitted
 from deepkm.files import read_hdf5
-from deepkm.methods.fitted import Fitted
 from deepkm.networks.modules import is_pair
 from deepkm.training.run import Run
 

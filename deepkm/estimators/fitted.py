@@ -11,10 +11,10 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 from torch import Tensor, nn
 
+from deepkm.estimators.encoder import Encoder
+from deepkm.estimators.restarts import squared_error
+from deepkm.estimators.samples import MASKED, as_rows, as_type, smallest_type
 from deepkm.methods.base import DeepClustering
-from deepkm.methods.encoder import Encoder
-from deepkm.methods.restarts import squared_error
-from deepkm.methods.samples import MASKED, as_rows, as_type, smallest_type
 from deepkm.numerics.memory import CHUNK_NUMEL
 from deepkm.training.loop import final_labels
 from deepkm.training.run import Run
@@ -28,7 +28,7 @@ def _labels_new_samples(estimator: Any) -> bool:
 
 
 class Fitted(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, BaseEstimator):
-    """What `deepkm.methods.estimator.Estimator` gives once it is fitted.
+    """What `deepkm.estimators.estimator.Estimator` gives once it is fitted.
 
     Attributes
     ----------
