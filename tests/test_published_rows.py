@@ -166,6 +166,16 @@ def test_a_difference_is_held_against_the_spread_of_seeds(shift, seeds, verdict)
     assert found.acc_error == pytest.approx(100 * np.sqrt(2 * noise.var(ddof=1) / len(seeds)))
 
 
+def test_a_part_of_a_study_run_again_is_held_against_the_same_seeds():
+    old = rows(range(6), [0.9, 0.8, 0.7, 0.6, 0.5, 0.4])
+    [found] = agreement(old, rows([1], [0.8])).itertuples()
+    assert (found.verdict, found.n_equal, found.n_shared, found.acc) == ("equal", 1, 1, 0)
+    [found] = agreement(old, rows([0, 1, 2, 9], [0.4, 0.5, 0.6, 0.9])).itertuples()
+    assert found.acc == pytest.approx(-30)
+    [found] = agreement(old, rows([7, 8, 9], [0.4, 0.5, 0.6])).itertuples()  # no seed in common
+    assert found.acc == pytest.approx(-15)
+
+
 def test_only_what_both_have_is_compared():
     assert agreement(rows([1], [0.5]), rows([1], [0.5]).assign(method="km")).empty
 

@@ -23,10 +23,10 @@ def agreement(published, again):
     -------
     DataFrame
         A row per data set and method that both have. ``n_equal`` of ``n_shared`` seeds have the same scores to the
-        ninth digit. For each metric ``{metric}`` is the difference of the means over each side's seeds, in points, here
-        minus published, and ``{metric}_error`` its standard error. ``verdict`` is "equal" where all shared seeds are,
-        "differs" where some metric's difference exceeds `STANDARD_ERRORS` of these, "agrees" where none does, and
-        "cannot tell" where a side has fewer than `FEWEST` runs.
+        ninth digit. For each metric ``{metric}`` is the difference of the means over the shared seeds, or of all runs
+        where none is shared, in points, here minus published, and ``{metric}_error`` its standard error. ``verdict`` is
+        "equal" where all shared seeds are, "differs" where some metric's difference exceeds `STANDARD_ERRORS` of these,
+        "agrees" where none does, and "cannot tell" where a side has fewer than `FEWEST` of these runs.
     """
     sides = [dict(iter(scores.groupby(_KEY, sort=False))) for scores in (published, again)]
     places = [place for place in sides[1] if place in sides[0]]
@@ -40,7 +40,9 @@ def _compare(old, new):
     equal = np.logical_and.reduce(
         [np.isclose(both[f"{name}_old"], both[f"{name}_new"], rtol=0, atol=1e-9, equal_nan=True) for name in names]
     )
-    row = {"n_shared": len(both), "n_equal": int(np.sum(equal)), "n_published": len(old), "n_again": len(new)}
+    row = {"n_shared": len(both), "n_equal": int(np.sum(equal))}
+    if len(both):  # other seeds are other runs
+        old, new = (side[side["seed"].isin(both["seed"])] for side in (old, new))
     apart = False
     for name in names:
         row[name] = 100 * (new[name].mean() - old[name].mean())
@@ -68,7 +70,7 @@ def agreement_table(compared):
     ]
     header = ["Data set", "Method", "Equal seeds", *(f"{title_of(name)}, difference" for name in names), "Verdict"]
     notes = [
-        "Differences of means in points, here minus published.",
+        "Differences of means in points, here minus published, over the seeds that both have, or all where they have none.",
         f"differs: by more than {STANDARD_ERRORS} standard errors in some metric; cannot tell: not equal, and fewer "
         f"than {FEWEST} runs on a side.",
     ]
