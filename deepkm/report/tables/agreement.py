@@ -70,7 +70,7 @@ def agreement_table(compared):
     ]
     header = ["Data set", "Method", "Equal seeds", *(f"{title_of(name)}, difference" for name in names), "Verdict"]
     notes = [
-        "Differences of means in points, here minus published, over the seeds that both have, or all where they have none.",
+        "Differences of means in points, here minus published, over the seeds that both have; all where none is.",
         f"differs: by more than {STANDARD_ERRORS} standard errors in some metric; cannot tell: not equal, and fewer "
         f"than {FEWEST} runs on a side.",
     ]
