@@ -31,6 +31,8 @@ def end(used=10, unexplained=0.4, reconstruction=np.nan):
         (end(), end(unexplained=0.403), ""),
         (end(), end(unexplained=0.41), "nothing better"),
         (end(), end(unexplained=0.81), "unexplained"),
+        (end(unexplained=0.7, reconstruction=5.0), end(unexplained=0.84, reconstruction=4.0), ""),
+        (end(unexplained=0.7, reconstruction=5.0), end(unexplained=0.86, reconstruction=4.0), "unexplained"),
         (end(reconstruction=5.0), end(unexplained=0.41, reconstruction=4.9), ""),
         (end(reconstruction=5.0), end(unexplained=0.81, reconstruction=1.0), "unexplained"),
         (end(reconstruction=5.0), end(unexplained=0.1, reconstruction=9.9), ""),

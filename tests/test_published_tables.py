@@ -10,6 +10,7 @@ from conftest import ROOT
 from scipy.stats import wilcoxon
 
 from deepkm.report.frames import read_frame
+from deepkm.report.statistics.ends import UNKNOWN, compare_ends
 from deepkm.report.tables.layout import to_markdown
 from deepkm.study.inventory import load_study
 from docs import results
@@ -93,6 +94,19 @@ def test_each_published_row_says_what_made_it(study):
     known = made[["device", "torch", "python", "finished", "source_digest", "settings", "data"]]
     assert known.notna().all(axis=None)
     assert not runs.astype(str).apply(lambda column: column.str.contains("/work|/tmp|/home")).any(axis=None)
+
+
+@pytest.mark.parametrize("path", sorted(results.FOLDER.glob("*/scores.csv")), ids=lambda path: path.parent.name)
+def test_what_a_row_says_of_its_ends_is_what_its_measures_say(path):
+    rows = read_frame(path)
+    if "below_start" not in rows:
+        pytest.skip("searches keep it of each trial")
+    for row in rows.to_dict("records"):
+        ends = [
+            {"n_clusters_used": row[f"n_clusters_used{used}"], **{name: row[f"{name}_{at}"] for name in UNKNOWN}}
+            for used, at in (("_start", "start"), ("", "end"))
+        ]
+        assert compare_ends(*ends) == ("" if pd.isna(row["below_start"]) else row["below_start"])
 
 
 def test_ranks_of_resampled_seeds_by_hand():

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-MOST = 2.0  # a measure may grow so much where another one falls
+MOST = 2.0  # a measure may get worse by so much where another one gets better
 SLIGHT = 1.01  # and so much in any case
 UNKNOWN = {"unexplained": np.nan, "reconstruction": np.nan}
 
@@ -25,13 +25,23 @@ def compare_ends(first, last):
     'fewer clusters, reconstruction'
     >>> compare_ends(first, {"n_clusters_used": 10, "unexplained": 0.4, "reconstruction": 5.2})
     'nothing better'
+    >>> first = {"n_clusters_used": 10, "unexplained": 0.7, "reconstruction": 5.0}
+    >>> compare_ends(first, {"n_clusters_used": 10, "unexplained": 0.86, "reconstruction": 4.0})
+    'unexplained'
     """
     reasons = ["fewer clusters"] if last["n_clusters_used"] < first["n_clusters_used"] else []
     measured = [name for name in UNKNOWN if np.isfinite(first[name])]
-    lost = [name for name in measured if not last[name] <= MOST * first[name]]
+    lost = [name for name in measured if not _kept(name, first[name], last[name])]
     better = any(last[name] < first[name] for name in measured)
     worse = any(last[name] > SLIGHT * first[name] for name in measured)
     return ", ".join([*reasons, *lost, *(["nothing better"] if worse and not better and not lost else [])])
+
+
+def _kept(name, first, last):
+    """Tell whether a measure did not double, nor the share that clusters do explain fall below half."""
+    if name == "unexplained" and 1 - last < (1 - first) / MOST:
+        return False
+    return last <= MOST * first
 
 
 def describe_ends(arrays, s):
