@@ -152,8 +152,8 @@ def _notes(scores, missing, ranks):
     n_seeds = scores["seed"].nunique()
     notes = [
         f"Own runs, {n_seeds} seed{'s' * (n_seeds > 1)}, in %: mean ± sample standard deviation, of fewer than "
-        f"{FEWEST} runs each one; the highest mean {title_of(PRIMARY_METRIC)} first. CPU s: of a run, without the shared "
-        "pretraining; they grow while other programs run beside. "
+        f"{FEWEST} runs each one; the highest mean {title_of(PRIMARY_METRIC)} first. CPU s: of a run, without the "
+        "shared pretraining; they grow while other programs run beside. "
         f"{VIEWS_MARK.strip()} trains on random views of the images: it is told what keeps a class."
     ]
     if ranks:
