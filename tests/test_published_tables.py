@@ -27,8 +27,8 @@ def test_no_table_of_the_documents_differs_from_its_rows():
 
 
 def claims():
-    """Yield what sentences of the documents rest on: study, data set, column, runs at least, the higher, the lower."""
-    pattern = r"<!-- holds: (\S+) (\S+) (\w+), (\d+) runs: ([\w ]+) > ([\w ]+) -->"
+    """Yield what sentences rest on: study, data set, column, runs at least, points between, the higher, the lower."""
+    pattern = r"<!-- holds: (\S+) (\S+) (\w+), (\d+) runs(?:, by ([\d.]+))?: ([\w ]+) > ([\w ]+) -->"
     for path in results.DOCUMENTS:
         text = path.read_text(encoding="utf-8")
         found = re.findall(pattern, text)
@@ -49,10 +49,12 @@ def contrast_claims():
 
 @pytest.mark.parametrize("claim", list(claims()), ids=" ".join)
 def test_a_sentence_that_rests_on_rows_holds_for_each_run(claim):
-    study, dataset, column, n_runs, higher, lower = claim
+    study, dataset, column, n_runs, points, higher, lower = claim
     scores = read_frame(results.FOLDER / study / "scores.csv").set_index(["dataset", "method"])[column][dataset]
     assert min(len(scores.loc[[method]]) for method in f"{higher} {lower}".split()) == int(n_runs)
-    assert scores.loc[higher.split()].min() > scores.loc[lower.split()].max()
+    between = scores.loc[higher.split()].min() - scores.loc[lower.split()].max()
+    assert between > 0
+    assert not points or f"{np.floor(1000 * between) / 10:.1f}" == points  # points, rounded down
 
 
 @pytest.mark.parametrize("claim", list(contrast_claims()), ids=" ".join)
