@@ -72,15 +72,16 @@ def ratios(folder=FOLDER):
             label = f"{row['training']}, {row['data']}"
             bars.append((row["processor"], label, row["ClustPy / ours"], "ClustPy, an epoch"))
     if (folder / "study.csv").exists():
-        for _, row in pd.read_csv(folder / "study.csv").dropna(subset=["ClustPy / ours, 1 core"]).iterrows():
+        for _, row in pd.read_csv(folder / "study.csv").iterrows():
+            length = f"{row['pretraining_epochs']:g} + {row['epochs']:g} epochs"
             for cores in ("1 core", "2 cores"):
-                label, ratio = f"{row['study']}, {cores}", row[f"ClustPy / ours, {cores}"]
-                bars.append((row["processor"], label, ratio, "ClustPy, a whole study"))
+                ratio = row[f"ClustPy / ours, {cores}"]  # not all are measured
+                bars.append((row["processor"], f"{row['study']}, {length}, {cores}", ratio, "ClustPy, a whole study"))
     if (folder / "kmeans.csv").exists():
         rows = pd.read_csv(folder / "kmeans.csv")
         for _, row in rows[rows["other"] == "scikit-learn"].iterrows():
             bars.append((row["processor"], row["case"], row["ratio"], "scikit-learn, k-means"))
-    return pd.DataFrame(bars, columns=["processor", "label", "ratio", "peer"])
+    return pd.DataFrame(bars, columns=["processor", "label", "ratio", "peer"]).dropna(subset=["ratio"])
 
 
 @mpl.rc_context({"font.size": 8, "axes.spines.top": False, "axes.spines.right": False, "svg.hashsalt": "deepkm"})
