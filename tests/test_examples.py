@@ -36,7 +36,7 @@ def test_a_notebook_runs_and_prints_what_it_shows(path, tmp_path, monkeypatch):
             exec(compile(cell.source, path.name, "exec"), names)
         assert words(output.getvalue()) == printed(cell)
         if re.fullmatch(r"\w+", name := cell.source.split("\n")[-1]):  # rows as published, which round alike anywhere
-            assert cell.outputs[-1]["data"]["text/plain"] == repr(names[name]), "make notebooks"
+            assert cell.outputs[-1]["data"]["text/plain"] == names[name].to_string(), "make notebooks"
     matplotlib.pyplot.close("all")
 
 
