@@ -1,14 +1,12 @@
 """The planned contrasts of a study, tested on the published rows."""
 
-import pandas as pd
-
 from deepkm.numerics.metrics import PRIMARY_METRIC
 from deepkm.report.frames import read_frame
 from deepkm.report.statistics.over_seeds import compare_over_seeds
 from deepkm.report.tables.contrasts import contrast_table, describe_contrasts
 from deepkm.report.tables.recorded import SCORES
 from deepkm.study.inventory import load_study
-from docs.coverage import RECORDS, ROOT
+from docs.coverage import ROOT, ROWS
 
 
 def contrasts_on(name, dataset):
@@ -17,9 +15,9 @@ def contrasts_on(name, dataset):
     Seeds and pairs are the study's, whatever has run.
     """
     study = load_study([str(ROOT / "studies" / f"{name}.yaml")])
-    scores = pd.concat(map(read_frame, sorted(RECORDS.glob(f"*/{SCORES}"))))
+    scores = read_frame(ROWS / SCORES)
     scores = scores[(scores["dataset"] == dataset) & scores["seed"].isin(study.seeds)]
-    scores = scores[scores["method"].isin(study.methods)].drop_duplicates(["method", "seed"])
+    scores = scores[scores["method"].isin(study.methods)]
     planned = study.contrasts()
     there_are = set(scores["method"])
     asked = {"datasets": [dataset], "methods": study.methods, "seeds": study.seeds}

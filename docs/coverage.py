@@ -10,7 +10,7 @@ from deepkm.report.tables.recorded import DATA, SCORES
 from deepkm.study.inventory import load_study
 
 ROOT = Path(__file__).parents[1]
-RECORDS = ROOT / "docs" / "results"
+ROWS = ROOT / "docs" / "results" / "rows"  # of the package's own studies; other folders hold rows of other programs
 
 
 def runs_there_are(name):
@@ -32,22 +32,18 @@ def runs_there_are(name):
 
 def _seeds_run(study):
     """Return the seeds of a study that have a row, by data set and method."""
-    found = {}
-    for path in sorted(RECORDS.glob(f"*/{SCORES}")):
-        scores = read_frame(path)
-        for (dataset, method), runs in scores[scores["seed"].isin(study.seeds)].groupby(["dataset", "method"]):
-            if dataset in study.datasets and method in study.methods:
-                found.setdefault((dataset, method), set()).update(runs["seed"])
-    return found
+    scores = read_frame(ROWS / SCORES)
+    scores = scores[scores["seed"].isin(study.seeds) & scores["dataset"].isin(study.datasets)]
+    scores = scores[scores["method"].isin(study.methods)]
+    return {place: set(runs["seed"]) for place, runs in scores.groupby(["dataset", "method"])}
 
 
 def _other_shapes(study):
     """Yield which rows are of another file than the study's own source gives."""
-    for path in sorted(RECORDS.glob(f"*/{DATA}")):
-        for row in read_frame(path).itertuples():
-            entry = study.config["datasets"].get(row.dataset, {})
-            known = load_catalogue().get(entry.get("source"), {}).get("shape")
-            got = list(map(int, row.shape.split()))
-            if row.dataset in study.datasets and (got[0], prod(got)) != (known[0], prod(known)):
-                sides = (" x ".join(map(str, shape)) for shape in (got, known))
-                yield f"{entry.get('title', row.dataset)}: rows of a file of {' and not of '.join(sides)}."
+    for row in read_frame(ROWS / DATA).itertuples():
+        entry = study.config["datasets"].get(row.dataset, {})
+        known = load_catalogue().get(entry.get("source"), {}).get("shape")
+        got = list(map(int, row.shape.split()))
+        if row.dataset in study.datasets and (got[0], prod(got)) != (known[0], prod(known)):
+            sides = (" x ".join(map(str, shape)) for shape in (got, known))
+            yield f"{entry.get('title', row.dataset)}: rows of a file of {' and not of '.join(sides)}."

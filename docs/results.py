@@ -12,22 +12,21 @@ benchmarks/clustpy_comparison.py found.
 import re
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import yaml
 
 from deepkm.numerics.metrics import METRICS, PRIMARY_METRIC, title_of
-from deepkm.numerics.seeding import random_state
 from deepkm.report.frames import read_frame
 from deepkm.report.statistics.published import WIDEST, compare_with_published
 from deepkm.report.statistics.spread import FEWEST, describe_runs
 from deepkm.report.tables.layout import Cell, Table, number_cell, spread, to_markdown
 from deepkm.report.tables.published import load_published
-from deepkm.report.tables.recorded import DATA, RUNS, SCORES, STUDY
+from deepkm.report.tables.recorded import DATA, RUNS, SCORES, STUDY, describe_sources
 from deepkm.study.spec import VIEWS_MARK, title_of_data
 from docs.contrasts import contrasts_on
 from docs.coverage import runs_there_are
 from docs.peers import beside_clustpy
+from docs.ranks import rank_intervals
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "docs" / "results"
@@ -35,8 +34,8 @@ DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 LEADERBOARD = ROOT / "docs" / "LEADERBOARD.md"
 PLACE = re.compile(r"(<!-- rows: (\S+) (\S+)((?: \w+)*) -->\n).*?(<!-- end -->)", re.S)
 OTHERS = re.compile(r"(<!-- (verdicts|reached|ran|contrasts|clustpy): (\S+)((?: \w+)*) -->\n).*?(<!-- end -->)", re.S)
+MARK = re.compile(r"<!-- (?:rows|verdicts|reached|ran|contrasts|clustpy)\b")
 PAPER = "Roy2024 arXiv:2411.19496"
-N_RESAMPLES = 2000
 _ORDER = [PRIMARY_METRIC, *(name for name in METRICS if name != PRIMARY_METRIC)]
 
 
@@ -48,7 +47,17 @@ def main():
 
 
 def with_tables(text):
-    """Return a document with the tables that belong between its marks."""
+    """Return a document with the tables that belong between its marks.
+
+    Raises
+    ------
+    ValueError
+        Where a mark cannot be read, its end is missing, or it names what there are no rows of.
+    """
+    if sum(len(pattern.findall(text)) for pattern in (OTHERS, PLACE)) != len(MARK.findall(text)):
+        raise ValueError(
+            "got a mark of a table that cannot be read, expected <!-- KIND: NAMES --> to <!-- end -->; mend it"
+        )
     text = OTHERS.sub(lambda found: f"{found[1]}\n{to_markdown(_made_of(*found.groups()[1:4]))}\n{found[5]}", text)
     return PLACE.sub(_with_table, text)
 
@@ -73,6 +82,10 @@ def own_runs(study, dataset, methods=()):
             f"rows: {study} {dataset}: got no such data set in {FOLDER / study}; publish it, or remove the mark"
         )
     scores = scores[scores["dataset"] == dataset]
+    if unknown := set(methods) - set(scores["method"]):
+        raise ValueError(
+            f"rows: {study} {dataset}: got {', '.join(unknown)}, expected methods with rows; mend the mark"
+        )
     ranks = rank_intervals(scores.pivot(index="method", columns="seed", values=PRIMARY_METRIC))
     shown = {key: runs for key, runs in scores.groupby("method") if not methods or key in methods}
     rows = [_row(titles["methods"][key], runs, ranks.get(key)) for key, runs in shown.items()]
@@ -118,7 +131,7 @@ def _row(title, runs, rank):
         text = f"{told['mean']:.1f}, 1 run" if equal else spread(told["mean"], told["std"], told["runs"])
         cells.append(Cell(text, told["mean"]))
     used = runs["n_clusters_used"].min()
-    below = runs["below_start"].dropna().str.split(", ")
+    below = runs["below_start"].dropna().astype(str).str.split(", ")
     cells += [
         Cell(str(len(runs))),
         number_cell(runs["device_seconds"].mean(), ".0f"),
@@ -126,26 +139,6 @@ def _row(title, runs, rank):
     ]
     cells.append(Cell(f"{len(below)} of {len(runs)}: {', '.join(sorted(set(below.sum())))}" if len(below) else "no"))
     return [Cell(title), *cells, *([Cell(rank)] if rank else [])]
-
-
-def rank_intervals(table):
-    """Return between which ranks 95 % of resampled seeds put each method, as text; nothing where seeds are few.
-
-    Parameters
-    ----------
-    table : DataFrame of shape (n_methods, n_seeds)
-        Higher is better.
-    """
-    whole = table.dropna()
-    if table.shape[1] < FEWEST or len(whole) < 2:
-        return {}
-    draws = np.random.default_rng(random_state(0, "ranks")).integers(table.shape[1], size=(N_RESAMPLES, table.shape[1]))
-    means = whole.to_numpy()[:, draws].mean(-1)  # methods by resamples
-    ranks = pd.DataFrame(-means).rank(method="average").to_numpy()
-    low, high = np.quantile(ranks, [0.025, 0.975], axis=1, method="nearest")
-    return {
-        key: f"{a:.0f} to {b:.0f}" if a < b else f"{a:.0f}" for key, a, b in zip(whole.index, low, high, strict=True)
-    }
 
 
 def _notes(scores, missing, ranks):
@@ -157,7 +150,10 @@ def _notes(scores, missing, ranks):
         f"{VIEWS_MARK.strip()} trains on random views of the images: it is told what keeps a class."
     ]
     if ranks:
-        notes.append("Rank: the middle 95 % over resampled seeds. Rows whose intervals overlap are not told apart.")
+        notes.append(
+            "Rank: the middle 95 % over resampled seeds, among rows with all seeds, of each row by itself. It is no "
+            "test: where two intervals lie apart, the rows may still not differ (planned contrasts say which do)."
+        )
     else:
         notes.append(f"So few seeds put no order among rows that lie close: ranks are given from {FEWEST} seeds on.")
     if missing:
@@ -276,6 +272,7 @@ def _made(folder, runs):
     return (
         f"{len(runs[runs['stage'] == 'cluster'])} runs on {where}; {versions}; {days.min()} to {days.max()}. Rows: "
         f"[docs/results/{folder.name}](results/{folder.name}); study: `studies/{folder.name}.yaml`."
+        f"{' Note: ' + mixed + '.' if (mixed := describe_sources(runs)) else ''}"
     )
 
 
@@ -292,7 +289,8 @@ To add a row: open a pull request with the method's file, its entry in `config.y
 `python -m deepkm verify docs/results/rows --configfile studies/rows.yaml`, which says whether they agree.
 
 With `--exports`, `publish` also writes what other programs read: `ranking.csv` (method, task, metric_error: 1 - NMI,
-the mean over the seeds that all methods of a data set have run), a Croissant description of each data set, and the
+the mean over the seeds that most methods of a data set have run, of methods that have them all; what that leaves out
+is printed), a Croissant description of each data set, and the
 metadata that make the folder an RO-Crate (Process Run Crate)."""
 
 

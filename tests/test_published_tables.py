@@ -11,10 +11,12 @@ from scipy.stats import wilcoxon
 
 from deepkm.report.frames import read_frame
 from deepkm.report.statistics.ends import UNKNOWN, compare_ends
+from deepkm.report.statistics.equivalence import posterior_of
 from deepkm.report.tables.layout import to_markdown
 from deepkm.study.inventory import load_study
 from docs import results
 from docs.contrasts import contrasts_on
+from docs.ranks import rank_intervals
 
 RECORDS = sorted(path.parent.name for path in results.FOLDER.glob(f"*/{results.SCORES}"))
 
@@ -39,10 +41,10 @@ def claims():
 
 
 def contrast_claims():
-    """Yield what sentences say of planned contrasts: study, data set, method, "better", "worse" or "same", other."""
+    """Yield what sentences say of planned contrasts: study, data set, method, "better", "worse", "same" or "equal", other."""
     for path in results.DOCUMENTS:
         text = path.read_text(encoding="utf-8")
-        found = re.findall(r"<!-- contrast: (\S+) (\S+): (\w+) (better|worse|same) (\w+) -->", text)
+        found = re.findall(r"<!-- contrast: (\S+) (\S+): (\w+) (better|worse|same|equal) (\w+) -->", text)
         assert len(found) == text.count("<!-- contrast: "), f"{path.name}: a claim that cannot be read"
         yield from found
 
@@ -55,6 +57,26 @@ def test_a_sentence_that_rests_on_rows_holds_for_each_run(claim):
     between = scores.loc[higher.split()].min() - scores.loc[lower.split()].max()
     assert between > 0
     assert not points or f"{np.floor(1000 * between) / 10:.1f}" == points  # points, rounded down
+
+
+def seed_claims():
+    """Yield in how many seeds methods lie below another one: study, data set, column, methods, other, from, to, of."""
+    pattern = r"<!-- seeds: (\S+) (\S+) (\w+): ([\w ]+) < (\w+) in (\d+) to (\d+) of (\d+) -->"
+    for path in results.DOCUMENTS:
+        text = path.read_text(encoding="utf-8")
+        found = re.findall(pattern, text)
+        assert len(found) == text.count("<!-- seeds: "), f"{path.name}: a claim that cannot be read"
+        yield from found
+
+
+@pytest.mark.parametrize("claim", list(seed_claims()), ids=" ".join)
+def test_a_sentence_that_counts_seeds_counts_them_all(claim):
+    study, dataset, column, methods, other, fewest, most, n_seeds = claim
+    scores = read_frame(results.FOLDER / study / "scores.csv").query("dataset == @dataset")
+    table = scores.pivot(index="seed", columns="method", values=column)[[*methods.split(), other]].dropna()
+    assert len(table) == int(n_seeds)
+    below = [int((table[method] < table[other]).sum()) for method in methods.split()]
+    assert (min(below), max(below)) == (int(fewest), int(most))
 
 
 @pytest.mark.parametrize("claim", list(contrast_claims()), ids=" ".join)
@@ -71,7 +93,10 @@ def test_a_sentence_on_a_planned_contrast_is_what_wilcoxon_and_holm_say(claim):
         corrected[pair] = last = max(last, min(1, (len(p) - place) * p[pair]))
     above = nmi[method].mean() > nmi[other].mean()
     found = "same" if corrected[method, other] >= 0.05 else "better" if above else "worse"
-    assert found == verdict
+    assert found == verdict.replace("equal", "same")
+    if verdict == "equal":  # within a point, and not merely undecided
+        differences = 100 * (nmi[method] - nmi[other]).to_numpy()
+        assert posterior_of(differences, "any")["p_equal"] >= 0.95
     assert f" {corrected[method, other]:.2g} |" in _shown(name, dataset)
 
 
@@ -112,8 +137,8 @@ def test_ranks_of_resampled_seeds_by_hand():
     clear = np.array([[0.9, 0.8, 0.9, 0.8, 0.9], [0.5, 0.4, 0.5, 0.4, 0.5]])
     close = np.array([[0.1, 0.3, 0.1, 0.3, 0.1], [0.3, 0.1, 0.3, 0.1, 0.3]])
     table = pd.DataFrame(np.vstack([clear, close, np.full((1, 5), np.nan)]), index=["a", "b", "c", "d", "e"])
-    assert results.rank_intervals(table) == {"a": "1", "b": "2", "c": "3 to 4", "d": "3 to 4"}
-    assert results.rank_intervals(table.iloc[:, :4]) == {}
+    assert rank_intervals(table) == {"a": "1", "b": "2", "c": "3 to 4", "d": "3 to 4"}
+    assert rank_intervals(table.iloc[:, :4]) == {}
 
 
 def test_a_document_gets_its_tables_between_marks(tmp_path, monkeypatch):
@@ -144,3 +169,19 @@ def test_a_document_gets_its_tables_between_marks(tmp_path, monkeypatch):
     brief = results.with_tables("<!-- reached: mine ct dkm -->\n<!-- end -->")
     cells = [re.split(r" *\| *", line)[1:-1] for line in brief.splitlines() if line.startswith("|")]
     assert [cells[0], *cells[2:]] == [["NMI / ACC", "A"], ["CT ‡", "70.0 / 60.0"], ["dkm", "-"]]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<!-- rows: rows usps km-->\n<!-- end -->",
+        "<!-- rows: rows usps km -->\nno end",
+        "<!-- rows: rows usps km -->\nno end\n<!-- rows: rows usps ct -->\n<!-- end -->",
+        "<!-- rows: rows usps kmm -->\n<!-- end -->",
+        "<!-- rows: rows uspss -->\n<!-- end -->",
+    ],
+    ids=["misspelt", "no end", "the end of another", "no such method", "no such data"],
+)
+def test_a_mark_that_cannot_be_read_is_no_silence(text):
+    with pytest.raises(ValueError, match="mark"):
+        results.with_tables(text)

@@ -6,7 +6,7 @@ from deepkm.study.data import found_data
 from deepkm.study.inventory import STATES, foreign_files, jobs_of, load_study
 from deepkm.study.options import add_study_arguments
 from deepkm.study.paths import SCORES, path_of
-from deepkm.study.scored import scores_state
+from deepkm.study.scored import check_scores, scores_state
 
 add_arguments = add_study_arguments
 
@@ -16,8 +16,7 @@ def main(args):
     data = found_data(study)
     rows = [(one.state, one.remark, one.path) for one in data.values()]
     rows += [(*job.state(whole=True), job.path) for job in jobs_of(study, data)]
-    if all(state == "done" for state, _, _ in rows) and scores_state(study) == "stale":
-        rows.append(("stale", "other than what the results give", path_of(SCORES, **study.folders)))
+    rows += _scores(study, whole=all(state == "done" for state, _, _ in rows))
     rows += [("foreign", "no job of this study makes it", path) for path in foreign_files(study)]
     for state, remark, path in rows:
         if state != "done":
@@ -26,3 +25,15 @@ def main(args):
     print(", ".join(f"{counts[state]} {state}" for state in STATES if counts[state] or state == "done"))
     if any(counts[state] for state in ("stale", "unreadable", "missing", "unfinished")):
         raise SystemExit(1)  # for scripts: the study is not complete
+
+
+def _scores(study, *, whole):
+    """Yield what is wrong with the tables of scores; they are due once all jobs are done."""
+    path = path_of(SCORES, **study.folders)
+    try:
+        check_scores(path.parent)
+        state = scores_state(study) if whole else "done"
+    except ValueError:
+        state = "stale"
+    if state != "done":
+        yield state, "other than what the results give" if state == "stale" else "", path

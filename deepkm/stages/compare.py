@@ -10,6 +10,7 @@ from deepkm.study.inventory import load_study
 from deepkm.study.options import add_study_arguments
 from deepkm.study.paths import SCORES, TRAINED, files_of, path_of
 from deepkm.study.results import read_result
+from deepkm.study.scored import check_scores
 
 
 def add_arguments(parser):
@@ -50,7 +51,7 @@ def read_jobs(folder):
     Returns
     -------
     described : dict of (stage, key, dataset) to dict
-        Of the first job there: its spec without seeds, versions and device.
+        Of each of its seeds: the job's spec without seeds, versions and device.
     seeds : dict of (stage, key, dataset) to set of int
 
     Raises
@@ -58,21 +59,20 @@ def read_jobs(folder):
     ValueError
         When there are no results.
     """
-    described: dict[tuple[str, str, str], dict] = {}
-    seeds: dict[tuple[str, str, str], set[int]] = {}
+    described: dict[tuple[str, str, str], dict[int, dict]] = {}
     for stage in ("autoencoder", "cluster"):  # a search has settings of its own
         for path in files_of(TRAINED[stage], folder):
             arrays, attributes = read_result(path, "labels", stage=stage)
             spec, made = attributes["spec"], attributes["provenance"]
             place = (stage, spec["method" if stage == "cluster" else "autoencoder"], spec["dataset"]["name"])
-            seeds.setdefault(place, set()).update(spec["seeds"])
             known = {key: value for key, value in spec.items() if key != "seeds"}
             if stage == "cluster":
                 known["dataset"] = {**spec["dataset"], "n_samples": arrays["labels"].shape[1]}
-            described.setdefault(place, {**known, "versions": made.get("versions", {}), "device": made.get("device")})
-    if not seeds:
+            known |= {"versions": made.get("versions", {}), "device": made.get("device")}
+            described.setdefault(place, {}).update(dict.fromkeys(spec["seeds"], known))
+    if not described:
         raise ValueError(f"got {folder}, expected a folder of results of training jobs; name a results_dir")
-    return described, seeds
+    return described, {place: set(jobs) for place, jobs in described.items()}
 
 
 def read_scores(folder):
@@ -86,6 +86,7 @@ def read_scores(folder):
     path = path_of(SCORES, results=folder)
     if not path.exists():
         raise ValueError(f"got {folder} without {path.name}, expected a finished study; run `snakemake tables` there")
+    check_scores(folder)
     scores = read_frame(path)
     if missing := {"dataset", "method", "seed", *METRICS} - set(scores.columns):
         raise ValueError(f"{path}: got no columns {', '.join(sorted(missing))}, expected them; make it anew")

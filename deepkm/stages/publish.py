@@ -4,8 +4,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from deepkm.report.frames import read_frame
-from deepkm.report.tables.exported import export
-from deepkm.report.tables.recorded import DATA, RUNS, SCORES, STUDY, data_of, merge, merge_study, runs_of
+from deepkm.report.tables.exported import CRATE, RANKING, export
+from deepkm.report.tables.recorded import DATA, RUNS, SCORES, STUDY, data_of, record, runs_of
 from deepkm.stages.partial import score_done
 from deepkm.study.inventory import load_study
 from deepkm.study.options import add_study_arguments
@@ -27,12 +27,14 @@ def main(args):
     study = load_study(args.configfile, args.config)
     with TemporaryDirectory() as scratch:
         if not score_done(study, scratch):
-            return
+            raise ValueError("got no result of this study, expected some of its jobs; run it first, or a part of it")
         scores, jobs = (read_frame(path_of(pattern, results=scratch)) for pattern in (ALL_SCORES, JOBS))
-    args.folder.mkdir(parents=True, exist_ok=True)
-    for line in merge(args.folder, {SCORES: scores, RUNS: runs_of(jobs), DATA: data_of(study)}):
+    for line in record(args.folder, {SCORES: scores, RUNS: runs_of(jobs), DATA: data_of(study)}, study.config):
         print(line)
-    merge_study(args.folder, study.config)
-    exports = export(study, args.folder) if args.exports else []
+    exports = []
+    if args.exports or (args.folder / CRATE).exists():  # its checksums are of the rows that were there
+        exports, left_out = export(study, args.folder)
+        for line in left_out:
+            print(f"not in {RANKING}: {line}")
     files = ", ".join([SCORES, RUNS, DATA, STUDY, *exports])
     print(f"{len(read_frame(args.folder / SCORES))} runs in {args.folder}: {files}")

@@ -36,6 +36,18 @@ def scores_state(study: Study) -> str:
     return "done" if noted == found else "stale"
 
 
+def check_scores(folder: str | PathLike) -> None:
+    """Raise ValueError, one line, where a table of scores in a folder is not as it was noted."""
+    folder, notes = Path(folder), _notes_of(Path(folder))
+    noted = read_attributes(notes)["files"] if notes.exists() else {}  # of a part of a study nothing is noted
+    for path in (folder / name for name in noted):
+        if path.exists() and sha256_of(path) != noted[path.name]:
+            raise ValueError(
+                f"{path}: got other contents than were noted, expected scores as they were made; delete it, and call "
+                "Snakemake again"
+            )
+
+
 def _about(spec: ScoreSpec, files: Iterable[Path], *, results: Iterable[Path], data: Iterable[Path]) -> dict[str, Any]:
     heads = "\n".join(f"{digest_at_head(path)} {path.parts[-4:]}" for path in results)
     return {

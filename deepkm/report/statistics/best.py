@@ -42,7 +42,7 @@ def best_of(values):
 
 
 def _judge(row, n_seeds, count, *, leads):
-    corrected = min(1.0, row.p * count)
+    corrected = min(1.0, row.p * count) if row.p == row.p else row.p  # NaN: no test
     verdict, reason = copies(row) or cannot_conclude(row.n, n_seeds, count) or ("not significantly worse", "")
     ahead = (row.effect > 0) == (row.method == leads)
     if verdict != "cannot conclude" and corrected < LEVEL and not ahead:

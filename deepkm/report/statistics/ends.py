@@ -4,6 +4,7 @@ import numpy as np
 
 MOST = 2.0  # a measure may get worse by so much where another one gets better
 SLIGHT = 1.01  # and so much in any case
+NONE = 1e-9  # is no error
 UNKNOWN = {"unexplained": np.nan, "reconstruction": np.nan}
 
 
@@ -41,7 +42,7 @@ def _kept(name, first, last):
     """Tell whether a measure did not double, nor the share that clusters do explain fall below half."""
     if name == "unexplained" and 1 - last < (1 - first) / MOST:
         return False
-    return last <= MOST * first
+    return last <= max(MOST * first, NONE)
 
 
 def describe_ends(arrays, s):

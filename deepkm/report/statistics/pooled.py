@@ -32,15 +32,18 @@ def pool_runs(scores, *, datasets, methods, contrasts):
     Returns
     -------
     DataFrames with the columns `OVERALL` and `IMPROVEMENT`
-        Of the data sets on which all methods that have any score have one. Intervals are bootstrapped, runs drawn anew
-        within each data set; there are none where a data set has fewer than `FEWEST` runs. The posterior is that of
-        the means of data sets.
+        Of the data sets on which all methods that have any score have one. A method that lacks a run which others have
+        there has no interquartile mean: it would weigh data sets otherwise than theirs. Intervals are bootstrapped,
+        runs drawn anew within each data set; there are none where a data set has fewer than `FEWEST` runs. The
+        posterior is that of the means of data sets.
     """
     overall, improvement = [], []
     for metric in METRICS:
         runs = runs_of(scores, metric, datasets=datasets, methods=methods)
+        most = [max(map(len, of_dataset)) for of_dataset in zip(*filter(None, runs.values()), strict=True)]
         for method in methods:
-            overall.append({"metric": metric, "method": method, **_interquartile_mean(runs[method], metric)})
+            row = _interquartile_mean(runs[method], metric, whole=list(map(len, runs[method])) == most)
+            overall.append({"metric": metric, "method": method, **row})
         for method, other in contrasts:
             row = _improvement(runs[method], runs[other], f"{metric}/{method}/{other}")
             improvement.append({"metric": metric, "method": method, "other": other, **row})
@@ -56,11 +59,11 @@ def runs_of(scores, metric, *, datasets, methods):
     return {method: [found[dataset, method] for dataset in shared if method in present] for method in methods}
 
 
-def _interquartile_mean(runs, stream):
-    """Return what `OVERALL` says of one method."""
+def _interquartile_mean(runs, stream, *, whole):
+    """Return what `OVERALL` says of one method; `whole`: it has all runs that others have."""
     values = [series.to_numpy() for series in runs]
     row = {"n_datasets": len(values), "n_runs": sum(map(len, values)), "iqm": np.nan, "low": np.nan, "high": np.nan}
-    if not values:
+    if not values or not whole:
         return row
     row["iqm"] = stats.trim_mean(np.concatenate(values), 0.25)
     if min(map(len, values)) >= FEWEST:

@@ -48,18 +48,22 @@ _CROISSANT_CONTEXT = {
 _CRATE_CONTEXT = ["https://w3id.org/ro/crate/1.1/context", {"sha256": "https://w3id.org/ro/terms/workflow-run#sha256"}]
 
 
-def ranking(scores: pd.DataFrame) -> pd.DataFrame:
-    """Return what ranking tools such as bencheval read: method, task, metric_error.
+def ranking(scores: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """Return what ranking tools such as bencheval read, method, task, metric_error, and what it leaves out.
 
-    The error is 1 - NMI, the mean over the seeds that all methods of the data set have run; a method that has none of
-    them, or a score that is unknown, gets no row: nothing is filled in.
+    The error is 1 - NMI, the mean over the seeds that most methods of the data set have run: more than half of them. A
+    method that lacks one of these gets no row, and is named: nothing is filled in.
     """
-    rows = []
+    rows, left_out = [pd.DataFrame(columns=["method", "task", "metric_error"])], []
     for dataset, runs in scores.groupby("dataset", sort=False):
         table = runs.pivot(index="method", columns="seed", values=PRIMARY_METRIC)
-        shared = table.dropna(axis=1)
-        rows.append(pd.DataFrame({"method": shared.index, "task": dataset, "metric_error": 1 - shared.mean(axis=1)}))
-    return pd.concat(rows, ignore_index=True).dropna()
+        table = table.loc[:, 2 * table.notna().sum() > len(table)]
+        whole = table.dropna() if table.shape[1] else table[:0]
+        found = {"method": whole.index, "task": dataset, "metric_error": 1 - whole.mean(axis=1)}
+        rows += [pd.DataFrame(found)] if len(whole) else []
+        for method, n in table.drop(whole.index).notna().sum(axis=1).items():
+            left_out.append(f"{method} on {dataset}, {n} of {table.shape[1]} seeds that most methods have")
+    return pd.concat(rows, ignore_index=True), left_out
 
 
 def croissant(study: Study, dataset: str) -> dict[str, Any]:
@@ -69,6 +73,9 @@ def croissant(study: Study, dataset: str) -> dict[str, Any]:
     told = f"an array `feature` of shape {' x '.join(map(str, meta['shape']))} ({meta['type']}), unscaled"
     if meta["class_counts"]:
         told += f", and true classes `target`, {len(meta['class_counts'])} of them"
+    if "resample" in entry:
+        told += f"; a seed draws a share of {entry['resample']} of them"
+    told += "; the file that `snakemake data` converts"
     return {
         "@context": _CROISSANT_CONTEXT,
         "@type": "sc:Dataset",
@@ -116,14 +123,11 @@ def run_crate(folder: str | PathLike, title: str) -> dict[str, Any]:
             name=title,
             description=f"A study of deep k-means clustering: {len(read_frame(folder / SCORES))} runs",
             datePublished=days[-1],
-            license=_id("https://spdx.org/licenses/MIT"),
             hasPart=[_id(name) for name in (*files, *described)],
             author=_id("#authors"),
-            publisher=_id("#authors"),
             mentions=_id("#study"),
         ),
         _entity(profile, "CreativeWork", name="Process Run Crate", version="0.5"),
-        _entity("https://spdx.org/licenses/MIT", "CreativeWork", name="MIT License", description="Of the rows"),
         _entity(program, "SoftwareApplication", name="DeepKM", version=version),
         _entity("#authors", "Organization", name="Whoever ran the study"),
         _entity(
@@ -159,18 +163,19 @@ def _file(path: Path, description: str) -> dict[str, Any]:
     return _entity(path.name, "File", **told, sha256=sha256_of(path))
 
 
-def export(study: Study, folder: str | PathLike) -> list[str]:
-    """Write all exports into a record's folder; return their names."""
+def export(study: Study, folder: str | PathLike) -> tuple[list[str], list[str]]:
+    """Write all exports into a record's folder; return their names, and what the ranking leaves out."""
     folder = Path(folder)
     scores = read_frame(folder / SCORES)
-    ranking(scores[~scores["dataset"].isin(beside(study.resampled))]).to_csv(folder / RANKING, index=False)
+    table, left_out = ranking(scores[~scores["dataset"].isin(beside(study.resampled))])
+    table.to_csv(folder / RANKING, index=False)
     texts: dict[str, Mapping] = {}
     for dataset in study.datasets:
         if meta_of(study.data_file(dataset)).exists():
             texts[CROISSANT.format(dataset=dataset)] = croissant(study, dataset)
     _write(folder, texts)
     _write(folder, {CRATE: run_crate(folder, folder.resolve().name)})
-    return [RANKING, *texts, CRATE]
+    return [RANKING, *texts, CRATE], left_out
 
 
 def _write(folder: Path, texts: Mapping[str, Mapping]) -> None:

@@ -31,8 +31,9 @@ def overall_table(summary, *, methods):
     ]
     header = [text for metric in shown for text in (f"{title_of(metric)}, %", "95 % interval", "Rank")]
     notes = [
-        "Interquartile mean: of the middle half of all runs on all data sets; its interval is a bootstrap of the runs "
-        "of each data set, of five at least. Average rank of the means over seeds, 1 is best.",
+        "Interquartile mean: of the middle half of all runs on all data sets, of methods that have all of them; its "
+        "interval is a bootstrap of the runs of each data set, of five at least. Average rank of the means over seeds, "
+        "1 is best.",
         *_friedman_notes(summary[summary["metric"] == metric].iloc[0] for metric in shown),
     ]
     return Table("overall", "Over runs and data sets", ["Method", *header], rows, notes)

@@ -1,5 +1,7 @@
 """Two sets of results side by side: what was changed, and what it did to the numbers."""
 
+from itertools import product
+
 import numpy as np
 import pandas as pd
 
@@ -19,20 +21,29 @@ def compare_jobs(first, second):
 
     Parameters
     ----------
-    first, second : dict of (stage, key, dataset) to dict
-        What is known of such jobs: parameters, source digest, versions and so on, nested.
+    first, second : dict of (stage, key, dataset) to dict of int to dict
+        What is known of such jobs, by seed: parameters, source digest, versions and so on, nested.
 
     Returns
     -------
-    DataFrame with columns stage, key, dataset, what, first, second
-        ``what`` is the dotted name of a value.
+    DataFrame with columns stage, key, dataset, what, first, second, seeds
+        ``what`` is the dotted name of a value; ``seeds`` are those of which this is so, "" where it is all. Seeds are
+        held against themselves; where both have none in common, all of the one against all of the other.
     """
-    rows = []
+    rows: dict[tuple, list] = {}
     for place in (place for place in first if place in second):
-        for what in differing(first[place], second[place]):
-            values = [_look_up(described[place], what) for described in (first, second)]
-            rows.append([*place, what, *values])
-    return pd.DataFrame(rows, columns=["stage", "key", "dataset", "what", "first", "second"])
+        here, there = first[place], second[place]
+        shared = [(seed, seed) for seed in sorted(here) if seed in there]
+        pairs = shared or list(product(sorted(here), sorted(there)))
+        for a, b in pairs:
+            for what in differing(here[a], there[b]):
+                values = [_look_up(described, what) for described in (here[a], there[b])]
+                rows.setdefault((*place, what, *values), [len(pairs)]).append(a)
+    listed = [
+        [*change, "" if len(seeds) == n_pairs else ", ".join(map(str, dict.fromkeys(seeds)))]
+        for change, (n_pairs, *seeds) in rows.items()
+    ]
+    return pd.DataFrame(listed, columns=["stage", "key", "dataset", "what", "first", "second", "seeds"])
 
 
 def compare_scores(first, second):
@@ -69,13 +80,13 @@ def compare_scores(first, second):
 def changes_table(changes):
     """Return what was changed, each change once with the methods and data sets that it concerns."""
     rows = []
-    for (what, first, second), found in changes.groupby(["what", "first", "second"], sort=False):
+    for (what, first, second, seeds), found in changes.groupby(["what", "first", "second", "seeds"], sort=False):
         where = [row.key if row.stage == "cluster" else f"autoencoder {row.key}" for row in found.itertuples()]
         datasets = dict.fromkeys(found["dataset"])
-        cells = [what, first, second, ", ".join(dict.fromkeys(where)), ", ".join(datasets)]
+        cells = [what, first, second, ", ".join(dict.fromkeys(where)), ", ".join(datasets), seeds or "all"]
         rows.append([Cell(text) for text in cells])
-    header = ["What", "First", "Second", "Methods", "Data sets"]
-    return Table("changes", "What was changed", header, rows, align="lllll")
+    header = ["What", "First", "Second", "Methods", "Data sets", "Seeds"]
+    return Table("changes", "What was changed", header, rows, align="llllll")
 
 
 def numbers_table(numbers):
