@@ -1,5 +1,6 @@
 """Two folders of results compared, from what lies in them alone."""
 
+import hashlib
 import shutil
 
 import numpy as np
@@ -54,8 +55,12 @@ def test_what_was_changed_and_what_it_did(first, tmp_path, capsys):
     assert f"Only in {first}:\n\n- dkm on blobs: seeds 0, 1, 2, 3, 4, 5, 6, 7" in text
     assert f"Only in {second}:\n\n- dec on blobs: seeds 0" in text
     changed = [line.split("|")[1:-1] for line in text.splitlines() if line.startswith("| parameters.")]
-    assert [[cell.strip() for cell in row] for row in changed] == [["parameters.alpha", "3.0", "2.0", "ct", "blobs"]]
-    assert "| versions.torch | 2.13.0 | 2.14.0 | ct, km | blobs |".split() in [x.split() for x in text.splitlines()]
+    assert [[cell.strip() for cell in row] for row in changed] == [
+        ["parameters.alpha", "3.0", "2.0", "ct", "blobs", "all"]
+    ]
+    assert "| versions.torch | 2.13.0 | 2.14.0 | ct, km | blobs | all |".split() in [
+        x.split() for x in text.splitlines()
+    ]
     assert "digest" not in text.partition("What was changed")[2].partition("What it did")[0]
     assert text.rstrip() == output[1].read_text().rstrip()
     numbers = pd.read_csv(output[0], keep_default_na=False, na_values=[""]).set_index(["method", "metric"])
@@ -102,11 +107,37 @@ def test_source_data_and_missing_values_are_seen(first, tmp_path, capsys):
     assert compare(first, second) == 0
     text = capsys.readouterr().out
     lines = [line.split() for line in text.splitlines()]
-    assert r"| source\_digest | of ct | another | ct | blobs |".split() in lines
-    assert "| dataset.scaling | unit | none | ct | blobs |".split() in lines
+    assert r"| source\_digest | of ct | another | ct | blobs | all |".split() in lines
+    assert "| dataset.scaling | unit | none | ct | blobs | all |".split() in lines
     assert text.count("cannot conclude (no seed has both)") == 3  # ACC of each method
     assert compare(second, second) == 0
     assert capsys.readouterr().out.count("cannot conclude (no labels)") == 3
+
+
+def test_a_job_of_other_settings_is_seen_whichever_seed_it_has(first, tmp_path, capsys):
+    second = shutil.copytree(first, tmp_path / "b")
+    for seed in (3, 5):
+        path = second / "clusterings" / "ct" / "blobs" / f"seed{seed}.h5"
+        arrays, attributes = read_hdf5(path)
+        attributes["spec"]["parameters"]["alpha"] = 9.0
+        write_hdf5(path, arrays=arrays, attributes=attributes)
+    assert compare(first, second) == 0
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert "| parameters.alpha | 3.0 | 9.0 | ct | blobs | 3, 5 |".split() in lines
+    others = write_results(tmp_path / "c", methods=["ct"], seeds=[50, 51], alpha=1.0)
+    assert compare(first, others) == 0  # no seed in common
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert "| parameters.alpha | 3.0 | 1.0 | ct | blobs | all |".split() in lines
+
+
+def test_edited_scores_are_refused(first, tmp_path, capsys):
+    digest = hashlib.sha256((first / "scores.csv").read_bytes()).hexdigest()
+    write_hdf5(first / ".scores.h5", arrays={}, attributes={"files": {"scores.csv": digest}})
+    assert compare(first, first) == 0
+    scores = pd.read_csv(first / "scores.csv").assign(nmi=0.99)
+    scores.to_csv(first / "scores.csv", index=False)
+    assert compare(first, first) == 2
+    assert "scores.csv: got other contents than were noted" in capsys.readouterr().err
 
 
 def test_nothing_in_common(first, tmp_path, capsys):

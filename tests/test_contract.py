@@ -27,6 +27,7 @@ from deepkm.training.steps import Batch
 
 CONFIG = yaml.safe_load((ROOT / "config.yaml").read_text())
 CONFIG["datasets"]["blobs"]["n_features"] = 64  # rows that may be images of 8 x 8
+CONFIG["autoencoders"]["conv_sigmoid"]["kind"] = "conv"  # a sigmoid reconstructs no blobs
 # UMAP compiles and embeds for minutes in all of these tests; tests/methods/test_n2d.py has what matters of them.
 SLOW = ("deepkm.methods.n2d:N2D",)
 METHODS = [key for key, entry in CONFIG["methods"].items() if entry["estimator"] not in SLOW]

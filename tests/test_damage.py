@@ -180,6 +180,20 @@ def test_snakemake_finds_damaged_data(folder):
     check_data(folder.study)  # it will be converted anew
 
 
+def test_scores_that_were_edited_or_deleted(folder, capsys):
+    folder.score()
+    assert folder.audit(capsys) == ("5 done\n", 0)
+    scores = Path("results/scores.csv")
+    content = scores.read_bytes()
+    scores.write_bytes(content.replace(b"0.", b"0.9", 1))
+    folder.job("cluster").output.unlink()  # scores are looked at whatever else is missing
+    assert "stale       results/scores.csv" in folder.audit(capsys)[0]
+    folder.make("cluster")
+    folder.score()
+    scores.unlink()
+    assert "missing     results/scores.csv" in folder.audit(capsys)[0]
+
+
 def test_labels_that_were_changed(folder, capsys):
     path = folder.job("cluster").output
     assert folder.audit(capsys) == ("5 done\n", 0)

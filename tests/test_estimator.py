@@ -10,6 +10,7 @@ from typing import get_type_hints
 
 import numpy as np
 import pytest
+import torch
 from conftest import ROOT, environment
 from sklearn.base import BaseEstimator, clone
 
@@ -149,3 +150,43 @@ def test_a_job_and_an_estimator_train_the_same(hard):
     model = as_estimator(hard)(**SMALL, random_state=5, device="cpu", dtype="float64").fit(X)
     np.testing.assert_array_equal(run.centers[0].numpy(force=True), model.cluster_centers_)
     assert issubclass(hard, DeepClustering)
+
+
+@pytest.mark.parametrize("given", ["dkm", dict, deepkm.DKM(), None], ids=repr)
+def test_only_a_method_becomes_an_estimator(given):
+    with pytest.raises(ValueError, match="a subclass of DeepClustering; give the class"):
+        as_estimator(given)
+
+
+@pytest.mark.parametrize("device", ["gpu", "cuda:77"])
+def test_a_device_that_is_not_there_is_one_line(device, tmp_path):
+    with pytest.raises(ValueError, match=f"device='{device}' should be one that PyTorch can use here"):
+        deepkm.KMeans(n_clusters=2, device=device).fit(X)
+    deepkm.save(deepkm.KMeans(n_clusters=2, random_state=0).fit(X), tmp_path / "model.h5")
+    with pytest.raises(ValueError, match=f"device='{device}' should be one that PyTorch can use here"):
+        deepkm.load(tmp_path / "model.h5", device=device)
+
+
+def test_frozen_modules_and_tensors_with_gradients():
+    frozen = (torch.nn.Linear(X.shape[1], 3), torch.nn.Linear(3, X.shape[1]))
+    for module in frozen:
+        module.requires_grad_(False)
+    small = {"n_clusters": 2, "random_state": 0, "epochs": 1, "batch_size": 16}
+    with pytest.raises(ValueError, match="all weights are frozen"):
+        deepkm.DCN(**small, pretrained=frozen).fit(X)
+    deepkm.DKM(**small, pretrained=frozen).fit(X)  # its centers are trained
+    x = torch.tensor(X, requires_grad=True)
+    np.testing.assert_array_equal(
+        deepkm.KMeans(**small | {"epochs": 0}).fit(x).labels_, deepkm.KMeans(**small | {"epochs": 0}).fit(X).labels_
+    )
+
+
+@pytest.mark.parametrize(("name", "given"), [("momentum", {"momentum": 1.5}), ("tol", {"tol": 5.0})])
+def test_shares_are_shares(name, given):
+    with pytest.raises(ValueError, match=rf"{name}=.* should be in \[0, 1"):
+        deepkm.DEC(n_clusters=2, **given).fit(X)
+
+
+def test_views_need_training():
+    with pytest.raises(ValueError, match="views='both' should be None where nothing is trained on them"):
+        deepkm.KMeans(n_clusters=2, views="both").fit(X)

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from conftest import run_stage
 
+import deepkm
 from deepkm import DKM, KMeans
 from deepkm.files import read_hdf5
 from deepkm.study.inventory import jobs_of
@@ -57,6 +58,17 @@ def test_an_estimator_trains_for_its_steps_and_keeps_its_parameters():
     same = DKM(**{**before, "steps": None, "epochs": 4, "pretraining_min_steps": 0, "pretraining_epochs": 2}).fit(x)
     np.testing.assert_array_equal(model.cluster_centers_, same.cluster_centers_)
     assert KMeans(n_clusters=2, autoencoder=None, min_steps=90).fit(x).n_iter_ == 0
+
+
+@pytest.mark.parametrize("length", [{"steps": 10}, {"min_steps": 10, "epochs": 1}])
+def test_a_model_of_a_length_in_steps_can_be_saved(length, tmp_path):
+    x = np.random.default_rng(0).normal(size=(50, 4))
+    small = {"n_clusters": 2, "hidden_widths": (4,), "batch_size": 20, "pretraining_epochs": 1, "random_state": 0}
+    model = DKM(**small, **length, n_alphas=4, alpha=0.1).fit(x)
+    deepkm.save(model, tmp_path / "model.h5")
+    again = deepkm.load(tmp_path / "model.h5")
+    np.testing.assert_array_equal(again.predict(x), model.predict(x))
+    np.testing.assert_allclose(again.predict_proba(x), model.predict_proba(x), rtol=0, atol=1e-6)
 
 
 def test_jobs_train_for_their_steps_and_say_how_many_epochs(config, tmp_path, monkeypatch):

@@ -161,6 +161,14 @@ def test_methods_share_one_pretrained_autoencoder(name, base):
         np.testing.assert_array_equal(one.fit(X).cluster_centers_, alone.cluster_centers_)
 
 
+@pytest.mark.parametrize("epochs", [0, 1, 50])
+def test_what_is_pretrained_starts_warm_whatever_would_have_been(epochs, base):
+    known, told = (deepkm.DKM(**SMALL | {"pretraining_epochs": n}, pretrained=base) for n in (3, epochs))
+    np.testing.assert_array_equal(told.fit(X).cluster_centers_, known.fit(X).cluster_centers_)
+    with pytest.raises(ValueError, match="warm_start='moments' should be another one"):
+        told.set_params(warm_start="moments").fit(X)
+
+
 def autoencoder_file(base, path, seeds):
     weights = {f"autoencoder/{name}": tensor for name, tensor in base._run.autoencoder.state_dict().items()}
     arrays = {name: np.repeat(tensor.numpy(), len(seeds), axis=0) for name, tensor in weights.items()}

@@ -41,7 +41,7 @@ def claims():
 
 
 def contrast_claims():
-    """Yield what sentences say of planned contrasts: study, data set, method, "better", "worse", "same" or "equal", other."""
+    """Yield what sentences say of planned contrasts: study, data set, method, a verdict ("equal": the same), other."""
     for path in results.DOCUMENTS:
         text = path.read_text(encoding="utf-8")
         found = re.findall(r"<!-- contrast: (\S+) (\S+): (\w+) (better|worse|same|equal) (\w+) -->", text)
@@ -72,7 +72,8 @@ def seed_claims():
 @pytest.mark.parametrize("claim", list(seed_claims()), ids=" ".join)
 def test_a_sentence_that_counts_seeds_counts_them_all(claim):
     study, dataset, column, methods, other, fewest, most, n_seeds = claim
-    scores = read_frame(results.FOLDER / study / "scores.csv").query("dataset == @dataset")
+    scores = read_frame(results.FOLDER / study / "scores.csv")
+    scores = scores[scores["dataset"] == dataset]
     table = scores.pivot(index="seed", columns="method", values=column)[[*methods.split(), other]].dropna()
     assert len(table) == int(n_seeds)
     below = [int((table[method] < table[other]).sum()) for method in methods.split()]

@@ -263,3 +263,30 @@ def test_a_users_class_is_held_to_what_it_says(config, mine, entry, message):
 def test_a_bound_in_no_known_form_is_said():
     with pytest.raises(ValueError, match="got the bound 'positive', expected '> 0', '<= another_parameter' or"):
         expected(Annotated[float, "positive"], 3.0)
+
+
+@pytest.mark.parametrize(
+    ("entry", "refused"),
+    [
+        ({"km": {"views": "target"}}, "km"),
+        ({"random": {"views": "both"}}, "random"),
+        ({"aekm": {"views": "target"}}, "aekm"),
+        ({"aekm_long": {"views": "target"}}, None),
+        ({"dkm": {"views": "target"}}, None),
+    ],
+)
+def test_views_are_for_what_is_trained_on_them(config, entry, refused):
+    [(key, changes)] = entry.items()
+    config["methods"][key] |= changes
+    config["study"] = {"datasets": ["digits"], "methods": [key], "seeds": [0]}
+    if refused:
+        with pytest.raises(ValueError, match=rf"methods\.{refused}\.views: got .* where nothing is trained"):
+            Study(config)
+    else:
+        assert dict(Study(config).report_spec("tables")["methods"])[key].endswith("‡")
+
+
+def test_an_autoencoder_that_is_not_pretrained_has_seen_no_views(config):
+    config["autoencoders"]["mlp_untrained"]["views"] = {"shift": 0.1}
+    config["study"] = {"datasets": ["digits"], "methods": ["dkm_annealed"], "seeds": [0]}
+    assert not dict(Study(config).report_spec("tables")["methods"])["dkm_annealed"].endswith("‡")

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from conftest import run_stage
 
+import deepkm
 from deepkm.study.plan import Study
 
 
@@ -42,6 +43,34 @@ def test_a_method_that_cannot_take_a_data_set_is_refused(config, dataset, method
         np.savez("colour.npz", feature=pictures[::-1])
         os.utime("colour.npz", (0, 0))
         Study(config)
+
+
+@pytest.mark.parametrize("scaling", ["unit", "none", "standard", "symmetric"])
+def test_what_a_sigmoid_cannot_reconstruct_is_refused(config, scaling, tmp_path):
+    config["datasets"]["digits"]["scaling"] = scaling
+    config["study"] = {"datasets": ["digits"], "methods": ["conv_dkm"], "seeds": [0]}
+    if scaling in ("standard", "symmetric"):
+        with pytest.raises(ValueError, match=r"conv_dkm: got the data set digits, .*: values from -.* in \[0, 1\]"):
+            Study(config)
+        config["autoencoders"]["conv_sigmoid"]["per_dataset"] = {"digits": {"kind": "conv"}}
+        Study(config)
+        return
+    spec = json.dumps(Study(config).cluster_spec("digits", "conv_dkm", "seed0"))
+    if scaling == "none":  # nobody knows before a job has read them
+        np.savez(tmp_path / "x.npz", feature=np.full((20, 8, 8), 16, np.uint8), image_shape=[8, 8])
+        files = ["--data", tmp_path / "x.npz", "--output", tmp_path / "a.h5"]
+        done = run_stage("cluster", "--spec", spec, *files, check=False)
+        assert done.returncode == 2
+        assert "error: values from 16 to 16 should be in [0, 1]" in done.stdout
+
+
+def test_the_same_of_an_estimator():
+    x = np.random.default_rng(0).normal(size=(30, 64))
+    with pytest.raises(
+        ValueError, match=r"values from -.* should be in \[0, 1\], all that the output of 'conv_sigmoid'"
+    ):
+        deepkm.ConvDKM(n_clusters=2, epochs=1).fit(x)
+    deepkm.ConvDKM(n_clusters=2, epochs=1, autoencoder="conv").fit(x)
 
 
 META = "data/colour.meta.json"

@@ -19,10 +19,10 @@ from deepkm.estimators.fitted import Fitted
 from deepkm.estimators.pretrained import start_pretrained
 from deepkm.estimators.progress import shown
 from deepkm.estimators.restarts import objectives, only_run, restart_seeds, squared_error
-from deepkm.estimators.samples import as_rows, as_type, check_images, sample_shape, smallest_type
+from deepkm.estimators.samples import as_rows, as_type, check_device, check_images, sample_shape, smallest_type
 from deepkm.methods.base import DeepClustering
 from deepkm.methods.values import NonNegativeInt, PositiveInt, expected
-from deepkm.networks.images import sides_of
+from deepkm.networks.images import check_range, sides_of
 from deepkm.networks.modules import ModulePair, is_pair
 from deepkm.training.run import Run
 
@@ -44,7 +44,7 @@ def as_estimator(method: type) -> type:
     Raises
     ------
     ValueError
-        When the method has a parameter or a function that is named as one of the estimator's own.
+        When it is no such class, or has a parameter or a function that is named as one of the estimator's own.
 
     Examples
     --------
@@ -53,6 +53,8 @@ def as_estimator(method: type) -> type:
     array([[8.5],
            [0.5]], dtype=float32)
     """
+    if not isinstance(method, type) or not issubclass(method, DeepClustering):
+        raise ValueError(f"got {method!r:.80}, expected a method, a subclass of DeepClustering; give the class itself")
     if issubclass(method, Estimator):
         return method
     own = {name for cls in method.__mro__ if cls not in DeepClustering.__mro__ for name in vars(cls)}
@@ -167,6 +169,10 @@ class Estimator(Fitted):
             return runs
         return shown(runs, epochs=epochs, title=f"{type(self).__name__}, {stage}")
 
+    def starts_warm(self, how: str) -> bool:
+        """Tell whether fine-tuning has a pretrained code to spare, its own or one that was given."""
+        return super().starts_warm(how) or (self.pretrained is not None and self.warm_start == how and self.epochs > 0)
+
     def check_parameters(self) -> None:
         super().check_parameters()
         if is_pair(self.pretrained):
@@ -198,6 +204,7 @@ class Estimator(Fitted):
         self.check_samples(len(array))
         self.sample_shape_ = sample_shape(X, array.shape[1])
         self.check_images(self.sample_shape_)
+        check_range(self.autoencoder, array.min(), array.max())
         return torch.tensor(as_type(array, dtype), device=self._device())
 
     def check_images(self, shape: tuple[int, ...]) -> None:
@@ -229,7 +236,7 @@ class Estimator(Fitted):
         return " or ".join(rates)
 
     def _device(self) -> str:
-        return self.device or ("cuda" if torch.cuda.is_available() else "cpu")
+        return check_device(self.device or ("cuda" if torch.cuda.is_available() else "cpu"))
 
 
 def _kinds(value: object) -> str:

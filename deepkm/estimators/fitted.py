@@ -176,6 +176,8 @@ class Fitted(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
         if self.form_ is not None:
             if np.ma.is_masked(X):
                 raise ValueError(MASKED)
+            if hasattr(X, "toarray"):
+                raise ValueError("X: got a sparse matrix, expected an array; give X.toarray()")
             return self._run.encode(torch.from_numpy(self.form_.scaled(X)).to(device))
         rows = as_rows(X, self.sample_shape_)
         array: np.ndarray = validate_data(self, rows, dtype=smallest_type(X, dtype), order="C", reset=False)

@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+import torch
 
 from deepkm.datasets.arrays import check_form, check_rounding
 from deepkm.datasets.features import check_magnitude, loses_differences, measure
@@ -27,7 +28,7 @@ def as_rows(X: Any, shape: tuple[int, ...] | None = None) -> Any:
     """
     if np.ma.is_masked(X):
         raise ValueError(MASKED)
-    X = _array_of_images(X)
+    X = X.detach().numpy(force=True) if isinstance(X, torch.Tensor) else _array_of_images(X)
     if not isinstance(X, np.ndarray):
         return X
     if X.ndim > 2:
@@ -98,3 +99,13 @@ def _array_of_images(X: Any) -> Any:
         except ValueError:
             raise ValueError("X: got images of several sizes, expected one; resize them") from None
     return np.asarray(X) if getattr(X, "ndim", 0) > 2 else X  # a tensor, for example
+
+
+def check_device(device: str) -> str:
+    """Return the name of a device; raise a ValueError where this PyTorch cannot use it."""
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).split("\n")[0].rstrip(".")[:120]
+        raise ValueError(f"device={device!r} should be one that PyTorch can use here ({reason}); take 'cpu'") from None
+    return device

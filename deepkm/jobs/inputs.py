@@ -18,7 +18,7 @@ from deepkm.datasets.resampling import check_sample, draw_samples
 from deepkm.datasets.streaming import StreamedFeatures, is_streamed
 from deepkm.files import read_hdf5
 from deepkm.jobs.provenance import describe_device
-from deepkm.networks.images import image_side, sides_of
+from deepkm.networks.images import check_range, image_side, sides_of
 from deepkm.study.parameters import constant_of
 from deepkm.study.results import check_autoencoder, what_is_carried
 from deepkm.study.settings import sees_views
@@ -45,6 +45,7 @@ def load_data(args: Namespace) -> Tensor | StreamedFeatures:
             )
         return StreamedFeatures(args.data, scaling, args.device)
     x = load_features(args.data, scaling)
+    check_range(args.spec["parameters"].get("autoencoder"), x.min(), x.max())
     if share:
         args.samples = _own_samples(args, len(x))
         x = x[args.samples]

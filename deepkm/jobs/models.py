@@ -93,8 +93,10 @@ def _absent(reason: str) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
 def load(path: str | PathLike, seed: int | None = None, *, device: str = "cpu") -> "Estimator":
     """Return the estimator that `deepkm.load` describes."""
     from deepkm.estimators.estimator import as_estimator  # noqa: PLC0415  it imports scikit-learn
+    from deepkm.estimators.samples import check_device  # noqa: PLC0415  so does this
 
     _check_path(Path(path))
+    check_device(device)
     arrays, attributes = read_hdf5(path, ("model/", "history/"))
     about = _check_model(path, attributes)
     seed = _check_seed(path, about["seeds"], seed)

@@ -27,7 +27,8 @@ def save(estimator: "Estimator", path: str | PathLike) -> None:
         raise ValueError(f"{path}: got a name without .h5 at its end, expected one; load knows its files by it")
     tensors = {f"model/autoencoder/{name}": tensor for name, tensor in run.autoencoder.state_dict().items()}
     sample = torch.zeros(1, estimator.n_features_in_, device=run.centers.device, dtype=run.centers.dtype)
-    tensors |= {f"model/state/{name}": run.state[name] for name in read_of_state(estimator, run, sample)}
+    trained = estimator.in_epochs(len(estimator.labels_))  # as it was, whatever its length is told in
+    tensors |= {f"model/state/{name}": run.state[name] for name in read_of_state(trained, run, sample)}
     arrays = {name: tensor.numpy(force=True) for name, tensor in tensors.items()}
     packed = pack_models(arrays, run, [0], estimator.form_)
     if packed is None or isinstance(run.autoencoder, ModulePair):

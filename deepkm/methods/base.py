@@ -96,7 +96,7 @@ class DeepClustering:
     random_state : int, RandomState or None
         The run's seed.
     device : str, optional
-        A PyTorch device; by default a GPU where there is one.
+        The name of a PyTorch device; by default a GPU where there is one.
     """
 
     n_clusters: PositiveInt = 8
@@ -106,7 +106,7 @@ class DeepClustering:
     batch_size: PositiveInt = 256
     optimizer: OptimizerName = "adam"
     learning_rate: Positive = 1e-3
-    momentum: NonNegative = 0.0
+    momentum: Fraction = 0.0
     initial_centers: InitialCenters = "kmeans"
     n_init: PositiveInt = 10
     autoencoder: AutoencoderKind | None = "mlp"
@@ -180,11 +180,12 @@ class DeepClustering:
         """Return the samples of the next epoch, (S, M): each once, shuffled."""
         return permutations(run.seeds, n_samples, stream="batches", epoch=run.epoch)
 
-    def recenter(self, how: bool | str, z: Tensor, run: Run) -> None:
-        """Take the centers anew by k-means: started from them, or "fresh"; either way labels keep their meaning."""
+    def recenter(self, how: bool | str, z: Tensor, run: Run, before: Tensor | None = None) -> None:
+        """Take the centers anew by k-means: started from them, or "fresh"; labels go on as those `before`, (S, N)."""
         if how == "fresh" and run.epoch > 0:
+            before = nearest(z, run.centers) if before is None else before
             fresh = {"seeds": run.seeds, "n_init": self.n_init, "epoch": run.epoch}
-            run.centers = fresh_kmeans(z, run.centers, **fresh)
+            run.centers = fresh_kmeans(z, before, self.n_clusters, **fresh)
         elif how:
             run.centers = warm_kmeans(z, run.centers)
 
@@ -284,6 +285,8 @@ class DeepClustering:
     def check_parameters(self) -> None:
         """Raise a ValueError that names the first parameter that is not what its field's annotation asks for."""
         self._check_values()
+        if self.views and not (self.epochs or self.steps):
+            raise ValueError(f"views={self.views!r} should be None where nothing is trained on them: epochs=0")
 
     def check_samples(self, n_samples: int) -> None:
         """Raise a ValueError for too few samples, for more than the method takes, and without its package."""

@@ -12,7 +12,7 @@ from deepkm.methods.self_training import (
     take_relative_steps,
     unevenness,
 )
-from deepkm.methods.values import NonNegative, OptimizerName, Positive, PositiveInt
+from deepkm.methods.values import Fraction, NonNegative, OptimizerName, Positive, PositiveInt, Share
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -56,12 +56,12 @@ class DEC(Resetting):
 
     optimizer: OptimizerName = "sgd"
     learning_rate: Positive = 0.01
-    momentum: NonNegative = 0.9
+    momentum: Fraction = 0.9
     n_init: PositiveInt = 20
     alpha: Positive = 1.0
     relative_weights: bool = True
     update_interval: PositiveInt = 30
-    tol: NonNegative = 0.001
+    tol: Share = 0.001
     balance: NonNegative = 0.0  # beta
     reconstruction = "none"
 

@@ -54,7 +54,7 @@ class DeepCluster(DeepClustering):
     epochs: NonNegativeInt = 50
     optimizer: OptimizerName = "sgd"
     learning_rate: Positive = 0.05
-    momentum: NonNegative = 0.9
+    momentum: Fraction = 0.9
     weight_decay: NonNegative = 1e-5
     n_pseudo_labels: PositiveInt = 100  # k
     n_components: PositiveInt = 64

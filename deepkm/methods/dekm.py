@@ -7,7 +7,7 @@ import torch
 
 from deepkm.methods.base import DeepClustering
 from deepkm.methods.self_training import is_due
-from deepkm.methods.values import NonNegative, PositiveInt
+from deepkm.methods.values import PositiveInt, Share
 from deepkm.numerics.alignment import fresh_kmeans
 from deepkm.numerics.centers import nearest
 from deepkm.numerics.kmeans import warm_kmeans
@@ -52,7 +52,7 @@ class DEKM(DeepClustering):
 
     n_init: PositiveInt = 20
     update_interval: PositiveInt | None = 40
-    tol: NonNegative = 0.005
+    tol: Share = 0.005
     reinit: Literal["fresh", "warm"] = "fresh"
     reconstruction = "none"
 
@@ -97,7 +97,7 @@ class DEKM(DeepClustering):
         z, old = z[active], run.state["anchors"][active]
         if self.reinit == "fresh":
             how = {"seeds": [run.seeds[s] for s in active], "n_init": max(1, self.n_init // 2), "epoch": number}
-            anchors = fresh_kmeans(z, old, **how)
+            anchors = fresh_kmeans(z, nearest(z, old), self.n_clusters, **how)
         else:
             anchors = warm_kmeans(z, old)
         found = {"anchors": anchors} | _constants(z, anchors)

@@ -13,7 +13,7 @@ from deepkm.methods.self_training import (
     take_relative_steps,
     unevenness,
 )
-from deepkm.methods.values import NonNegative, Positive, PositiveInt
+from deepkm.methods.values import NonNegative, Positive, PositiveInt, Share
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -58,7 +58,7 @@ class IDEC(Resetting):
     alpha: Positive = 1.0
     relative_weights: bool = True
     update_interval: PositiveInt = 30
-    tol: NonNegative = 0.001
+    tol: Share = 0.001
     balance: NonNegative = 0.0  # beta
     clustering_weight: NonNegative = 0.1  # gamma
     loss_scale: Literal["keras", "sum"] = "keras"

@@ -10,6 +10,7 @@ from torch import nn
 
 from deepkm.methods.base import DeepClustering
 from deepkm.methods.values import NonNegativeInt
+from deepkm.numerics.centers import nearest
 from deepkm.numerics.seeding import generator
 
 
@@ -51,11 +52,13 @@ class Resetting(DeepClustering):
         super().start_epoch(run)
         if not self.reset_interval or run.epoch == 0 or run.epoch % self.reset_interval:
             return
+        before = nearest(run.encode(run.x), run.centers)
         move_to_fresh(run, keep=self.reset_keep, draw=self.reset_draw)
         if self.recluster:
             z = run.encode(run.x)
-            self.recenter("fresh", z, run)
-            run.optimizer.reset("centers")
+            self.recenter("fresh", z, run, before=before)
+            if run.optimizer is not None:  # SGD without momentum remembers nothing that a checkpoint could hold
+                run.optimizer.reset("centers")
             self.follow_centers(z, run)
 
     def follow_centers(self, z, run):

@@ -74,7 +74,7 @@ class SoftKMeansFree(DeepClustering):
         return batch.log(clustering=(weight * distance).sum(-1).mean(-1))  # (S,)
 
     def after_step(self, batch, run):
-        weight, distance = _weights_and_distances(batch, run)
+        weight, distance = _weights_and_distances(batch.clean, run)  # a sample's own, whatever view was trained on
         gradient = weight * (distance - (weight * distance).sum(-1, keepdim=True))  # of a sample's own loss
         run.state["logits"].scatter_add_(1, _per_center(batch, run), -self.weight_learning_rate * gradient)
 

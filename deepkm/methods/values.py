@@ -19,6 +19,7 @@ Negative = Annotated[float, "< 0"]
 AtLeastOne = Annotated[float, ">= 1"]
 NonNegative = Annotated[float, ">= 0"]
 Fraction = Annotated[float, "in [0, 1)"]
+Share = Annotated[float, "in [0, 1]"]
 PositiveInt = Annotated[int, "> 0"]
 NonNegativeInt = Annotated[int, ">= 0"]
 

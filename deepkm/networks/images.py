@@ -69,3 +69,12 @@ def sides_of(autoencoder: str | None, *, convolutional: bool = False, views: boo
     if autoencoder is None:
         return Sides(8) if convolutional else any_image
     return {"conv": Sides(7), "conv_sigmoid": Sides(7), "conv_dcec": Sides(8, multiple=4)}.get(autoencoder, any_image)
+
+
+def check_range(autoencoder: object, low: float, high: float) -> None:
+    """Raise a ValueError where a network cannot reconstruct values from `low` to `high`: a sigmoid reaches [0, 1]."""
+    if autoencoder == "conv_sigmoid" and not (low >= 0 and high <= 1):
+        raise ValueError(
+            f"values from {low:.6g} to {high:.6g} should be in [0, 1], all that the output of 'conv_sigmoid' reaches; "
+            "scale them so, or use autoencoder='conv'"
+        )

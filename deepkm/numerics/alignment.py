@@ -34,17 +34,19 @@ def align(old, new, n_clusters):
     return torch.stack(matched).to(old.device)
 
 
-def fresh_kmeans(z, centers, *, seeds, n_init, epoch):
-    """Return centers that k-means finds anew, (S, K, D), each in the place of the old one whose samples it has most of.
+def fresh_kmeans(z, before, n_clusters, *, seeds, n_init, epoch):
+    """Return centers that k-means finds anew, (S, K, D), numbered so that labels agree best with those before.
 
     Parameters
     ----------
     z : Tensor of shape (S, N, D)
-    centers : Tensor of shape (S, K, D)
-        The old ones.
+    before : Tensor of shape (S, N)
+        Labels in [0, K), of this code or of an older one.
+    n_clusters : int
+        K.
     seeds, n_init, epoch
         As in `deepkm.numerics.kmeans.kmeans`.
     """
-    found = kmeans(z, centers.shape[1], seeds=seeds, n_init=n_init, epoch=epoch)
-    place = align(nearest(z, centers), nearest(z, found), centers.shape[1])  # (S, K)
+    found = kmeans(z, n_clusters, seeds=seeds, n_init=n_init, epoch=epoch)
+    place = align(before, nearest(z, found), n_clusters)  # (S, K)
     return torch.empty_like(found).scatter_(1, place.unsqueeze(-1).expand_as(found), found)

@@ -28,12 +28,12 @@ def main(args):
 
 
 def _scores(study, *, whole):
-    """Yield what is wrong with the tables of scores; they are due once all jobs are done."""
+    """Yield what is wrong with tables of scores that were made; that all jobs are done does not mean that they were."""
     path = path_of(SCORES, **study.folders)
     try:
-        check_scores(path.parent)
+        noted = check_scores(path.parent)
         state = scores_state(study) if whole else "done"
     except ValueError:
-        state = "stale"
-    if state != "done":
+        noted, state = [path], "stale"
+    if state == "stale" or (state == "missing" and noted):
         yield state, "other than what the results give" if state == "stale" else "", path

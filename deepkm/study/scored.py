@@ -36,8 +36,8 @@ def scores_state(study: Study) -> str:
     return "done" if noted == found else "stale"
 
 
-def check_scores(folder: str | PathLike) -> None:
-    """Raise ValueError, one line, where a table of scores in a folder is not as it was noted."""
+def check_scores(folder: str | PathLike) -> list[str]:
+    """Return which tables of scores were noted; raise ValueError, one line, where one of them is not as it was."""
     folder, notes = Path(folder), _notes_of(Path(folder))
     noted = read_attributes(notes)["files"] if notes.exists() else {}  # of a part of a study nothing is noted
     for path in (folder / name for name in noted):
@@ -46,6 +46,7 @@ def check_scores(folder: str | PathLike) -> None:
                 f"{path}: got other contents than were noted, expected scores as they were made; delete it, and call "
                 "Snakemake again"
             )
+    return list(noted)
 
 
 def _about(spec: ScoreSpec, files: Iterable[Path], *, results: Iterable[Path], data: Iterable[Path]) -> dict[str, Any]:

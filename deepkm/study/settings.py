@@ -132,8 +132,12 @@ def method_parameters(config: dict, dataset: str, method: str, fields: dict[str,
 
 
 def sees_views(parameters: Mapping[str, Any]) -> bool:
-    """Tell whether a method, or an autoencoder's pretraining, sees random views of images."""
-    return parameters.get("views") is not None or parameters.get("pretraining_views") is not None
+    """Tell whether a method, or an autoencoder's pretraining, is trained on random views of images."""
+    return any(
+        parameters.get(f"{stage}views") is not None
+        and (parameters.get(f"{stage}epochs") or parameters.get(f"{stage}steps"))
+        for stage in ("", "pretraining_")
+    )
 
 
 def _read(values: dict, hints: dict, path: str) -> dict:
@@ -206,6 +210,11 @@ def check_together(config: dict, dataset: str, method: str, fields: Fields) -> N
     values = method_parameters(config, dataset, method, own)
     for name in sorted(own.keys() - SET_ELSEWHERE.keys() - values.keys()):
         raise ValueError(f"methods.{method}: got no `{name}`, for which its class has no default; add it")
+    if values["views"] is not None and not sees_views({**values, "pretraining_views": None}):
+        raise ValueError(
+            f"methods.{method}.views: got {values['views']!r} where nothing is trained, expected null, or epochs of "
+            "training; remove it"
+        )
     key, given = of_dataset(config, dataset, entry.get("per_dataset", {}))
     for name, value in values.items():
         place = f"per_dataset.{key}." if name in given else ""

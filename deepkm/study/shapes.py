@@ -11,7 +11,7 @@ from deepkm.datasets.catalogue import load_catalogue, raw_file_of
 from deepkm.datasets.converted import read_converted
 from deepkm.datasets.resampling import check_sample, sample_size
 from deepkm.methods.values import STARTS, check_at_most, check_installed
-from deepkm.networks.images import Sides, image_side, sides_of
+from deepkm.networks.images import Sides, check_range, image_side, sides_of
 from deepkm.study.parameters import constant_of, fields_of
 from deepkm.study.settings import method_parameters, sees_views
 
@@ -87,6 +87,9 @@ def _check_shape(config: dict, dataset: str, method: str, shape_of: Callable) ->
     sides = _sides(config, dataset, method)
     if sides and shape_of(dataset)[1:]:
         image_side(*shape_of(dataset)[1:], sides=sides)
+    if low := {"symmetric": -1, "standard": -float("inf")}.get(config["datasets"][dataset].get("scaling")):
+        own = fields_of(config["methods"][method]["estimator"])
+        check_range(method_parameters(config, dataset, method, own)["autoencoder"], low, -low)
 
 
 def _check_size(estimator: str, dataset: str, shape_of: Callable) -> None:

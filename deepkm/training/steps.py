@@ -122,6 +122,11 @@ class Step:
         for seen in batches:
             seen.log(loss=self.loss(seen, self.run))  # (S,)
         logged = _mean([seen.logged for seen in batches])
+        if not logged["loss"].requires_grad:
+            raise ValueError(
+                "got a loss that hangs on nothing that is trained: all weights are frozen; expected some that are not, "
+                "or epochs=0"
+            )
         logged["loss"].sum().backward()  # run s's loss depends on run s's weights alone
         return batches[0], logged
 

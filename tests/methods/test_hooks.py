@@ -194,6 +194,6 @@ def test_a_fresh_k_means_keeps_the_numbers_of_clusters():
     z = (corners.repeat(15, 1) + torch.rand(60, 4, generator=random, dtype=torch.float64)).expand(3, -1, -1)
     for epoch in range(3):
         old = torch.stack([corners[torch.randperm(4, generator=random)] for _ in range(3)])
-        found = fresh_kmeans(z, old, seeds=[0, 1, 2], n_init=2, epoch=epoch)
+        found = fresh_kmeans(z, nearest(z, old), 4, seeds=[0, 1, 2], n_init=2, epoch=epoch)
         assert torch.equal(nearest(z, found), nearest(z, old))
         torch.testing.assert_close(found, old + 0.5, rtol=0, atol=0.3)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from problems import SMALL, blobs, check_resume, check_stack, initialized, trained
+from scipy.optimize import linear_sum_assignment
 
 from deepkm.methods import resets
 from deepkm.methods.ct import CT
@@ -33,6 +34,8 @@ METHODS = {
     "dkm_reinit": (DKM, {"reinit": True}),
     "ct": (CT, {}),
     "ct_no_reinit": (CT, {"reinit": False}),
+    "dkm_sgd": (DKM, {"optimizer": "sgd", "learning_rate": 1e-3}),  # nothing that a checkpoint could hold
+    "dec_sgd": (DEC, {"update_interval": 3, "tol": 0.0, "momentum": 0.0}),
 }
 
 
@@ -146,6 +149,31 @@ def test_centers_are_found_anew_and_keep_their_numbers(key):
     assert (moments is None) == (key in ("dcn", "ct"))
     assert moments is None or all((moments[name] == 0).all() for name in moments.keys() - {"step"})
     assert run.optimizer.moments["autoencoder.encoder.0.weight"].popitem()[1].abs().max() > 0
+
+
+@pytest.mark.parametrize("key", ["dcn", "dec", "idec", "dkm", "ct"])
+def test_labels_go_on_as_those_before_the_encoder_moved(key):
+    """A code that moved far says little of which cluster was which."""
+    random = torch.Generator().manual_seed(0)
+    x = torch.randn(200, 6, generator=random, dtype=torch.float64)
+    method = make(key, n_clusters=5, reset_keep=0.1)
+    moved = 0
+    for seed in range(4):
+        run = method.start(x, seeds=[seed])
+        for _ in train(method, x, run):
+            if run.epoch == 2:
+                break
+        with torch.no_grad():
+            old = nearest(run.encode(x), run.centers)
+            centers = run.centers.clone()
+            method.start_epoch(run)
+            z = run.encode(x)
+            new = nearest(z, run.centers)
+            moved += int((nearest(z, centers) != old).sum())
+        table = torch.bincount((new * 5 + old)[0], minlength=25).view(5, 5).numpy()
+        best = table[linear_sum_assignment(table, maximize=True)].sum()
+        assert table.trace() == best
+    assert moved > 100
 
 
 def test_dec_has_its_target_and_dcn_its_counts_anew():

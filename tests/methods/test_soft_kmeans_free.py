@@ -82,6 +82,14 @@ def test_logits_of_one_sample_move_once_per_epoch():
     torch.testing.assert_close(moves[0], moves[1], rtol=0, atol=1e-8)
 
 
+@pytest.mark.parametrize("views", ["target", "both"])
+def test_stored_weights_are_those_of_the_images_whatever_view_is_trained_on(views):
+    x = torch.rand(40, 64, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    options = {"n_clusters": 3, "epochs": 1, "learning_rate": 1e-12}
+    plain, seen = (trained(SoftKMeansFree(**options, views=form), x).state["logits"] for form in (None, views))
+    torch.testing.assert_close(seen, plain, rtol=0, atol=1e-8)
+
+
 def test_uninformed_start_collapses_and_the_default_does_not():
     """Far from the data the shortest center is nearest to every sample, and the others never move."""
     x, _ = make_blobs(200, 60, centers=4, random_state=0)

@@ -21,6 +21,7 @@ from deepkm.study import paths
 from deepkm.study.data import check_data, files_by_hand, is_shared
 from deepkm.study.inventory import jobs_of, result_files
 from deepkm.study.keeping import describe_models, model_options
+from deepkm.study.refreshes import describe_refreshes
 from deepkm.study.options import method_folders, read_config, snakemake_options, stage_command, study_options
 from deepkm.study.plan import Study
 from deepkm.study.scored import scores_state
@@ -100,7 +101,7 @@ def gpus_of_a_job(wildcards):
 
 
 def study_begins():
-    """Say what there is to do, where it trains, how to watch it, and which models are kept."""
+    """Say what there is to do, where it trains, how to watch it, and which models are kept, and what is slow."""
     jobs = dict(plan_jobs(study, workflow.dag.needrun_jobs()))
     gpu = workflow.global_resources["gpu"].value if "gpu" in workflow.global_resources else None
     place, slots = f"training on the cluster, {'on CPUs' if gpu == 0 else 'each job on a GPU'}", None
@@ -112,7 +113,8 @@ def study_begins():
     watch = f"how far they are: {stage_command('status', configfiles, settings)} --watch"
     clusters = any(job.rule == "cluster" for job in jobs.values())
     lines = [place, watch] if any(job.trains for job in jobs.values()) else []
-    terminal.begin(Progress(jobs, slots=slots), [*lines, *describe_models(study, trains=clusters)])
+    described = [*describe_models(study, trains=clusters), *(describe_refreshes(study) if clusters else [])]
+    terminal.begin(Progress(jobs, slots=slots), [*lines, *described])
 
 
 def models_kept(wildcards, output):
