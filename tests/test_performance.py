@@ -94,5 +94,5 @@ def test_what_grows_faster_than_n_log_n_is_told_with_its_bound():
     rows = [line for line in section.splitlines() if line.startswith("|")]
     assert found <= set(re.findall(r"`(deepkm/[\w/]+\.py)`", section))
     bounds = [(row, name) for row in rows for name in re.findall(r"`(deepkm\.[\w.]+:[\w.]+)`", row)]
-    assert len(bounds) == 5
+    assert len(bounds) == 6
     assert [name for row, name in bounds if f"{pkgutil.resolve_name(name):,}" not in row] == []
