@@ -34,6 +34,6 @@ def _scores(study, *, whole):
         noted = check_scores(path.parent)
         state = scores_state(study) if whole else "done"
     except ValueError:
-        noted, state = [path], "stale"
+        noted, state = [path.name], "stale"
     if state == "stale" or (state == "missing" and noted):
         yield state, "other than what the results give" if state == "stale" else "", path

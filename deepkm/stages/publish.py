@@ -31,7 +31,7 @@ def main(args):
         scores, jobs = (read_frame(path_of(pattern, results=scratch)) for pattern in (ALL_SCORES, JOBS))
     for line in record(args.folder, {SCORES: scores, RUNS: runs_of(jobs), DATA: data_of(study)}, study.config):
         print(line)
-    exports = []
+    exports: list[str] = []
     if args.exports or (args.folder / CRATE).exists():  # its checksums are of the rows that were there
         exports, left_out = export(study, args.folder)
         for line in left_out:

@@ -143,7 +143,9 @@ def sees_views(parameters: Mapping[str, Any]) -> bool:
 def _read(values: dict, hints: dict, path: str) -> dict:
     for name in ("epochs", "pretraining_epochs"):
         if values.get("steps") is not None and values.get(name) is not None:
-            raise ValueError(f"{path}: got both `{name}` and `steps`, which say how long it trains; make one of them null")
+            raise ValueError(
+                f"{path}: got both `{name}` and `steps`, which both say how long it trains; set one to null"
+            )
     return {name: read(value, hints[name], f"{path}.{name}") for name, value in values.items()}
 
 

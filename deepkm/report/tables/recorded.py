@@ -204,8 +204,9 @@ def _merged_study(folder: Path, old: dict, new: dict, runs: pd.DataFrame, renewe
         part = "methods" if stage == "cluster" else "autoencoders"
         if key not in old.get(part, {}) or dataset not in old["datasets"]:
             continue  # nobody knows
-        sides = [_as_applied(told, part, key, dataset) for told in (old, {**both, "datasets": old["datasets"]})]
-        if differs := differing(*sides):
+        before = _as_applied(old, part, key, dataset)
+        now = _as_applied({**both, "datasets": old["datasets"]}, part, key, dataset)
+        if differs := differing(before, now):
             raise ValueError(
                 f"{folder}: got another {' and '.join(differs)} of {key}, expected what its rows on {dataset} were run "
                 "with, for they stay; publish to another folder, or run them again"
