@@ -103,7 +103,8 @@ def own_runs(study, dataset, methods=()):
 def reached(study, *methods):
     """Return NMI and ACC of some methods on all data sets of published rows, means of their runs."""
     scores, titles, _ = _read(study)
-    datasets = [key for key in titles["datasets"] if key in set(scores["dataset"])]
+    there_are = set(scores.loc[scores["method"].isin(methods), "dataset"])
+    datasets = [key for key in titles["datasets"] if key in there_are]
     means = 100 * scores.groupby(["method", "dataset"])[[PRIMARY_METRIC, "acc"]].mean()
     rows = [
         [
@@ -154,7 +155,7 @@ def _notes(scores, missing, ranks):
             "Rank: the middle 95 % over resampled seeds, among rows with all seeds, of each row by itself. It is no "
             "test: where two intervals lie apart, the rows may still not differ (planned contrasts say which do)."
         )
-    else:
+    elif n_seeds < FEWEST:
         notes.append(f"So few seeds put no order among rows that lie close: ranks are given from {FEWEST} seeds on.")
     if missing:
         notes.append(f"Not run yet: {'; '.join(missing)}.")

@@ -285,7 +285,7 @@ class DeepClustering:
     def check_parameters(self) -> None:
         """Raise a ValueError that names the first parameter that is not what its field's annotation asks for."""
         self._check_values()
-        if self.views and not (self.epochs or self.steps):
+        if self.views and not (type(self).epochs or self.epochs or self.steps):
             raise ValueError(f"views={self.views!r} should be None where nothing is trained on them: epochs=0")
 
     def check_samples(self, n_samples: int) -> None:

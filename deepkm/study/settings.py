@@ -212,7 +212,8 @@ def check_together(config: dict, dataset: str, method: str, fields: Fields) -> N
     values = method_parameters(config, dataset, method, own)
     for name in sorted(own.keys() - SET_ELSEWHERE.keys() - values.keys()):
         raise ValueError(f"methods.{method}: got no `{name}`, for which its class has no default; add it")
-    if values["views"] is not None and not sees_views({**values, "pretraining_views": None}):
+    idle = own["epochs"].default == 0 and not (values["epochs"] or values["steps"])  # not merely made so short
+    if values["views"] is not None and idle:
         raise ValueError(
             f"methods.{method}.views: got {values['views']!r} where nothing is trained, expected null, or epochs of "
             "training; remove it"
