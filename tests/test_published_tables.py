@@ -88,7 +88,8 @@ def test_a_sentence_on_a_planned_contrast_is_what_wilcoxon_and_holm_say(claim):
     nmi = scores.pivot(index="seed", columns="method", values="nmi")
     assert len(nmi[[method, other]].dropna()) == len(study.seeds)
     pairs = [pair for pair in study.contrasts() if set(pair) <= set(nmi.columns)]
-    p = {tuple(pair): wilcoxon(*(nmi[key] for key in pair)).pvalue for pair in pairs}
+    both = {tuple(pair): nmi[list(pair)].dropna() for pair in pairs}
+    p = {pair: wilcoxon(*(table[key] for key in pair)).pvalue for pair, table in both.items()}
     corrected, last = {}, 0.0
     for place, pair in enumerate(sorted(p, key=p.get)):
         corrected[pair] = last = max(last, min(1, (len(p) - place) * p[pair]))
