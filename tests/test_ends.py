@@ -29,6 +29,8 @@ def end(used=10, unexplained=0.4, reconstruction=np.nan):
         (end(), end(used=9, unexplained=0.1), "fewer clusters"),
         (end(used=9), end(used=10), ""),
         (end(), end(unexplained=0.403), ""),
+        (end(unexplained=0.0), end(unexplained=1e-15), ""),
+        (end(unexplained=0.0), end(unexplained=1e-3), "unexplained"),
         (end(), end(unexplained=0.41), "nothing better"),
         (end(), end(unexplained=0.81), "unexplained"),
         (end(unexplained=0.7, reconstruction=5.0), end(unexplained=0.84, reconstruction=4.0), ""),

@@ -489,6 +489,24 @@ def test_interquartile_means_of_all_runs_of_all_data_sets():
     assert np.isnan(found.loc["none", "iqm"])
 
 
+def test_a_method_without_all_runs_has_no_interquartile_mean():
+    """With two runs on the hard data set and ten on the easy one it would be ahead of a better method."""
+    tables = {"easy": values(10, km=40, dkm=41), "hard": values(10, km=0, dkm=1)}
+    tables["hard"].loc[tables["hard"].index[2:], "km"] = np.nan
+    found, _ = pooled(tables)
+    assert np.isnan(found.loc["km", ["iqm", "low", "high"]].astype(float)).all()
+    assert found.loc["km", "n_runs"] == 12
+    assert np.isfinite(found.loc["dkm", ["iqm", "low", "high"]].astype(float)).all()
+
+
+def test_where_nothing_was_tested_nothing_is_corrected():
+    table = values(4, km=0, dkm=1)
+    table.loc[table.index[:], "lost"] = np.nan
+    rows = {row["method"]: row for row in compare_with_best(table, compare_pairs(table, stream=""))}
+    assert np.isnan(rows["lost"]["p"])
+    assert np.isnan(rows["lost"]["p_corrected"])
+
+
 def test_data_sets_without_some_method_are_left_out_of_pools():
     tables = {"a": values(6, km=0, dkm=1), "b": values(6, km=0)}
     found, improvement = pooled(tables, [["dkm", "km"], ["dkm", "none"]])

@@ -45,7 +45,7 @@ def load_data(args: Namespace) -> Tensor | StreamedFeatures:
             )
         return StreamedFeatures(args.data, scaling, args.device)
     x = load_features(args.data, scaling)
-    check_range(args.spec["parameters"].get("autoencoder"), x.min(), x.max())
+    check_range(args.spec["parameters"].get("autoencoder"), x)
     if share:
         args.samples = _own_samples(args, len(x))
         x = x[args.samples]

@@ -52,7 +52,7 @@ class Resetting(DeepClustering):
         super().start_epoch(run)
         if not self.reset_interval or run.epoch == 0 or run.epoch % self.reset_interval:
             return
-        before = nearest(run.encode(run.x), run.centers)
+        before = nearest(run.encode(run.x), run.centers) if self.recluster else None
         move_to_fresh(run, keep=self.reset_keep, draw=self.reset_draw)
         if self.recluster:
             z = run.encode(run.x)

@@ -101,7 +101,7 @@ def gpus_of_a_job(wildcards):
 
 
 def study_begins():
-    """Say what there is to do, where it trains, how to watch it, and which models are kept, and what is slow."""
+    """Say what there is to do, where it trains, how to watch it, which models are kept, and what is slow."""
     jobs = dict(plan_jobs(study, workflow.dag.needrun_jobs()))
     gpu = workflow.global_resources["gpu"].value if "gpu" in workflow.global_resources else None
     place, slots = f"training on the cluster, {'on CPUs' if gpu == 0 else 'each job on a GPU'}", None

@@ -4,7 +4,7 @@ import numpy as np
 
 MOST = 2.0  # a measure may get worse by so much where another one gets better
 SLIGHT = 1.01  # and so much in any case
-NONE = 1e-9  # is no error
+NONE = 1e-9  # rounding: of a code that clusters explain wholly, nothing gets worse
 UNKNOWN = {"unexplained": np.nan, "reconstruction": np.nan}
 
 
@@ -34,7 +34,7 @@ def compare_ends(first, last):
     measured = [name for name in UNKNOWN if np.isfinite(first[name])]
     lost = [name for name in measured if not _kept(name, first[name], last[name])]
     better = any(last[name] < first[name] for name in measured)
-    worse = any(last[name] > SLIGHT * first[name] for name in measured)
+    worse = any(last[name] > max(SLIGHT * first[name], NONE) for name in measured)
     return ", ".join([*reasons, *lost, *(["nothing better"] if worse and not better and not lost else [])])
 
 

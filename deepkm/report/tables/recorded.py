@@ -198,7 +198,7 @@ def _about_data(tables: Mapping[str, pd.DataFrame]) -> dict[str, tuple]:
 
 
 def _merged_study(folder: Path, old: dict, new: dict, runs: pd.DataFrame, renewed: set[tuple]) -> dict:
-    """Return a study with the entries of all rows: of those that were not run now, as they stand in the record."""
+    """Return a study with the entries of all rows; refuse one that rows which stay were not run with."""
     both = {**new, **{part: old.get(part, {}) | new[part] for part in _ENTRIES}}
     for stage, dataset, key in sorted(set(_places(runs)) - renewed):
         part = "methods" if stage == "cluster" else "autoencoders"
