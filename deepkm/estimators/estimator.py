@@ -24,6 +24,7 @@ from deepkm.methods.base import DeepClustering
 from deepkm.methods.values import NonNegativeInt, PositiveInt, expected
 from deepkm.networks.images import check_range, sides_of
 from deepkm.networks.modules import ModulePair, is_pair
+from deepkm.numerics.seeding import generator
 from deepkm.training.run import Run
 
 
@@ -216,12 +217,19 @@ class Estimator(Fitted):
 
     @contextmanager
     def own_draws(self, seed: int) -> Iterator[None]:
-        """Let a user's modules, such as dropout, draw what `seed` says, and leave PyTorch's generator as it was."""
+        """Let a user's modules, such as dropout, draw from a stream of `seed`; PyTorch's generators stay as they were.
+
+        Modules take no generator of their own: they draw from that of the device.
+        """
         if not is_pair(self.autoencoder):
             yield
             return
-        with torch.random.fork_rng(devices=[*range(torch.cuda.device_count())]):
-            torch.manual_seed(seed % 2**63)
+        gpus = [*range(torch.cuda.device_count())]
+        with torch.random.fork_rng(devices=gpus):
+            torch.set_rng_state(generator(seed, "modules").get_state())
+            for gpu in gpus:
+                own = torch.Generator(f"cuda:{gpu}").manual_seed(generator(seed, "modules").initial_seed())
+                torch.cuda.set_rng_state(own.get_state(), gpu)
             yield
 
     def _seed(self) -> int:
