@@ -1,19 +1,21 @@
-"""What one CUDA GPU does: ``python -m benchmarks.gpu --mnist mnist.npz``; says so and ends where there is none.
+"""What one CUDA GPU does: ``python -m benchmarks.gpu --mnist mnist.npz --usps usps.npz``; ends where there is none.
 
-- The paper's study of MNIST: seven methods, ten seeds stacked, 50 + 100 epochs, job by job as a study runs them.
 - Ten stacked seeds against one.
 - The share of the GPU's peaks that a step reaches: of TF32 products, and of memory bandwidth, both measured here.
 - A step launched by Python against the same step recorded and replayed; float32 against TF32 and bfloat16.
 - ClustPy's DKM on the same GPU, where it is installed.
+- With ``--usps``: by each way to compute a step, the seconds of whole runs and the NMI that they end with.
+- With ``--results``: the paper's study of MNIST, seven methods, ten seeds stacked, 50 + 100 epochs, job by job as
+  Snakemake runs them in that folder, which keeps them.
 
 Without ``--mnist`` random numbers of the same shape are trained on: times do not depend on them.
 """
 
 import argparse
 import copy
+import os
 import subprocess
 import sys
-import tempfile
 import time
 from itertools import pairwise
 from pathlib import Path
@@ -24,15 +26,24 @@ import yaml
 
 from benchmarks.epochs import BATCH, K, has_clustpy
 from benchmarks.measure import interleaved, write_rows
-from deepkm import DKM
-from deepkm.study.plan import Study
-from deepkm.study.spec import dumps
+from deepkm import CT, DCN, DKM
+from deepkm.files import read_attributes
+from deepkm.numerics.metrics import scores
 from deepkm.training import loop as training
-from deepkm.training.loop import pretrain, train
+from deepkm.training.loop import final_labels, pretrain, train
 from deepkm.training.run import Run
+from deepkm.training.steps import CHOICE
 
 ROOT = Path(__file__).parents[1]
 N, WIDTHS = 70_000, (784, 500, 500, 2000, 10)
+SEEDS = (8905, 9129, 291, 4012, 1256)
+WAYS = [
+    ("float32", "launched"),
+    ("float32", "recorded"),
+    ("tf32", "launched"),
+    ("tf32", "recorded"),
+    ("bfloat16", "launched"),
+]
 METHODS = ["km", "aekm", "aekm_long", "dkm", "dkm_reinit", "ct", "ct_no_reinit"]
 
 
@@ -45,25 +56,52 @@ def clock(function):
     return time.perf_counter() - started
 
 
-def paper_study(folder, data):
+def paper_study(results, data):
     """Run the jobs of the paper's study of MNIST one after another; return the seconds of each."""
-    config = yaml.safe_load((ROOT / "config.yaml").read_text())
-    paper = yaml.safe_load((ROOT / "studies" / "paper.yaml").read_text())
-    config |= {"study": {**paper["study"], "datasets": ["mnist"], "methods": METHODS}, "seeds_per_job": 10}
-    study, seconds = Study(config), {}
-    [stack] = study.stacks
-    pretrained = folder / "autoencoder.h5"
-    jobs = {"pretraining": ("autoencoder", study.autoencoder_spec("mnist", "mlp", stack), pretrained, [])}
-    for method in METHODS:
-        weights = ["--autoencoder", pretrained] if study.autoencoder_of(method) else []
-        jobs[method] = ("cluster", study.cluster_spec("mnist", method, stack), folder / f"{method}.h5", weights)
-    for name, (stage, spec, output, weights) in jobs.items():
-        command = [sys.executable, "-m", "deepkm", stage, "--spec", dumps(spec), "--data", data, "--output", output]
-        started = time.perf_counter()
-        subprocess.run(list(map(str, [*command, *weights, "--gpu", 1])), check=True, cwd=ROOT, capture_output=True)
-        seconds[name] = time.perf_counter() - started
-        print(f"{name}: {seconds[name]:.1f} s", flush=True)
-    return seconds
+    own = {"study": {"datasets": ["mnist"], "methods": METHODS}, "results_dir": str(results)}
+    own |= {"datasets": {"mnist": {"path": str(data), "image_size": [28, 28]}}, "data_dir": str(results / "data")}
+    results.mkdir(parents=True, exist_ok=True)
+    (results / "study.yaml").write_text(yaml.safe_dump(own))
+    command = [sys.executable, "-m", "snakemake", "--cores", "all", "--resources", "gpu=1", "--until", "cluster"]
+    command += ["--configfile", "studies/paper.yaml", results / "study.yaml"]
+    started = time.perf_counter()
+    subprocess.run(list(map(str, command)), check=True, cwd=ROOT)
+    whole = time.perf_counter() - started
+    seconds = {}
+    for path in sorted(results.glob("autoencoders/*/mnist/*.h5")) + sorted(results.glob("clusterings/*/mnist/*.h5")):
+        seconds[path.parts[-3]] = read_attributes(path)["provenance"]["seconds"]
+    return seconds | {"all jobs, with Snakemake and the conversion of the data": whole}
+
+
+def ways(data):
+    """Yield rows of whole runs on USPS: by method and way to compute a step, seconds and final NMI, five seeds."""
+    with np.load(data, allow_pickle=False) as file:
+        x = torch.from_numpy(file["feature"].reshape(len(file["target"]), -1).astype(np.float32)).cuda()
+        target = file["target"]
+    x = x / 127.5 - 1
+    for name, method in {"DKM": DKM(n_clusters=K), "CT": CT(n_clusters=K, alpha=2.5), "DCN": DCN(n_clusters=K)}.items():
+        found = {way: whole_runs(method, *way, x, target) for way in WAYS}
+        plain_nmi, plain_seconds = found[WAYS[0]]
+        for (precision, steps), (nmi, seconds) in found.items():
+            yield {
+                "method": name,
+                "precision": precision,
+                "steps": steps,
+                "plain float32 / this, seconds": plain_seconds / seconds,
+                "mean NMI of five seeds, in %": 100 * nmi.mean(),
+                "least of them": 100 * nmi.min(),
+                "furthest from plain float32": 100 * np.abs(nmi - plain_nmi).max(),
+            }
+
+
+def whole_runs(method, precision, steps, x, target):
+    """Train five seeds side by side; return their final NMI and the seconds."""
+    method = copy.copy(method).set_params(precision=precision)
+    os.environ[CHOICE] = steps
+    runs = []
+    seconds = clock(lambda: runs.append(method.train_runs(x, seeds=SEEDS)))
+    del os.environ[CHOICE]
+    return np.array([scores(target, labels)["nmi"] for labels in final_labels(runs[0])]), seconds
 
 
 def dkm_epoch(x, n_runs, *, recorded=False, precision="float32"):
@@ -120,38 +158,55 @@ def arithmetic(n_runs):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--mnist", help="an .npz with `feature` (70000, 784)")
+    parser.add_argument("--usps", help="an .npz with `feature` (9298, 256), bytes, and `target`")
+    parser.add_argument("--results", type=Path, help="a folder for the paper's study of MNIST, which it keeps")
     args = parser.parse_args()
     if not torch.cuda.is_available():
         print("no CUDA GPU here, or a PyTorch without CUDA: nothing was measured")
         return
-    with tempfile.TemporaryDirectory() as name:
-        data = Path(args.mnist or Path(name, "mnist.npz")).resolve()
-        if not args.mnist:
-            np.savez(data, feature=np.random.default_rng(0).integers(256, size=(N, WIDTHS[0]), dtype=np.uint8))
-        rows = [{"what": f"study, {key} [s]", "value": value} for key, value in paper_study(Path(name), data).items()]
-        with np.load(data, allow_pickle=False) as file:
-            x = torch.from_numpy(file["feature"].reshape(N, -1).astype(np.float32) / 255).cuda()
-    rows.append({"what": "study, all jobs [s]", "value": sum(row["value"] for row in rows), "goal": "<= 300"})
+    if args.results and not args.mnist:
+        raise SystemExit("got --results without --mnist, expected the data of the study too")
+    card = torch.cuda.get_device_name()
+    if args.mnist:
+        with np.load(args.mnist, allow_pickle=False) as file:
+            feature = file["feature"].reshape(N, -1)
+    else:
+        feature = np.random.default_rng(0).integers(256, size=(N, WIDTHS[0]), dtype=np.uint8)
+    x = torch.from_numpy(feature.astype(np.float32) / 255).cuda()
     cases = {"one": dkm_epoch(x, 1), "ten": dkm_epoch(x, 10), "recorded": dkm_epoch(x, 10, recorded=True)}
+    cases |= {"one recorded": dkm_epoch(x, 1, recorded=True)}
     cases |= {name: dkm_epoch(x, 10, precision=name) for name in ("tf32", "bfloat16")}
+    cases |= {"tf32 recorded": dkm_epoch(x, 10, precision="tf32", recorded=True)}
     if has_clustpy():
         cases["clustpy"] = clustpy_epoch(x)
     seconds = interleaved(cases, rounds=3)
     (flops, bandwidth), (operations, moved) = peaks(), arithmetic(10)
     ten = seconds["ten"]
-    rows += [
+    rows = [
         {"what": "ten stacked seeds / one, DKM epoch", "value": ten / seconds["one"], "goal": "<= 2.5"},
         {"what": "launched by Python / replayed, ten seeds", "value": ten / seconds["recorded"]},
+        {"what": "launched by Python / replayed, one seed", "value": seconds["one"] / seconds["one recorded"]},
         {"what": "float32 / TF32, ten seeds", "value": ten / seconds["tf32"]},
+        {"what": "float32 / TF32 and replayed, ten seeds", "value": ten / seconds["tf32 recorded"]},
         {"what": "float32 / bfloat16, ten seeds", "value": ten / seconds["bfloat16"]},
         {"what": "share of the TF32 peak, ten seeds in TF32", "value": operations / seconds["tf32"] / flops},
         {"what": "share of the memory bandwidth (Adam alone), ten seeds", "value": moved / ten / bandwidth},
+        {"what": "DKM epoch of MNIST, ten seeds [s]", "value": ten},
     ]
     if "clustpy" in seconds:
         rows.append(
             {"what": "ten runs: ClustPy / ours, DKM epoch", "value": 10 * seconds["clustpy"] / ten, "goal": ">= 20"}
         )
-    write_rows("gpu", rows, measured_on=torch.cuda.get_device_name())
+    write_rows("gpu", rows, measured_on=card)
+    if args.usps:
+        write_rows("gpu_ways", list(ways(args.usps)), measured_on=card)
+    if args.results:
+        study = paper_study(args.results.resolve(), Path(args.mnist).resolve())
+        *_, whole = study
+        rows = [{"what": f"study of MNIST, ten seeds, {key} [s]", "value": value} for key, value in study.items()]
+        write_rows(
+            "gpu", [row | ({"goal": "<= 300"} if whole in row["what"] else {}) for row in rows], measured_on=card
+        )
 
 
 if __name__ == "__main__":

@@ -54,8 +54,29 @@ def test_replayed_steps_equal_plain_ones(key, x, replayed, monkeypatch):
 
 
 def test_methods_that_decide_within_a_step_are_not_recorded(x, replayed):
-    trained(make_method("idec"), x)
+    trained(make_method("soft_kmeans"), x)
     assert not replayed
+
+
+@pytest.mark.parametrize("key", ["dec", "idec", "dekm_mlp"])
+def test_what_is_decided_between_steps_is_no_part_of_a_recording(key, x, replayed, monkeypatch):
+    """A target is refreshed, and a run may stop, in between: a recording is of the runs that still train."""
+    method, recordings = make_method(key, warm_start="none", update_interval=2, epochs=3, tol=0), []
+    assert method.recordable == "loss"
+    refresh = type(method).after_step
+
+    def after_step(self, batch, run):
+        refresh(self, batch, run)
+        if (run.epoch, batch.step) == (1, 1):
+            run.stop(torch.tensor([True, False]))
+
+    monkeypatch.setattr(type(method), "after_step", after_step)
+    with monkeypatch.context() as patch:
+        patch.setattr(steps, "record", lambda function: recordings.append(function) or function)
+        found = trained(method, x)
+    assert len(recordings) == 4  # one per epoch, and one when the first run had stopped
+    monkeypatch.setattr(training, "can_record", lambda x: False)
+    assert_close(found, trained(method, x), rtol=0, atol=0)
 
 
 def test_a_state_that_is_replaced_is_refused(x, monkeypatch):
@@ -72,21 +93,22 @@ def test_a_state_that_is_replaced_is_refused(x, monkeypatch):
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
 @pytest.mark.parametrize("key", RECORDABLE)
 def test_a_gpu_replays_what_it_would_compute(key, x, monkeypatch):
-    method = make_method(key, precision="float32", warm_start="none")
+    method = make_method(key, warm_start="none")
+    monkeypatch.setenv(steps.CHOICE, "launched")
     launched = trained(method, x.cuda())
-    monkeypatch.setenv(steps.CHOICE, "recorded")
-    assert_close(trained(method, x.cuda()), launched, rtol=1e-3, atol=1e-4)
+    monkeypatch.delenv(steps.CHOICE)
+    assert_close(trained(method, x.cuda()), launched, rtol=0, atol=0)
 
 
-def test_steps_are_launched_unless_the_environment_asks_for_a_recording(x, monkeypatch):
+def test_a_gpu_records_unless_the_environment_asks_for_launches(x, monkeypatch):
     on_gpu = Mock(spec=torch.Tensor, device=torch.device("cuda"))
     monkeypatch.delenv(steps.CHOICE, raising=False)
-    assert not steps.can_record(on_gpu)
-    monkeypatch.setenv(steps.CHOICE, "recorded")
     assert steps.can_record(on_gpu)
     assert not steps.can_record(x)
+    monkeypatch.setenv(steps.CHOICE, "launched")
+    assert not steps.can_record(on_gpu)
     monkeypatch.setenv(steps.CHOICE, "replayed")
-    with pytest.raises(ValueError, match="DEEPKM_STEPS: got 'replayed', expected launched or recorded; unset it"):
+    with pytest.raises(ValueError, match="DEEPKM_STEPS: got 'replayed', expected recorded or launched; unset it"):
         steps.can_record(on_gpu)
 
 

@@ -33,7 +33,6 @@ def load_data(args: Namespace) -> Tensor | StreamedFeatures:
     args.device = _usable(args.device)
     print(f"{socket.gethostname()}: on {describe_device(args.device)}", flush=True)
     torch.set_num_threads(args.threads)
-    torch.backends.cudnn.allow_tf32 = False  # PyTorch lets convolutions on a GPU take it
     _check_images(args.data, args.spec)
     scaling = args.spec["dataset"]["scaling"]
     share, args.samples = args.spec["dataset"].get("resample"), None

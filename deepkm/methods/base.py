@@ -127,8 +127,8 @@ class DeepClustering:
     random_state: object = None
     device: str | None = None
 
-    # Whether all batches of an epoch take the same operations, so that a GPU may replay them (`RecordedStep`).
-    recordable = False
+    # Whether all batches of an epoch take the same operations, which a GPU replays; "loss": all but `after_step`.
+    recordable: ClassVar[bool | str] = False
     # Whether later epochs build on what `before_epoch` does: true of a class with one of its own, if it does not say.
     needs_code = False
     # Whether rows are square grey images to it without an autoencoder too.

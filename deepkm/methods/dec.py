@@ -63,6 +63,7 @@ class DEC(Resetting):
     update_interval: PositiveInt = 30
     tol: Share = 0.001
     balance: NonNegative = 0.0  # beta
+    recordable = "loss"
     reconstruction = "none"
 
     def init(self, z, run):

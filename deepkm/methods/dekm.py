@@ -59,7 +59,7 @@ class DEKM(DeepClustering):
     @property
     def recordable(self):
         """A refresh within an epoch is no operation that a recording can hold."""
-        return self.update_interval is None
+        return True if self.update_interval is None else "loss"
 
     @property
     def needs_code(self):

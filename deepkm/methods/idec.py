@@ -62,6 +62,7 @@ class IDEC(Resetting):
     balance: NonNegative = 0.0  # beta
     clustering_weight: NonNegative = 0.1  # gamma
     loss_scale: Literal["keras", "sum"] = "keras"
+    recordable = "loss"
 
     def init(self, z, run):
         super().init(z, run)

@@ -80,7 +80,7 @@ def is_due(method, batch, run):
 def refresh_now_and_then(method, batch, run):
     """Refresh the target after every `update_interval` steps, and stop the runs whose labels have settled."""
     if is_due(method, batch, run):
-        before = run.state["assigned"]
+        before = run.state["assigned"].clone()
         refresh_target(method, run.encode(run.x), run)
         changed = (run.state["assigned"] != before).double().mean(1)
         run.stop(changed < method.tol)
@@ -88,5 +88,6 @@ def refresh_now_and_then(method, batch, run):
 
 def refresh_target(method, z, run):
     """Compute the target, and note the labels that it belongs to."""
-    run.state["target"] = target_distribution(memberships(method, z, run))
-    run.state["assigned"] = nearest(z, run.centers)  # (S, N)
+    found = {"target": target_distribution(memberships(method, z, run)), "assigned": nearest(z, run.centers)}  # (S, N)
+    for name, tensor in found.items():  # in place: a recorded step holds their addresses
+        run.state.setdefault(name, tensor).copy_(tensor)

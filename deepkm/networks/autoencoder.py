@@ -8,7 +8,7 @@ from torch.nn import functional
 
 from deepkm.networks.convolution import ConvAutoencoder
 from deepkm.networks.images import sides_of
-from deepkm.networks.layers import StackedLinear
+from deepkm.networks.layers import StackedLinear, exact_convolutions
 from deepkm.networks.products import perceptron, reconstruct
 from deepkm.numerics.memory import CHUNK_NUMEL
 from deepkm.numerics.seeding import generator
@@ -108,6 +108,7 @@ def reconstruction_error(x, x_hat):
 
 
 @torch.no_grad()
+@exact_convolutions()
 def encode_all(autoencoder, x, *, n_runs: int):
     """Return the code of the whole data set, (S, N, D), for x (N, F)."""
     widths = (weight.shape[-1] for weight in autoencoder.parameters())

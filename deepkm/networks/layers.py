@@ -77,6 +77,15 @@ class StackedConvTranspose(nn.Module):
     initialize = StackedConv.initialize
 
 
+def exact_convolutions():
+    """Return a context, or a decorator, for convolutions on a GPU: full float32, and the same bits each time.
+
+    cuDNN is else free to take TF32, and sums in an order that changes from call to call. Forward and backward passes
+    must both lie within.
+    """
+    return torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False)
+
+
 @torch.no_grad()
 def _draw_glorot(weight, fan_in_and_out, generators):
     limit = math.sqrt(6 / fan_in_and_out)

@@ -3,6 +3,7 @@
 import numpy as np
 import torch
 
+from deepkm.networks.layers import exact_convolutions
 from deepkm.numerics.memory import CHUNK_NUMEL
 
 
@@ -49,10 +50,12 @@ def end_arrays(run):
 
 def unexplained(code, labels):
     """Return the share of the variance of a code (N, D) that labels (N,) leave unexplained, float64."""
-    step = max(1, CHUNK_NUMEL // code.shape[1])
-    sums = torch.zeros(int(labels.max()) + 1, code.shape[1], dtype=torch.float64, device=code.device)
+    n_clusters = int(labels.max()) + 1
+    step = max(1, CHUNK_NUMEL // max(code.shape[1], n_clusters))
+    sums = torch.zeros(n_clusters, code.shape[1], dtype=torch.float64, device=code.device)
     for part, found in zip(code.split(step), labels.split(step), strict=True):
-        sums.index_add_(0, found, part.double())
+        member = torch.nn.functional.one_hot(found, n_clusters).double()  # index_add is not repeatable on a GPU
+        sums += member.mT @ part.double()
     means = sums / labels.bincount().clamp_min(1).unsqueeze(1)
     mean = sums.sum(0) / len(code)
     within, total = torch.zeros(2, dtype=torch.float64, device=code.device)
@@ -62,6 +65,7 @@ def unexplained(code, labels):
     return torch.where(total == 0, 1.0, within / total)
 
 
+@exact_convolutions()
 def _reconstruction(x, z, autoencoder):
     """Return the mean squared error of the reconstructions of all samples, (S,), float64."""
     error = torch.zeros(len(z), dtype=torch.float64, device=z.device)

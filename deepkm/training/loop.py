@@ -6,6 +6,7 @@ The caller logs, stores checkpoints, measures time and stops; a method only supp
 import numpy as np
 import torch
 
+from deepkm.networks.layers import exact_convolutions
 from deepkm.numerics.seeding import keys, permutations
 from deepkm.training.lengths import read_out_epochs
 from deepkm.training.optimizers import make_optimizer
@@ -20,9 +21,10 @@ def train(method, x, run):
     ----------
     method : object
         Supplies ``epochs``, ``batch_size``, ``optimizer_options()``, ``order(n_samples, run)`` (the samples of the next
-        epoch, (S, M)), ``recordable`` (whether all batches of an epoch take the same operations on the device, so that
-        a GPU may replay them), ``view_options()`` (what `see_views` takes, or None), ``read_out`` and ``needs_code``
-        (after which epochs labels are read: see `reads`), and six hooks, all of them for S runs at once:
+        epoch, (S, M)), ``recordable`` (whether all batches of an epoch take the same operations on the device, which
+        a GPU then replays; "loss": all but ``after_step``), ``view_options()`` (what `see_views` takes, or None),
+        ``read_out`` and ``needs_code`` (after which epochs labels are read: see `reads`), and six hooks, all of them
+        for S runs at once:
 
         - ``init(z, run)``: set up ``run.centers`` and whatever else the method keeps, from the pretrained code;
         - ``before_epoch(z, run)``: the whole data set was just encoded anew; update what the next epoch holds constant.
@@ -162,21 +164,27 @@ def _read_out(method, z, run):
     run.record(labels=labels, label_epochs=torch.full((len(run.seeds),), run.epoch, dtype=torch.int32))
 
 
+@exact_convolutions()
 def _train_epoch(run, step, *, batch_size, optimizer_options, order, recordable):
     """Take one pass over the samples in `order`, (S, M), last short batch kept; record the mean of each logged loss."""
     if run.optimizer is None:
         run.optimizer = make_optimizer(run.parameters(), **optimizer_options)
     stopped_before = run.stopped()
-    full_step = step
+    recorded = None
     batches = order.to(step.x.device).split(batch_size, dim=1)
     first = run.epoch * len(batches)  # steps taken before
-    recordable = recordable and can_record(step.x) and getattr(run.autoencoder, "recordable", True)
-    recordable = recordable and first + 1 >= run.optimizer.warm_up  # a recording holds the rate
+    if not (can_record(step.x) and getattr(run.autoencoder, "recordable", True)):
+        recordable = False
+    if first + 1 < run.optimizer.warm_up:  # a recording holds the rate
+        recordable = False
     for number, index in enumerate(batches):
         run.optimizer.set_rate(first + number)
-        if number == 1 and recordable:
-            full_step = RecordedStep(step, index) if index.shape[1] == batch_size else step
-        (full_step if index.shape[1] == batch_size else step)(index, number)
+        if recordable and number > 0 and index.shape[1] == batch_size:
+            if recorded is None or not recorded.takes(index):
+                recorded = RecordedStep(step, index, recordable)
+            recorded(index, number)
+        else:
+            step(index, number)
     means = {name: total / order.shape[1] for name, total in step.totals.items()}
     for name, mean in means.items():
         for s in stopped_before:

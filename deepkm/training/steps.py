@@ -1,4 +1,4 @@
-"""One step of training: a batch, its loss and gradient, the optimizer's step; on a GPU, if asked for, replayed."""
+"""One step of training: a batch, its loss and gradient, the optimizer's step; on a GPU replayed."""
 
 import os
 from contextlib import contextmanager
@@ -10,7 +10,7 @@ from deepkm.networks.autoencoder import reconstruction_error
 from deepkm.networks.views import augment
 from deepkm.numerics.seeding import counted
 
-CHOICE = "DEEPKM_STEPS"  # a variable of the environment: "launched" or "recorded", on a GPU
+CHOICE = "DEEPKM_STEPS"  # a variable of the environment: "recorded" or "launched", on a GPU
 
 
 class Batch:
@@ -105,16 +105,24 @@ class Step:
         self.totals = {}
 
     def __call__(self, index, number):
+        self.finish(self.descend(index, number))
+
+    def descend(self, index, number):
+        """Take the optimizer's step, and return the batch."""
         run = self.run
         run.optimizer.zero_grad()
         batch, logged = self.differentiate(Batch(self.x, index, run.autoencoder, number))
         with stopped_held(run, run.parameters):  # their momentum would still move them
             run.optimizer.step()
-        if self.after_step is not None:
-            with torch.no_grad():
-                self.after_step(batch, run)
         for name, term in logged.items():
             self.totals.setdefault(name, torch.zeros_like(term)).add_(term.detach(), alpha=index.shape[1])
+        return batch
+
+    def finish(self, batch):
+        """Call ``after_step``."""
+        if self.after_step is not None:
+            with torch.no_grad():
+                self.after_step(batch, self.run)
 
     def differentiate(self, batch):
         """Set the gradients of the loss; return the first of the batches trained on, and the mean of each loss term."""
@@ -160,7 +168,7 @@ class RecordedStep:
     """The same by one launch: the device's operations of a step, recorded once and replayed for further batches.
 
     A small network leaves a GPU waiting for Python between its many short operations. The recording holds addresses:
-    batches of one size, and a state that is only changed in place.
+    batches of one size, and a state that is only changed in place; and which runs have stopped.
 
     Parameters
     ----------
@@ -168,24 +176,32 @@ class RecordedStep:
         It must have run before, so that the optimizer's moments and the totals exist.
     index : Tensor of shape (S, B)
         A batch of the size to record. Recording trains nothing.
+    what : {True, "loss"}
+        "loss": ``after_step``, which decides by numbers, is no part of the recording and called after it.
     """
 
-    def __init__(self, step, index):
+    def __init__(self, step, index, what):
         run, state = step.run, dict(step.run.state)
-        self._index = index.clone()
+        self._step, self._index, self._what, self._stopped = step, index.clone(), what, run.stopped()
         run.optimizer.zero_grad()
-        self._replay = record(lambda: step(self._index, 0))
+        self._replay = record(lambda: (step if what is True else step.descend)(self._index, 0))
         for name, tensor in state.items():
             if run.state[name] is not tensor:
                 raise TypeError(f"state {name!r} is replaced in each step; a `recordable` method changes it in place")
 
+    def takes(self, index):
+        """Tell whether the recording is one of a step on such a batch, for the runs that still train."""
+        return index.shape == self._index.shape and self._stopped == self._step.run.stopped()
+
     def __call__(self, index, number):
         self._index.copy_(index)
         self._replay()
+        if self._what is not True:
+            self._step.finish(Batch(self._step.x, index, self._step.run.autoencoder, number))
 
 
 def can_record(x):
-    """Tell whether steps on these data are recorded: where it is asked for, on data in the memory of a CUDA GPU.
+    """Tell whether steps on these data are recorded: on data in the memory of a CUDA GPU, if nothing else is asked for.
 
     Raises
     ------
@@ -194,9 +210,9 @@ def can_record(x):
     """
     if not (isinstance(x, torch.Tensor) and x.device.type == "cuda"):
         return False
-    chosen = os.environ.get(CHOICE) or "launched"
+    chosen = os.environ.get(CHOICE) or "recorded"
     if chosen not in ("launched", "recorded"):
-        raise ValueError(f"{CHOICE}: got {chosen!r}, expected launched or recorded; unset it for launched")
+        raise ValueError(f"{CHOICE}: got {chosen!r}, expected recorded or launched; unset it for recorded")
     return chosen == "recorded"
 
 
@@ -211,8 +227,8 @@ def record(function):
 @contextmanager
 def stopped_held(run, tensors):
     """Put what `tensors()` returns, by name, back for the stopped runs after the block, whatever it did to all runs."""
-    stopped = run.stopped()
-    kept = {name: tensor.detach()[stopped] for name, tensor in tensors().items()} if stopped else {}
+    stopped = run.stopped()  # one by one: a recording takes no list of them
+    kept = {(name, s): tensor.detach()[s].clone() for name, tensor in tensors().items() for s in stopped}
     yield
-    for name, value in kept.items():
-        tensors()[name].detach()[stopped] = value
+    for (name, s), value in kept.items():
+        tensors()[name].detach()[s] = value

@@ -103,13 +103,13 @@ def test_target_is_refreshed_on_its_step_only(epoch, step):
     """Every third step, of 4 in each epoch."""
     x = blobs()
     run = initialized(METHOD, x, [0, 1])
-    first = run.state["target"]
+    first = run.state["target"].clone()
     move_weights(run)
     run.epoch = epoch
     with torch.no_grad():
         for number in range(step):
             METHOD.after_step(SimpleNamespace(step=number), run)
-            assert run.state["target"] is first
+            assert torch.equal(run.state["target"], first)
         METHOD.after_step(SimpleNamespace(step=step), run)
         expected = target_distribution(memberships(METHOD, run.encode(x), run))
     assert torch.equal(run.state["target"], expected)
