@@ -43,7 +43,7 @@ def _tables(path):
         yield shown.to_markdown(index=False, disable_numparse=True)
     if not groups:
         yield "Not measured yet."
-    elif missing := sorted(_processors(path.parent) - set(groups)):
+    elif not path.stem.startswith("gpu") and (missing := sorted(_processors(path.parent) - set(groups))):
         yield f"Not measured on {' and '.join(missing)}."
 
 
@@ -57,11 +57,12 @@ def _origin(rows):
 
 
 def _processors(folder):
-    return {name for path in folder.glob("*.csv") if path.stem != "gpu" for name in pd.read_csv(path)["processor"]}
+    paths = (path for path in folder.glob("*.csv") if not path.stem.startswith("gpu"))
+    return {name for path in paths for name in pd.read_csv(path)["processor"]}
 
 
 def _short(value):
-    return f"{value:.2f}" if abs(value) < 10 else f"{value:.0f}"
+    return f"{value:.{2 if abs(value) < 10 else 1 if abs(value) < 100 else 0}f}"
 
 
 def ratios(folder=FOLDER):

@@ -12,19 +12,19 @@ benchmarks/clustpy_comparison.py found.
 import re
 from pathlib import Path
 
-import pandas as pd
 import yaml
 
 from deepkm.numerics.metrics import METRICS, PRIMARY_METRIC, title_of
 from deepkm.report.frames import read_frame
 from deepkm.report.statistics.published import WIDEST, compare_with_published
 from deepkm.report.statistics.spread import FEWEST, describe_runs
-from deepkm.report.tables.layout import Cell, Table, number_cell, spread, to_markdown
+from deepkm.report.tables.layout import Cell, Table, spread, to_markdown
 from deepkm.report.tables.published import load_published
 from deepkm.report.tables.recorded import DATA, RUNS, SCORES, STUDY, describe_sources
 from deepkm.study.spec import VIEWS_MARK, title_of_data
 from docs.contrasts import contrasts_on
 from docs.coverage import runs_there_are
+from docs.elsewhere import ORDER, printed_cell, published_figures
 from docs.peers import beside_clustpy
 from docs.ranks import rank_intervals
 
@@ -36,7 +36,6 @@ PLACE = re.compile(r"(<!-- rows: (\S+) (\S+)((?: \w+)*) -->\n).*?(<!-- end -->)"
 OTHERS = re.compile(r"(<!-- (verdicts|reached|ran|contrasts|clustpy): (\S+)((?: \w+)*) -->\n).*?(<!-- end -->)", re.S)
 MARK = re.compile(r"<!-- (?:rows|verdicts|reached|ran|contrasts|clustpy)\b")
 PAPER = "Roy2024 arXiv:2411.19496"
-_ORDER = [PRIMARY_METRIC, *(name for name in METRICS if name != PRIMARY_METRIC)]
 
 
 def main():
@@ -90,11 +89,11 @@ def own_runs(study, dataset, methods=()):
     shown = {key: runs for key, runs in scores.groupby("method") if not methods or key in methods}
     rows = [_row(titles["methods"][key], runs, ranks.get(key)) for key, runs in shown.items()]
     rows.sort(key=lambda row: -row[1].value)
-    header = ["Method", *map(title_of, _ORDER), "Runs", "CPU s", "Clusters used", "Below its start"]
+    header = ["Method", *map(title_of, ORDER), "Runs", "CPU s", "Clusters used", "Below its start"]
     header += ["Rank, 95 %"] if ranks else []
     title = titles["datasets"][dataset]
     if methods:
-        n_columns = 1 + len(_ORDER)
+        n_columns = 1 + len(ORDER)
         return Table(dataset, title, header[:n_columns], [row[:n_columns] for row in rows])
     missing = [titles["methods"][key] for key in asked if key not in shown]
     return Table(dataset, title, header, rows, _notes(scores, missing, ranks))
@@ -125,9 +124,9 @@ def _both(means):
 
 
 def _row(title, runs, rank):
-    equal = len(runs) > 1 and (runs[_ORDER].round(12).nunique() == 1).all()  # the same clusters at all seeds
+    equal = len(runs) > 1 and (runs[ORDER].round(12).nunique() == 1).all()  # the same clusters at all seeds
     cells = []
-    for metric in _ORDER:
+    for metric in ORDER:
         told = describe_runs(100 * runs[metric])
         text = f"{told['mean']:.1f}, 1 run" if equal else spread(told["mean"], told["std"], told["runs"])
         cells.append(Cell(text, told["mean"]))
@@ -135,7 +134,7 @@ def _row(title, runs, rank):
     below = runs["below_start"].dropna().astype(str).str.split(", ")
     cells += [
         Cell(str(len(runs))),
-        number_cell(runs["device_seconds"].mean(), ".0f"),
+        Cell(_seconds(runs)),
         Cell(f"{used} of {runs['n_clusters'].iloc[0]}"),
     ]
     cells.append(Cell(f"{len(below)} of {len(runs)}: {', '.join(sorted(set(below.sum())))}" if len(below) else "no"))
@@ -147,7 +146,7 @@ def _notes(scores, missing, ranks):
     notes = [
         f"Own runs, {n_seeds} seed{'s' * (n_seeds > 1)}, in %: mean ± sample standard deviation, of fewer than "
         f"{FEWEST} runs each one; the highest mean {title_of(PRIMARY_METRIC)} first. CPU s: of a run, without the "
-        "shared pretraining; they grow while other programs run beside. "
+        "shared pretraining; they grow while other programs run beside; GPU: seconds of a GPU that jobs shared. "
         f"{VIEWS_MARK.strip()} trains on random views of the images: it is told what keeps a class."
     ]
     if ranks:
@@ -172,31 +171,16 @@ def _read(study):
     for key, entry in told["methods"].items():
         if entry.get("views"):
             titles["methods"][key] += VIEWS_MARK
-    return read_frame(folder / SCORES), titles, told["study"]["methods"]
+    made = read_frame(folder / RUNS).rename(columns={"key": "method"}).query("stage == 'cluster'")
+    made = made[["dataset", "method", "seed", "device"]]
+    return read_frame(folder / SCORES).merge(made, how="left"), titles, told["study"]["methods"]
 
 
-def published_figures(dataset):
-    """Return the table of what others published on one data set; None where there is nothing."""
-    found = load_published()
-    found = found[(found["dataset"] == dataset) & found["metric"].isin(METRICS)]
-    if found.empty:
-        return None
-    rows = []
-    for (source, table, name), figures in found.groupby(["source", "table", "printed_name"], sort=False, dropna=False):
-        by_metric = figures.drop_duplicates("metric").set_index("metric")
-        cells = [_printed(by_metric.loc[metric]) if metric in by_metric.index else Cell("-") for metric in _ORDER]
-        views = "yes" if figures["views"].any() else "no"
-        rows.append(
-            [Cell(str(name)), *cells, Cell(views), Cell(f"{source}, table {table}" if str(table) != "nan" else source)]
-        )
-    header = ["Method as printed", *map(title_of, _ORDER), "Views", "Source"]
-    return Table(
-        f"published-{dataset}", "Published", header, rows, ["As printed, in %; other autoencoders, scalings and seeds."]
-    )
-
-
-def _printed(row):
-    return Cell(f"{row['mean']:.1f}" if pd.isna(row["std"]) else f"{row['mean']:.1f} ± {row['std']:.1f}", row["mean"])
+def _seconds(runs):
+    """Return what a run takes of a CPU, and of a GPU where some ran on one."""
+    on_cpu = runs["device"].str.startswith("CPU")
+    each = {"": runs[on_cpu], " GPU": runs[~on_cpu]}
+    return ", ".join(f"{part['device_seconds'].mean():.0f}{kind}" for kind, part in each.items() if len(part))
 
 
 def verdicts(study):
@@ -205,7 +189,7 @@ def verdicts(study):
     runs = dict(iter(scores.groupby(["dataset", "method"])))
     printed = load_published()
     printed = printed[(printed["source"] == PAPER) & printed["metric"].isin(METRICS)]
-    metrics = [name for name in _ORDER if name in set(printed["metric"])]
+    metrics = [name for name in ORDER if name in set(printed["metric"])]
     remarks, rows = {}, []
     for dataset, figures in printed.groupby("dataset", sort=False):
         for method, of_method in figures.groupby("method", sort=False):
@@ -232,7 +216,7 @@ def _catalogue():
 
 def _judged(values, printed):
     """Return three cells: here, printed, and whether both agree."""
-    beside = _printed(printed)
+    beside = printed_cell(printed)
     if values is None:
         return [Cell("-"), beside, Cell("not run")]
     told = describe_runs(values)

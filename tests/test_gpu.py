@@ -55,7 +55,12 @@ def test_a_run_repeats_bit_for_bit(key, x):
         np.testing.assert_array_equal(array, again[name], err_msg=name)
 
 
-@pytest.mark.parametrize("key", METHODS)
+# Its clusters are numbered by the mixture that fits best, of restarts that differ by rounding alone.
+NUMBERED_BY_ROUNDING = {"vade"}
+ALIKE = [key for key in METHODS if key not in NUMBERED_BY_ROUNDING]
+
+
+@pytest.mark.parametrize("key", ALIKE)
 def test_a_run_starts_as_on_the_cpu(key, x):
     """Of the first epoch: rounding grows from there on."""
     method = make_method(key)
@@ -67,7 +72,7 @@ def test_a_run_starts_as_on_the_cpu(key, x):
     assert (here["history/labels"][0] == there["history/labels"][0]).mean() > 0.97
 
 
-@pytest.mark.parametrize("key", METHODS)
+@pytest.mark.parametrize("key", ALIKE)
 def test_a_stack_is_its_single_runs_but_for_rounding(key, x):
     method = make_method(key, epochs=min(1, epochs_of(key)))
     stacked, single = (numbers(trained(method, x, seeds)) for seeds in ((5, 6), (6,)))

@@ -66,15 +66,23 @@ def test_all_that_a_reader_asks_for_is_kept(folder, capsys):
 def test_rows_of_a_cpu_are_of_the_same_settings_whatever_the_precision_of_a_gpu():
     specs = [{"seeds": [s], "parameters": {"precision": p}} for s, p in ((0, "float32"), (1, "tf32"))]
     on_cpu, on_gpu = ([settings_of(spec, on_cpu=where) for spec in specs] for where in (True, False))
-    assert on_cpu == [{"parameters": {"precision": "tf32"}}] * 2
-    assert on_gpu == [{"parameters": {"precision": p}} for p in ("float32", "tf32")]
+    full = {"parameters": {"precision": "tf32"}}  # as the first rows have it
+    assert on_cpu == [full] * 2
+    assert on_gpu == [full, {"parameters": {"precision": "tf32 on a GPU"}}]
+
+
+def test_rows_are_of_the_same_settings_whatever_snapshots_were_kept():
+    specs = [{"snapshots": kept, "parameters": {"steps": None, "epochs": 9}} for kept in ([], [0, 9])]
+    assert settings_of(specs[0], on_cpu=True) == settings_of(specs[1], on_cpu=True)
 
 
 def test_the_time_of_a_job_is_shared_by_its_runs():
     jobs = {"stage": ["cluster"] * 2, "key": ["ct", "km"], "dataset": ["a"] * 2, "stack": ["x", "y"]}
     jobs |= {"seeds": ["3 9", "3"], "seconds": [10.0, 1.0], "cpu_seconds": [8.0, 2.0], "device_seconds": [8.0, 2.0]}
     jobs |= {"n_diverged": [0, 0], "epochs": [1, 1], "spec": ["s", "t"]}
+    jobs |= {"device": ["NVIDIA H200 (GPU-2f8c-1e)", "CPU (AMD EPYC)"]}
     found = runs_of(pd.DataFrame(jobs))
+    assert found["device"].tolist() == ["NVIDIA H200", "NVIDIA H200", "CPU (AMD EPYC)"]
     assert found[["key", "seed", "seconds", "cpu_seconds"]].to_numpy().tolist() == [
         ["ct", 3, 5.0, 4.0],
         ["ct", 9, 5.0, 4.0],

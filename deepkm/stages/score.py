@@ -14,6 +14,7 @@ from deepkm.study.inventory import result_files
 from deepkm.study.results import check_place, read_result
 from deepkm.study.scored import note_scores
 from deepkm.study.spec import ScoreSpec, digest, without_read_out
+from deepkm.training.lengths import snapshot_epochs
 
 # Arrays of a result that scores are taken from; models, which may be large, stay where they are.
 MEASURED = ("labels", "centers", "history/", "ends/", "samples")
@@ -126,14 +127,18 @@ _KNOWN = "seconds cpu_seconds device processor products threads jobs_per_gpu pea
 
 
 def settings_of(spec, *, on_cpu):
-    """Return what decides the answers of a job, whatever its seeds, source and read-outs.
+    """Return what decides the answers of a job, whatever its seeds, source, read-outs and snapshots.
 
-    On a CPU `precision` decides nothing: there it is what it was when the first rows were published.
+    What decides nothing stands as in the first published rows: `snapshots`, and `precision` on a CPU and where a GPU
+    takes the float32 that a CPU does.
     """
     settings = {name: value for name, value in spec.items() if name not in ("seeds", "source_digest")}
     parameters = without_read_out(spec["parameters"])
-    if on_cpu and "precision" in parameters:
-        parameters["precision"] = "tf32"
+    if "snapshots" in settings:
+        settings["snapshots"] = snapshot_epochs(6, parameters["steps"] or parameters["epochs"])
+    if "precision" in parameters:
+        full = on_cpu or parameters["precision"] == "float32"
+        parameters["precision"] = "tf32" if full else f"{parameters['precision']} on a GPU"
     return {**settings, "parameters": parameters}
 
 

@@ -42,6 +42,7 @@ def runs_of(jobs: pd.DataFrame) -> pd.DataFrame:
     for name in _SHARED:
         each[name] = (jobs[name] / n_seeds).repeat(n_seeds).to_numpy()
     each["seed"] = each["seed"].astype(int)
+    each["device"] = each["device"].str.replace(r" \(GPU-[\w-]+\)$", "", regex=True)  # which of its kind says nothing
     return each.drop(columns=_OF_A_JOB)
 
 
