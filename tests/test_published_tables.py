@@ -153,8 +153,10 @@ def test_a_document_gets_its_tables_between_marks(tmp_path, monkeypatch):
         "acc": [0.5, 0.5, 0.6],
         "nmi": [0.4, 0.4, 0.7],
     }
-    rows |= {"ari": [0.3, 0.3, 0.5], "n_clusters": 3, "n_clusters_used": [3, 3, 2], "device_seconds": [1.0, 3.0, 9.0]}
+    rows |= {"ari": [0.3, 0.3, 0.5], "n_clusters": 3, "n_clusters_used": [3, 3, 2], "device_seconds": [1.0, 30.0, 9.0]}
     pd.DataFrame(rows | {"below_start": [None, None, "fewer clusters"]}).to_csv(folder / "scores.csv", index=False)
+    made = {"stage": "cluster", "dataset": "a", "key": rows["method"], "seed": rows["seed"]}
+    pd.DataFrame(made | {"device": ["NVIDIA B1", "CPU (X)", "CPU (X)"]}).to_csv(folder / "runs.csv", index=False)
     study = "study: {methods: [km, ct, dkm]}\ndatasets: {a: {title: A}}\n"
     (folder / "study.yaml").write_text(study + "methods: {km: {title: KM}, ct: {title: CT, views: both}, dkm: {}}\n")
     monkeypatch.setattr(results, "FOLDER", tmp_path)
@@ -162,7 +164,7 @@ def test_a_document_gets_its_tables_between_marks(tmp_path, monkeypatch):
     assert "\nold\n" not in text
     cells = [re.split(r" *\| *", line)[1:-1] for line in text.splitlines() if line.startswith("|")]
     assert cells[2] == ["CT ‡", "70.0", "60.0", "50.0", "1", "9", "2 of 3", "1 of 1: fewer clusters"]
-    assert cells[3] == ["KM", "40.0, 1 run", "50.0, 1 run", "30.0, 1 run", "2", "2", "3 of 3", "no"]
+    assert cells[3] == ["KM", "40.0, 1 run", "50.0, 1 run", "30.0, 1 run", "2", "30, 1 GPU", "3 of 3", "no"]
     assert "Not run yet: dkm." in text
     short = results.with_tables("<!-- rows: mine a km -->\n<!-- end -->")
     [row] = [line for line in short.splitlines() if line.startswith("| KM")]
