@@ -14,7 +14,6 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from deepkm import as_estimator
 from deepkm.methods.random_labels import RandomLabels
-from deepkm.methods.values import expected
 from deepkm.numerics.metrics import scores
 from deepkm.study.plan import Study
 from deepkm.training import loop
@@ -24,6 +23,7 @@ from deepkm.training.loop import pretrain, train
 from deepkm.training.optimizers import make_optimizer
 from deepkm.training.run import READ_OUT, Run
 from deepkm.training.steps import Batch
+from deepkm.values import expected
 
 CONFIG = yaml.safe_load((ROOT / "config.yaml").read_text())
 CONFIG["datasets"]["blobs"]["n_features"] = 64  # rows that may be images of 8 x 8

@@ -7,12 +7,12 @@ from typing import Annotated
 
 import pytest
 
-from deepkm.methods.values import expected
 from deepkm.stages.score import settings_of
 from deepkm.study.config import check_config
 from deepkm.study.parameters import fields_of
 from deepkm.study.plan import Study
 from deepkm.study.settings import method_parameters
+from deepkm.values import expected
 
 METHOD = '''
 """A user's method."""
@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal as Word, Optional
 import deepkm.methods.base as base
 from deepkm.methods.dec import DEC
-from deepkm.methods.values import *
+from deepkm.values import *
 
 WEIGHT = 0.25
 Percent = Annotated[float, ">= 0", "<= 100"]

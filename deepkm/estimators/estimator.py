@@ -21,11 +21,11 @@ from deepkm.estimators.progress import shown
 from deepkm.estimators.restarts import objectives, only_run, restart_seeds, squared_error
 from deepkm.estimators.samples import as_rows, as_type, check_device, check_images, sample_shape, smallest_type
 from deepkm.methods.base import DeepClustering
-from deepkm.methods.values import NonNegativeInt, PositiveInt, expected
 from deepkm.networks.images import check_range, sides_of
 from deepkm.networks.modules import ModulePair, is_pair
 from deepkm.numerics.seeding import generator
 from deepkm.training.run import Run
+from deepkm.values import NonNegativeInt, PositiveInt, expected
 
 
 @cache

@@ -6,8 +6,8 @@ from torch.nn import functional
 
 from deepkm.methods.base import DeepClustering
 from deepkm.methods.dcn import pick
-from deepkm.methods.values import NonNegative
 from deepkm.numerics.centers import nearest
+from deepkm.values import NonNegative
 
 
 @dataclass(kw_only=True, eq=False, repr=False)

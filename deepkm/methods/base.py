@@ -6,7 +6,19 @@ from typing import Any, ClassVar, Literal, Self
 
 from torch import Tensor
 
-from deepkm.methods.values import (  # noqa: F401  methods import them from here
+from deepkm.networks.autoencoder import build_autoencoder
+from deepkm.networks.views import LIMITS
+from deepkm.numerics.alignment import fresh_kmeans
+from deepkm.numerics.centers import nearest
+from deepkm.numerics.kmeans import draw_centers, warm_kmeans
+from deepkm.numerics.manifold import manifold_centers
+from deepkm.numerics.seeding import permutations
+from deepkm.training.lengths import whole_epochs
+from deepkm.training.loop import check_enough_samples, pretrain, train
+from deepkm.training.optimizers import make_optimizer
+from deepkm.training.run import Run
+from deepkm.training.steps import Batch
+from deepkm.values import (  # noqa: F401  methods import them from here
     STARTS,
     AtLeastOne,
     AutoencoderKind,
@@ -24,18 +36,6 @@ from deepkm.methods.values import (  # noqa: F401  methods import them from here
     check_installed,
     check_start,
 )
-from deepkm.networks.autoencoder import build_autoencoder
-from deepkm.networks.views import LIMITS
-from deepkm.numerics.alignment import fresh_kmeans
-from deepkm.numerics.centers import nearest
-from deepkm.numerics.kmeans import draw_centers, warm_kmeans
-from deepkm.numerics.manifold import manifold_centers
-from deepkm.numerics.seeding import permutations
-from deepkm.training.lengths import whole_epochs
-from deepkm.training.loop import check_enough_samples, pretrain, train
-from deepkm.training.optimizers import make_optimizer
-from deepkm.training.run import Run
-from deepkm.training.steps import Batch
 
 WARM_UP_STEPS = 50
 

@@ -7,9 +7,9 @@ import numpy as np
 import torch
 
 from deepkm.methods.base import DeepClustering
-from deepkm.methods.values import AutoencoderKind, NonNegativeInt
 from deepkm.numerics.manifold import Found, cluster_means, find, labels_and_doubts
 from deepkm.numerics.seeding import random_state
+from deepkm.values import AutoencoderKind, NonNegativeInt
 
 
 @dataclass(kw_only=True, eq=False, repr=False)

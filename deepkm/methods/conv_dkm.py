@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from deepkm.methods.base import DeepClustering
-from deepkm.methods.values import AutoencoderKind, InitialCenters, NonNegative, NonNegativeInt, PositiveInt
 from deepkm.numerics.centers import squared_distances
+from deepkm.values import AutoencoderKind, InitialCenters, NonNegative, NonNegativeInt, PositiveInt
 
 
 @dataclass(kw_only=True, eq=False, repr=False)

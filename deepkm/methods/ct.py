@@ -5,8 +5,8 @@ from typing import Literal
 
 from deepkm.methods.balance import imbalance
 from deepkm.methods.resets import Resetting
-from deepkm.methods.values import NonNegative, Positive
 from deepkm.numerics.centers import inverse_power, squared_distances
+from deepkm.values import NonNegative, Positive
 
 
 @dataclass(kw_only=True, eq=False, repr=False)

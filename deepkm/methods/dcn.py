@@ -6,8 +6,8 @@ import torch
 from torch.nn import functional
 
 from deepkm.methods.resets import Resetting
-from deepkm.methods.values import NonNegative, Positive
 from deepkm.numerics.centers import nearest, squared_distances
+from deepkm.values import NonNegative, Positive
 
 
 @dataclass(kw_only=True, eq=False, repr=False)

@@ -12,7 +12,7 @@ from deepkm.methods.self_training import (
     take_relative_steps,
     unevenness,
 )
-from deepkm.methods.values import Fraction, NonNegative, OptimizerName, Positive, PositiveInt, Share
+from deepkm.values import Fraction, NonNegative, OptimizerName, Positive, PositiveInt, Share
 
 
 @dataclass(kw_only=True, eq=False, repr=False)

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from deepkm.methods.base import DeepClustering
-from deepkm.methods.values import AtLeastOne, InitialCenters, Negative, NonNegative, NonNegativeInt, PositiveInt
 from deepkm.numerics.centers import inverse_power, log_power_mean, squared_distances
+from deepkm.values import AtLeastOne, InitialCenters, Negative, NonNegative, NonNegativeInt, PositiveInt
 
 
 @dataclass(kw_only=True, eq=False, repr=False)

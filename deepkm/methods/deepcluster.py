@@ -4,12 +4,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 from deepkm.methods.base import AutoencoderKind, DeepClustering
-from deepkm.methods.values import Fraction, NonNegative, NonNegativeInt, OptimizerName, Positive, PositiveInt
 from deepkm.networks.convnet import build_convnet, dropout_mask, head_loss, new_head, step_head
 from deepkm.numerics.kmeans import kmeans
 from deepkm.numerics.seeding import generator
 from deepkm.numerics.whitening import agreement, cluster, draw_evenly, fit_whitening, whiten
 from deepkm.training.run import Run
+from deepkm.values import Fraction, NonNegative, NonNegativeInt, OptimizerName, Positive, PositiveInt
 
 
 @dataclass(kw_only=True, eq=False, repr=False)

@@ -7,10 +7,10 @@ import torch
 
 from deepkm.methods.base import DeepClustering
 from deepkm.methods.self_training import is_due
-from deepkm.methods.values import PositiveInt, Share
 from deepkm.numerics.alignment import fresh_kmeans
 from deepkm.numerics.centers import nearest
 from deepkm.numerics.kmeans import warm_kmeans
+from deepkm.values import PositiveInt, Share
 
 
 @dataclass(kw_only=True, eq=False, repr=False)

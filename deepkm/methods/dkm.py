@@ -6,8 +6,8 @@ from typing import Literal
 
 from deepkm.methods.balance import imbalance
 from deepkm.methods.resets import Resetting
-from deepkm.methods.values import NonNegative, Positive, PositiveInt
 from deepkm.numerics.centers import softmin, squared_distances
+from deepkm.values import NonNegative, Positive, PositiveInt
 
 
 @dataclass(kw_only=True, eq=False, repr=False)

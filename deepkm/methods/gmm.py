@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from deepkm.methods.control import Control, fit_mixture, new_mixture
-from deepkm.methods.values import PositiveInt
+from deepkm.values import PositiveInt
 
 
 @dataclass(kw_only=True, eq=False, repr=False)

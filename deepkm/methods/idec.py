@@ -13,7 +13,7 @@ from deepkm.methods.self_training import (
     take_relative_steps,
     unevenness,
 )
-from deepkm.methods.values import NonNegative, Positive, PositiveInt, Share
+from deepkm.values import NonNegative, Positive, PositiveInt, Share
 
 
 @dataclass(kw_only=True, eq=False, repr=False)

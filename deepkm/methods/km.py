@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from deepkm.methods.base import DeepClustering
-from deepkm.methods.values import AutoencoderKind, NonNegativeInt
 from deepkm.numerics.kmeans import kmeans, warm_kmeans
+from deepkm.values import AutoencoderKind, NonNegativeInt
 
 
 @dataclass(kw_only=True, eq=False, repr=False)

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from deepkm.methods.control import Control, fit_mixture, new_mixture
-from deepkm.methods.values import NonNegative, PositiveInt
 from deepkm.numerics.manifold import UMAP_NEIGHBORS, new_umap, umap_kmeans
+from deepkm.values import NonNegative, PositiveInt
 
 
 @dataclass(kw_only=True, eq=False, repr=False)

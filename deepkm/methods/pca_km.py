@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from deepkm.methods.km import KMeans
-from deepkm.methods.values import PositiveInt
 from deepkm.numerics.whitening import principal_components
+from deepkm.values import PositiveInt
 
 
 @dataclass(kw_only=True, eq=False, repr=False)

@@ -6,8 +6,8 @@ from typing import Annotated
 import torch
 
 from deepkm.methods.base import DeepClustering
-from deepkm.methods.values import AtLeastOne, AutoencoderKind, InitialCenters, Negative, NonNegativeInt, PositiveInt
 from deepkm.numerics.centers import expanded_distances, log_power_mean
+from deepkm.values import AtLeastOne, AutoencoderKind, InitialCenters, Negative, NonNegativeInt, PositiveInt
 
 # Stop once the labels have not changed for this many iterations and the exponent is at most that.
 UNCHANGED_ITERATIONS = 5

@@ -9,9 +9,9 @@ import torch
 from torch import nn
 
 from deepkm.methods.base import DeepClustering
-from deepkm.methods.values import NonNegativeInt
 from deepkm.numerics.centers import nearest
 from deepkm.numerics.seeding import generator
+from deepkm.values import NonNegativeInt
 
 
 @dataclass(kw_only=True, eq=False, repr=False)

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import torch
 
 from deepkm.methods.base import DeepClustering
-from deepkm.methods.values import AutoencoderKind, InitialCenters, NonNegativeInt, OptimizerName, Positive
 from deepkm.numerics.centers import expanded_distances, nearest
+from deepkm.values import AutoencoderKind, InitialCenters, NonNegativeInt, OptimizerName, Positive
 
 
 @dataclass(kw_only=True, eq=False, repr=False)

@@ -8,8 +8,8 @@ import torch
 
 from deepkm.methods.base import DeepClustering
 from deepkm.methods.control import new_mixture
-from deepkm.methods.values import AutoencoderKind, NonNegativeInt, Positive, PositiveInt
 from deepkm.networks.autoencoder import reconstruction_error
+from deepkm.values import AutoencoderKind, NonNegativeInt, Positive, PositiveInt
 
 # Logarithms of variances stay within this distance of 0: none of them vanishes on duplicates.
 LARGEST = 10.0

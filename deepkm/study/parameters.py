@@ -10,7 +10,7 @@ from dataclasses import MISSING, dataclass
 from functools import cache
 from typing import Any
 
-from deepkm.methods import values
+from deepkm import values
 from deepkm.study.classes import METHOD, definition_of, lineage
 from deepkm.study.modules import dotted
 
@@ -25,7 +25,7 @@ class Field:
     Attributes
     ----------
     hint : annotation
-        As `deepkm.methods.values.expected` reads it; ``object`` where the source does not tell.
+        As `deepkm.values.expected` reads it; ``object`` where the source does not tell.
     default : object
         ``dataclasses.MISSING`` where there is none.
     stated : bool
@@ -125,7 +125,7 @@ def annotation(node: ast.expr, module: str, above: ast.stmt | None = None) -> An
 
     Examples
     --------
-    >>> annotation(ast.parse("PositiveInt | None", mode="eval").body, "deepkm.methods.values")
+    >>> annotation(ast.parse("PositiveInt | None", mode="eval").body, "deepkm.values")
     typing.Optional[typing.Annotated[int, '> 0']]
     """
     match node:

@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from types import NoneType
 from typing import Any, Literal, get_args, get_origin, get_type_hints, is_typeddict
 
-from deepkm.methods.values import alternatives, expected, item_hints
+from deepkm.values import alternatives, expected, item_hints
 
 # YAML's words. Text comes from the command line, where Snakemake reads no nested value.
 _WORDS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
@@ -25,7 +25,7 @@ def read(value: object, hint: Any, path: str, others: dict | None = None) -> Any
     value : object
         Of YAML, or text.
     hint : annotation
-        As `deepkm.methods.values.expected` reads it.
+        As `deepkm.values.expected` reads it.
     path : str
         Dotted, of the value's key.
     others : dict, optional

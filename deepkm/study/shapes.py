@@ -12,10 +12,10 @@ import numpy as np
 from deepkm.datasets.catalogue import load_catalogue, raw_file_of
 from deepkm.datasets.converted import read_converted
 from deepkm.datasets.resampling import check_sample, sample_size
-from deepkm.methods.values import STARTS, check_at_most, check_installed
 from deepkm.networks.images import Sides, check_range, image_side, sides_of
 from deepkm.study.parameters import constant_of, fields_of
 from deepkm.study.settings import method_parameters, sees_views
+from deepkm.values import STARTS, check_at_most, check_installed
 
 # From a data set's key to its converted file and the spec of that conversion.
 Conversion = Callable[[str], tuple[Path, Mapping[str, Any]]]

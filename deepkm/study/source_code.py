@@ -24,7 +24,7 @@ NO_RESULTS = (
     "deepkm",
     "deepkm.methods",
     "deepkm.estimators.estimator",
-    "deepkm.methods.values",
+    "deepkm.values",
     "deepkm.datasets.converted",
     "deepkm.jobs.interruption",
     "deepkm.study.data",

@@ -13,8 +13,8 @@ from problems import check_resume, check_stack, trained
 from sklearn.datasets import load_digits, make_blobs
 
 import deepkm
+from deepkm import values
 from deepkm.files import read_attributes
-from deepkm.methods import values
 from deepkm.methods.control import cluster_means, new_mixture
 from deepkm.numerics.metrics import scores
 from deepkm.study.plan import Study

@@ -10,7 +10,7 @@ import torch
 from problems import SMALL, blobs, check_resume, check_stack, initialized, trained
 
 import deepkm
-from deepkm.methods import values
+from deepkm import values
 from deepkm.study.plan import Study
 from deepkm.training.checkpoint import restore_run, save_run
 
