@@ -235,7 +235,7 @@ _VERDICTS = (
 def leaderboard():
     """Return the text of docs/LEADERBOARD.md."""
     parts = [_HEAD]
-    for folder in sorted(path.parent for path in FOLDER.glob(f"*/{SCORES}")):
+    for folder in sorted(path.parent for path in FOLDER.glob(f"*/{SCORES}") if "_" not in path.parent.name):
         scores, titles, _ = _read(folder.name)
         runs, data = read_frame(folder / RUNS), read_frame(folder / DATA).set_index("dataset")
         parts.append(f"## {folder.name}\n\n{_made(folder, runs)}")
@@ -254,10 +254,12 @@ def _made(folder, runs):
     days = runs["finished"].dropna()
     versions = ", ".join(f"{name} {' and '.join(sorted(set(runs[name])))}" for name in ("torch", "python"))
     where = " and ".join(sorted(set(runs["device"])))
+    again = sorted(f"[{path.name}](results/{path.name})" for path in FOLDER.glob(f"{folder.name}_*"))
     return (
         f"{len(runs[runs['stage'] == 'cluster'])} runs on {where}; {versions}; {days.min()} to {days.max()}. Rows: "
         f"[docs/results/{folder.name}](results/{folder.name}); study: `studies/{folder.name}.yaml`."
         f"{' Note: ' + mixed + '.' if (mixed := describe_sources(runs)) else ''}"
+        f"{' Runs of it again on other machines: ' + ', '.join(again) + '.' if again else ''}"
     )
 
 

@@ -119,7 +119,7 @@ def test_each_published_row_says_what_made_it(study):
     for row in scores.itertuples():
         assert (row.dataset, row.method, row.seed) in made.index
     assert set(scores["dataset"]) <= set(data["dataset"])
-    assert (ROOT / "studies" / f"{study}.yaml").exists()
+    assert (ROOT / "studies" / f"{study.partition('_')[0]}.yaml").exists()  # rows_amd: its rows on another machine
     known = made[["device", "torch", "python", "finished", "source_digest", "settings", "data"]]
     assert known.notna().all(axis=None)
     assert not runs.astype(str).apply(lambda column: column.str.contains("/work|/tmp|/home")).any(axis=None)
