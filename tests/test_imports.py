@@ -9,7 +9,9 @@ import pytest
 from conftest import ROOT
 
 ORDER = {
-    "deepkm": "files values numerics networks datasets training methods estimators study jobs report tuning stages".split(),
+    "deepkm": (
+        "files values numerics networks datasets training methods estimators study jobs report tuning stages".split()
+    ),
     "deepkm.report": "frames statistics tables figures page".split(),
 }
 

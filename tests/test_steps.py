@@ -79,6 +79,45 @@ def test_what_is_decided_between_steps_is_no_part_of_a_recording(key, x, replaye
     assert_close(found, trained(method, x), rtol=0, atol=0)
 
 
+def test_what_replaces_a_state_between_steps_is_recorded_anew(x, monkeypatch):
+    class Replacing(DKM):
+        recordable = "loss"
+
+        def init(self, z, run):
+            super().init(z, run)
+            run.state["weight"] = torch.ones(2)
+
+        def loss(self, batch, run):
+            return super().loss(batch, run) * run.state["weight"]
+
+        def after_step(self, batch, run):
+            if batch.step == 1:
+                run.state["weight"] = run.state["weight"] / 2
+
+    recordings, held = [], {}
+    monkeypatch.setattr(training, "can_record", lambda x: True)
+
+    def record(function):
+        """As a GPU does: the tensors of the state that was recorded."""
+        recordings.append(function)
+        run = function.__closure__[0].cell_contents._step.run
+        held[function] = dict(run.state)
+
+        def replay():
+            now, run.state = run.state, run.state | {"weight": held[function]["weight"]}
+            function()
+            run.state = now
+
+        return replay
+
+    monkeypatch.setattr(steps, "record", record)
+    method = Replacing(n_clusters=3, hidden_widths=(4,), batch_size=32, epochs=2, warm_start="none")
+    found = trained(method, x)
+    assert len(recordings) == 4  # two in each epoch
+    monkeypatch.setattr(training, "can_record", lambda x: False)
+    assert_close(found, trained(method, x), rtol=0, atol=0)
+
+
 def test_a_state_that_is_replaced_is_refused(x, monkeypatch):
     class Replacing(DKM):
         def after_step(self, batch, run):

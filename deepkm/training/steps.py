@@ -181,17 +181,23 @@ class RecordedStep:
     """
 
     def __init__(self, step, index, what):
-        run, state = step.run, dict(step.run.state)
-        self._step, self._index, self._what, self._stopped = step, index.clone(), what, run.stopped()
+        run = step.run
+        self._step, self._index, self._what = step, index.clone(), what
+        self._state, self._stopped = dict(run.state), run.stopped()
         run.optimizer.zero_grad()
         self._replay = record(lambda: (step if what is True else step.descend)(self._index, 0))
-        for name, tensor in state.items():
-            if run.state[name] is not tensor:
-                raise TypeError(f"state {name!r} is replaced in each step; a `recordable` method changes it in place")
+        if replaced := self._replaced():
+            raise TypeError(
+                f"state {replaced[0]!r} is replaced in each step; a `recordable` method changes it in place"
+            )
 
     def takes(self, index):
-        """Tell whether the recording is one of a step on such a batch, for the runs that still train."""
-        return index.shape == self._index.shape and self._stopped == self._step.run.stopped()
+        """Tell whether the recording is one of a step on such a batch, of the runs that still train and their state."""
+        same = self._stopped == self._step.run.stopped() and set(self._replaced()) <= {"stopped"}
+        return same and index.shape == self._index.shape
+
+    def _replaced(self):
+        return [name for name, tensor in self._state.items() if self._step.run.state.get(name) is not tensor]
 
     def __call__(self, index, number):
         self._index.copy_(index)
