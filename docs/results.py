@@ -266,9 +266,9 @@ def _made(folder, runs):
 _HEAD = """# Leaderboard
 
 What each method reached here on each data set, and apart from it what others printed: with another autoencoder,
-scaling, length or read-out, figures cannot be ranked together. All own rows of a study share data, scaling and seeds,
-and those that name the same autoencoder share it as it was pretrained. `make results` makes this page from the raw
-rows; nothing in it is typed.
+scaling, length or read-out, figures cannot be ranked together. All own rows of a study share data and scaling; "Runs"
+says how many of its seeds have run. Those that name the same autoencoder share it as it was pretrained. `make results`
+makes this page from the raw rows; nothing in it is typed.
 
 To add a row: open a pull request with the method's file, its entry in `config.yaml`, and the rows that
 `python -m deepkm publish docs/results/rows --configfile studies/rows.yaml` wrote after

@@ -7,7 +7,7 @@ from sklearn.datasets import load_digits
 
 from deepkm import CT
 from deepkm.networks.autoencoder import build_autoencoder, encode_all
-from deepkm.networks.layers import StackedConv, StackedConvTranspose
+from deepkm.networks.layers import StackedConv, StackedConvTranspose, exact_convolutions
 
 
 def build(kind, side, seeds=(0,), n_latent=10):
@@ -144,3 +144,22 @@ def test_encoding_in_parts_changes_nothing(x, monkeypatch):
     whole = encode_all(model, x, n_runs=1)
     monkeypatch.setattr("deepkm.networks.autoencoder.CACHE_NUMEL", 16 * 36 * 40)  # parts of 40 samples
     torch.testing.assert_close(encode_all(model, x, n_runs=1), whole, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("asked", ["none", "tf32", "ieee"])
+def test_a_gpus_convolutions_are_exact_and_then_as_they_were(asked, monkeypatch):
+    """Whatever the user of PyTorch chose, by its newer names too; and the blocks of threads may end in any order."""
+    cudnn = torch.backends.cudnn
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.backends, "fp32_precision", asked)
+    before = cudnn.conv.fp32_precision, cudnn.deterministic
+    first, second = exact_convolutions(), exact_convolutions()
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    assert (cudnn.conv.fp32_precision, cudnn.deterministic) == ("ieee", True)
+    second.__exit__(None, None, None)
+    assert (cudnn.conv.fp32_precision, cudnn.deterministic) == before
+    with pytest.raises(KeyError), exact_convolutions():
+        raise KeyError
+    assert (cudnn.conv.fp32_precision, cudnn.deterministic) == before

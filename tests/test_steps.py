@@ -24,7 +24,7 @@ def x():
 def replayed(monkeypatch):
     """Let a CPU record: nothing runs then, and replaying calls the function again. What was replayed is listed."""
     calls = []
-    monkeypatch.setattr(steps, "record", lambda function: lambda: calls.append(function()))
+    monkeypatch.setattr(steps, "record", lambda function, device: lambda: calls.append(function()))
     monkeypatch.setattr(training, "can_record", lambda x: True)
     return calls
 
@@ -71,8 +71,9 @@ def test_what_is_decided_between_steps_is_no_part_of_a_recording(key, x, replaye
             run.stop(torch.tensor([True, False]))
 
     monkeypatch.setattr(type(method), "after_step", after_step)
+    monkeypatch.setattr(type(method), "recordable", "loss", raising=False)
     with monkeypatch.context() as patch:
-        patch.setattr(steps, "record", lambda function: recordings.append(function) or function)
+        patch.setattr(steps, "record", lambda function, device: recordings.append(function) or function)
         found = trained(method, x)
     assert len(recordings) == 4  # one per epoch, and one when the first run had stopped
     monkeypatch.setattr(training, "can_record", lambda x: False)
@@ -97,10 +98,10 @@ def test_what_replaces_a_state_between_steps_is_recorded_anew(x, monkeypatch):
     recordings, held = [], {}
     monkeypatch.setattr(training, "can_record", lambda x: True)
 
-    def record(function):
+    def record(function, device):
         """As a GPU does: the tensors of the state that was recorded."""
         recordings.append(function)
-        run = function.__closure__[0].cell_contents._step.run
+        run = function.__self__._step.run
         held[function] = dict(run.state)
 
         def replay():
@@ -118,12 +119,65 @@ def test_what_replaces_a_state_between_steps_is_recorded_anew(x, monkeypatch):
     assert_close(found, trained(method, x), rtol=0, atol=0)
 
 
+def once(function, device):
+    """Record as a GPU does: a replay changes the tensors that there were, and makes none."""
+    function()
+    return lambda: None
+
+
+def test_what_is_called_between_steps_gets_the_batch_that_was_trained_on(x, monkeypatch):
+    batches = []
+
+    class Looking(DKM):
+        recordable = "loss"
+
+        def after_step(self, batch, run):
+            batches.append(batch)
+
+    monkeypatch.setattr(training, "can_record", lambda x: True)
+    monkeypatch.setattr(steps, "record", once)
+    trained(Looking(n_clusters=3, hidden_widths=(4,), batch_size=32, epochs=1, warm_start="none"), x)
+    assert [batch.step for batch in batches] == [0, 1, 2, 3]
+    assert batches[1].z is batches[2].z  # the recording's own tensors
+    assert set(batches[1].logged) == {"reconstruction", "clustering", "loss"}
+
+
+def test_only_a_loss_logs_where_it_alone_is_recorded(x, monkeypatch):
+    class Logging(DKM):
+        recordable = "loss"
+
+        def after_step(self, batch, run):
+            batch.log(more=torch.zeros(2))
+
+    monkeypatch.setattr(training, "can_record", lambda x: True)
+    monkeypatch.setattr(steps, "record", once)
+    with pytest.raises(TypeError, match="after_step logs a term; in a method whose `recordable` is 'loss' only its"):
+        trained(Logging(n_clusters=3, hidden_widths=(4,), batch_size=32, epochs=1, warm_start="none"), x)
+
+
+def test_a_class_with_a_step_of_its_own_says_so_itself():
+    class Counting(DKM):
+        def after_step(self, batch, run):
+            run.state["odd"] += batch.step % 2
+
+    class Again(Counting):
+        recordable = "loss"
+
+    class Renamed(DKM):
+        """Nothing of its own."""
+
+    recordable = [training.recordable(one(n_clusters=3)) for one in (DKM, Renamed, Counting, Again)]
+    assert recordable == [True, True, False, "loss"]
+
+
 def test_a_state_that_is_replaced_is_refused(x, monkeypatch):
     class Replacing(DKM):
+        recordable = True
+
         def after_step(self, batch, run):
             run.state["age"] = run.state.get("age", torch.zeros(2)) + 1
 
-    monkeypatch.setattr(steps, "record", lambda function: function())
+    monkeypatch.setattr(steps, "record", lambda function, device: function())
     monkeypatch.setattr(training, "can_record", lambda x: True)
     with pytest.raises(TypeError, match="state 'age' is replaced in each step"):
         trained(Replacing(n_clusters=3, hidden_widths=(4,), batch_size=32, epochs=1, warm_start="none"), x)
@@ -132,7 +186,8 @@ def test_a_state_that_is_replaced_is_refused(x, monkeypatch):
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
 @pytest.mark.parametrize("key", RECORDABLE)
 def test_a_gpu_replays_what_it_would_compute(key, x, monkeypatch):
-    method = make_method(key, warm_start="none")
+    often = {"update_interval": 2} if hasattr(make_method(key), "update_interval") else {}
+    method = make_method(key, warm_start="none", **often)
     monkeypatch.setenv(steps.CHOICE, "launched")
     launched = trained(method, x.cuda())
     monkeypatch.delenv(steps.CHOICE)

@@ -193,7 +193,7 @@ def test_the_pretrained_code_outlives_the_first_steps(how):
 
 def test_steps_are_recorded_once_the_rate_has_risen(x, monkeypatch):
     calls = []
-    monkeypatch.setattr(steps, "record", lambda function: lambda: calls.append(function()))
+    monkeypatch.setattr(steps, "record", lambda function, device: lambda: calls.append(function()))
     monkeypatch.setattr(training, "can_record", lambda x: True)
     monkeypatch.setattr("deepkm.methods.base.WARM_UP_STEPS", 5)
     options = {"pretraining_epochs": 1, "epochs": 3, "pretraining_batch_size": 128}

@@ -15,6 +15,7 @@ from deepkm.estimators.encoder import Encoder
 from deepkm.estimators.restarts import squared_error
 from deepkm.estimators.samples import MASKED, as_rows, as_type, smallest_type
 from deepkm.methods.base import DeepClustering
+from deepkm.networks.layers import exact_convolutions
 from deepkm.numerics.memory import CHUNK_NUMEL
 from deepkm.training.loop import final_labels
 from deepkm.training.run import Run
@@ -148,6 +149,7 @@ class Fitted(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
         """Return the same as `decode`, under the name that scikit-learn has for it."""
         return self.decode(X)
 
+    @exact_convolutions()
     def _decode(self, codes: Tensor) -> Tensor:
         run = copy.copy(self._run)
         run.state = {**run.state, "centers": codes.unsqueeze(0)}  # decoded as centers are, whatever a method does there

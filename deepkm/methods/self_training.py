@@ -89,5 +89,5 @@ def refresh_now_and_then(method, batch, run):
 def refresh_target(method, z, run):
     """Compute the target, and note the labels that it belongs to."""
     found = {"target": target_distribution(memberships(method, z, run)), "assigned": nearest(z, run.centers)}  # (S, N)
-    for name, tensor in found.items():  # in place: a recorded step holds their addresses
+    for name, tensor in found.items():  # in place: else a step is recorded anew
         run.state.setdefault(name, tensor).copy_(tensor)

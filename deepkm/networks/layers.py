@@ -1,6 +1,8 @@
 """Layers of S networks side by side: every weight has a leading run axis, every layer is one batched operation."""
 
 import math
+from contextlib import contextmanager
+from threading import Lock
 
 import torch
 from torch import nn
@@ -77,13 +79,42 @@ class StackedConvTranspose(nn.Module):
     initialize = StackedConv.initialize
 
 
+@contextmanager
 def exact_convolutions():
-    """Return a context, or a decorator, for convolutions on a GPU: full float32, and the same bits each time.
+    """Let a GPU's convolutions take full float32 within the block, and give the same bits each time.
 
     cuDNN is else free to take TF32, and sums in an order that changes from call to call. Forward and backward passes
-    must both lie within.
+    must both lie within. PyTorch keeps these choices for the whole process: the first block that is entered, of all
+    threads, makes them, and the last one that is left puts back what there was.
     """
-    return torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False)
+    if not torch.cuda.is_available():
+        yield
+        return
+    with _LOCK:
+        if not _CHOSEN:
+            _CHOSEN.append(_choose(deterministic=True, benchmark=False, fp32_precision="ieee"))
+        _CHOSEN.append(None)
+    try:
+        yield
+    finally:
+        with _LOCK:
+            _CHOSEN.pop()
+            if len(_CHOSEN) == 1:
+                _choose(**_CHOSEN.pop())
+
+
+def _choose(*, deterministic, benchmark, fp32_precision):
+    """Set how cuDNN computes convolutions; return how it did."""
+    cudnn = torch.backends.cudnn
+    before = {"deterministic": cudnn.deterministic, "benchmark": cudnn.benchmark}
+    before["fp32_precision"] = cudnn.conv.fp32_precision  # not allow_tf32, which those who set this may not read
+    cudnn.deterministic, cudnn.benchmark = deterministic, benchmark
+    cudnn.conv.fp32_precision = fp32_precision
+    return before
+
+
+_LOCK = Lock()
+_CHOSEN: list = []  # what there was before the first block, and a None for each that is entered
 
 
 @torch.no_grad()

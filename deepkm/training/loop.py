@@ -75,7 +75,7 @@ def train(method, x, run):
         _train_epoch(
             run,
             Step(x, run, loss=method.loss, after_step=method.after_step, see=views and see_views(run, **views)),
-            recordable=method.recordable,
+            recordable=recordable(method),
             batch_size=method.batch_size,
             optimizer_options=method.optimizer_options(),
             order=method.order(len(x), run),
@@ -97,6 +97,15 @@ def reads(method):
     told = next(vars(cls) for cls in type(method).__mro__ if {"before_epoch", "needs_code"} & vars(cls).keys())
     every = "needs_code" not in told or method.needs_code or method.read_out == "all"
     return range(method.epochs + 1) if every else read_out_epochs(method.epochs)
+
+
+def recordable(method):
+    """Return what of a method's steps a GPU may replay: True, "loss" or False.
+
+    A class that has a ``loss`` or an ``after_step`` of its own must say so itself.
+    """
+    own = ({"recordable", "loss", "after_step"} & vars(cls).keys() for cls in type(method).__mro__)
+    return method.recordable if "recordable" in next(filter(None, own), ()) else False
 
 
 def pretrain(x, run, *, epochs, batch_size, learning_rate, views=None, denoising=0.0):

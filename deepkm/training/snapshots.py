@@ -3,6 +3,7 @@
 import numpy as np
 import torch
 
+from deepkm.networks.layers import exact_convolutions
 from deepkm.numerics.memory import CHUNK_NUMEL
 from deepkm.numerics.seeding import generator
 
@@ -31,6 +32,7 @@ def keep_snapshots(runs, method, *, epochs):
         yield run
 
 
+@exact_convolutions()
 def snapshot_arrays(method, run):
     """Return what a result keeps, by name; nothing when no snapshot was taken.
 

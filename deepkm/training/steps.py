@@ -1,8 +1,10 @@
 """One step of training: a batch, its loss and gradient, the optimizer's step; on a GPU replayed."""
 
+import copy
 import os
 from contextlib import contextmanager
 from functools import cached_property
+from threading import Lock
 
 import torch
 
@@ -74,6 +76,13 @@ class Batch:
     def reconstruction(self):
         return self.log(reconstruction=reconstruction_error(self.x, self.x_hat))
 
+    def numbered(self, step):
+        """Return the same batch as the one of that number, with terms of its own."""
+        clean = self._clean and self._clean.numbered(step)
+        other = copy.copy(self)
+        other.__dict__ |= {"step": step, "_clean": clean, "logged": dict(self.logged)}
+        return other
+
     def log(self, **term):
         """Note one loss term, (S,), for the history, and return it."""
         self.logged |= term
@@ -105,24 +114,29 @@ class Step:
         self.totals = {}
 
     def __call__(self, index, number):
-        self.finish(self.descend(index, number))
+        batch, logged = self.descend(index, number)
+        self.finish(batch)
+        self.count(logged, index.shape[1])
 
     def descend(self, index, number):
-        """Take the optimizer's step, and return the batch."""
+        """Take the optimizer's step; return the first of the batches trained on, and the mean of each loss term."""
         run = self.run
         run.optimizer.zero_grad()
         batch, logged = self.differentiate(Batch(self.x, index, run.autoencoder, number))
         with stopped_held(run, run.parameters):  # their momentum would still move them
             run.optimizer.step()
-        for name, term in logged.items():
-            self.totals.setdefault(name, torch.zeros_like(term)).add_(term.detach(), alpha=index.shape[1])
-        return batch
+        return batch, logged
 
     def finish(self, batch):
         """Call ``after_step``."""
         if self.after_step is not None:
             with torch.no_grad():
                 self.after_step(batch, self.run)
+
+    def count(self, logged, n_samples):
+        """Add loss terms, means over `n_samples`, to the totals."""
+        for name, term in logged.items():
+            self.totals.setdefault(name, torch.zeros_like(term)).add_(term.detach(), alpha=n_samples)
 
     def differentiate(self, batch):
         """Set the gradients of the loss; return the first of the batches trained on, and the mean of each loss term."""
@@ -181,11 +195,11 @@ class RecordedStep:
     """
 
     def __init__(self, step, index, what):
-        run = step.run
-        self._step, self._index, self._what = step, index.clone(), what
-        self._state, self._stopped = dict(run.state), run.stopped()
-        run.optimizer.zero_grad()
-        self._replay = record(lambda: (step if what is True else step.descend)(self._index, 0))
+        self._step, self._index = step, index.clone()
+        self._state, self._held = dict(step.run.state), self._what_is_held()
+        self._batch = None  # where ``after_step`` is called after it: what it is called with
+        step.run.optimizer.zero_grad()
+        self._replay = record(self._whole if what is True else self._descend, step.x.device)
         if replaced := self._replaced():
             raise TypeError(
                 f"state {replaced[0]!r} is replaced in each step; a `recordable` method changes it in place"
@@ -193,17 +207,31 @@ class RecordedStep:
 
     def takes(self, index):
         """Tell whether the recording is one of a step on such a batch, of the runs that still train and their state."""
-        same = self._stopped == self._step.run.stopped() and set(self._replaced()) <= {"stopped"}
-        return same and index.shape == self._index.shape
-
-    def _replaced(self):
-        return [name for name, tensor in self._state.items() if self._step.run.state.get(name) is not tensor]
+        unlike = self._held != self._what_is_held() or set(self._replaced()) - {"stopped"}
+        return not unlike and index.shape == self._index.shape
 
     def __call__(self, index, number):
         self._index.copy_(index)
         self._replay()
-        if self._what is not True:
-            self._step.finish(Batch(self._step.x, index, self._step.run.autoencoder, number))
+        if self._batch is not None:
+            batch = self._batch.numbered(number)
+            self._step.finish(batch)
+            if batch.logged.keys() != self._batch.logged.keys():
+                raise TypeError("after_step logs a term; in a method whose `recordable` is 'loss' only its loss may")
+
+    def _whole(self):
+        self._step(self._index, 0)
+
+    def _descend(self):
+        self._batch, logged = self._step.descend(self._index, 0)
+        self._step.count(logged, self._index.shape[1])
+
+    def _what_is_held(self):
+        run = self._step.run
+        return run.stopped(), run.optimizer.rate, run.state.keys() - {"stopped"}
+
+    def _replaced(self):
+        return [name for name, tensor in self._state.items() if self._step.run.state.get(name) is not tensor]
 
 
 def can_record(x):
@@ -222,12 +250,29 @@ def can_record(x):
     return chosen == "recorded"
 
 
-def record(function):
-    """Record what `function` launches on the current GPU, and return what launches it again."""
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
-        function()
+def record(function, device):
+    """Record what `function` launches on a GPU, and return what launches it again.
+
+    Raises
+    ------
+    TypeError
+        One line, when it does what no recording can hold: it looks at a number, for example.
+    """
+    graph, before = torch.cuda.CUDAGraph(), torch.cuda.current_stream(device)
+    how = {"stream": torch.cuda.Stream(device), "capture_error_mode": "thread_local"}
+    try:
+        with _RECORDING, torch.cuda.device(device), torch.cuda.graph(graph, **how):
+            function()
+    except RuntimeError as error:
+        torch.cuda.set_stream(before)
+        raise TypeError(
+            f"got a step that cannot be recorded ({str(error).splitlines()[0]}), expected one that looks at no number; "
+            f"set `recordable = False` in the method's class, or {CHOICE}=launched"
+        ) from error
     return graph.replay
+
+
+_RECORDING = Lock()  # of all threads, one records
 
 
 @contextmanager

@@ -22,6 +22,8 @@ from deepkm.training.optimizers import make_optimizer
 class Noisy(DKM):
     """DKM on codes with noise by sample, whose weights shrink and whose centers' moments go before each epoch."""
 
+    recordable = True
+
     def start_epoch(self, run):
         run.draw("noise", 3)
         for weight in run.autoencoder.parameters():
@@ -138,7 +140,7 @@ def test_draws_are_those_of_the_sample_the_seed_and_the_epoch():
 
 def test_replayed_steps_see_the_draws_of_their_batch_and_epoch(monkeypatch):
     plain, calls = trained(METHOD, blobs()), []
-    monkeypatch.setattr(steps, "record", lambda function: lambda: calls.append(function()))
+    monkeypatch.setattr(steps, "record", lambda function, device: lambda: calls.append(function()))
     monkeypatch.setattr(training, "can_record", lambda x: True)
     replayed = trained(METHOD, blobs())
     assert calls

@@ -220,7 +220,7 @@ def test_resumed_equals_uninterrupted(key, tmp_path):
 def test_replayed_steps_equal_plain_ones(key, monkeypatch):
     method, calls = make(key, warm_start="none"), []  # steps of a rising rate are not recorded
     plain = trained(method, blobs())
-    monkeypatch.setattr(steps, "record", lambda function: lambda: calls.append(function()))
+    monkeypatch.setattr(steps, "record", lambda function, device: lambda: calls.append(function()))
     monkeypatch.setattr(training, "can_record", lambda x: True)
     replayed = trained(method, blobs())
     assert calls
