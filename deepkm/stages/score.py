@@ -135,7 +135,7 @@ def settings_of(spec, *, on_cpu):
     settings = {name: value for name, value in spec.items() if name not in ("seeds", "source_digest")}
     parameters = without_read_out(spec["parameters"])
     if "snapshots" in settings:
-        settings["snapshots"] = snapshot_epochs(6, parameters["steps"] or parameters["epochs"])
+        settings["snapshots"] = snapshot_epochs(6, parameters.get("steps") or parameters.get("epochs", 0))
     if "precision" in parameters:
         full = on_cpu or parameters["precision"] == "float32"
         parameters["precision"] = "tf32" if full else f"{parameters['precision']} on a GPU"
