@@ -56,13 +56,13 @@ def check_resume(method, x, path):
     whole = trained(method, x, [4, 5])
     for epoch in range(method.epochs + 1):
         run = method.start(x, seeds=[4, 5])
-        restore_run(path, run, spec={}, optimizer_options=method.optimizer_options(), device="cpu")
+        restore_run(path, run, spec={}, optimizer_options=method.optimizer_options(), device=x.device)
         for _ in train(method, x, run):
             if run.epoch == epoch:
                 break
         save_run(path, run, spec={})
     resumed = Run(run.seeds, method.start(x, seeds=[4, 5]).autoencoder)
-    assert restore_run(path, resumed, spec={}, optimizer_options=method.optimizer_options(), device="cpu")
+    assert restore_run(path, resumed, spec={}, optimizer_options=method.optimizer_options(), device=x.device)
     for name, tensor in _tensors(whole).items():
         torch.testing.assert_close(_tensors(resumed)[name], tensor, rtol=0, atol=0, equal_nan=True)
     for name, values in whole.history.items():

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import assert_same, environment, run_stage
+from problems import check_resume
 from test_contract import METHODS, epochs_of, make_method
 from test_jobs import long_job
 
@@ -17,9 +18,6 @@ from deepkm.files import read_hdf5
 from deepkm.networks.products import perceptron
 from deepkm.numerics.kmeans import kmeans
 from deepkm.numerics.lloyd import inertia
-from deepkm.training.checkpoint import restore_run, save_run
-from deepkm.training.loop import pretrain, train
-from deepkm.training.run import Run
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
 
@@ -38,16 +36,6 @@ def recorded(key):
     return make_method(key, warm_start="none", **often)
 
 
-def trained(method, x, seeds=(5, 6)):
-    run = method.start(x, seeds=seeds)
-    for _ in pretrain(x, run, **method.pretraining()):
-        pass
-    run = Run(run.seeds, run.autoencoder)
-    for _ in train(method, x, run):
-        pass
-    return run
-
-
 def numbers(run):
     tensors = {**run.autoencoder.state_dict(), **run.state}
     arrays = {name: tensor.numpy(force=True) for name, tensor in tensors.items()}
@@ -56,7 +44,7 @@ def numbers(run):
 
 @pytest.mark.parametrize("key", METHODS)
 def test_a_run_repeats_bit_for_bit(key, x):
-    first, again = (numbers(trained(recorded(key), x)) for _ in range(2))
+    first, again = (numbers(recorded(key).train_runs(x, seeds=[5, 6])) for _ in range(2))
     for name, array in first.items():
         np.testing.assert_array_equal(array, again[name], err_msg=name)
 
@@ -71,7 +59,7 @@ def test_a_run_starts_as_on_the_cpu(key, x):
     """Of the first epoch: rounding grows from there on."""
     method = make_method(key)
     short = make_method(key, epochs=min(1, method.epochs))
-    here, there = (numbers(trained(short, data)) for data in (x, x.cpu()))
+    here, there = (numbers(short.train_runs(data, seeds=[5, 6])) for data in (x, x.cpu()))
     for name, array in there.items():
         if name != "history/labels":
             np.testing.assert_allclose(here[name], array, rtol=2e-2, atol=2e-3, err_msg=name)
@@ -81,37 +69,16 @@ def test_a_run_starts_as_on_the_cpu(key, x):
 @pytest.mark.parametrize("key", ALIKE)
 def test_a_stack_is_its_single_runs_but_for_rounding(key, x):
     method = make_method(key, epochs=min(1, epochs_of(key)))
-    stacked, single = (numbers(trained(method, x, seeds)) for seeds in ((5, 6), (6,)))
+    stacked, single = (numbers(method.train_runs(x, seeds=seeds)) for seeds in ((5, 6), (6,)))
     for name, array in single.items():
         at = (slice(None), slice(1, 2)) if name.startswith("history/") else slice(1, 2)
         if name != "history/labels":
             np.testing.assert_allclose(stacked[name][at], array, rtol=2e-2, atol=2e-3, err_msg=name)
 
 
-@pytest.mark.parametrize("key", [key for key in METHODS if epochs_of(key) > 1])
+@pytest.mark.parametrize("key", [key for key in METHODS if epochs_of(key)])
 def test_resumed_equals_uninterrupted(key, x, tmp_path):
-    method = recorded(key)
-
-    def start():
-        run = method.start(x, seeds=[5, 6])
-        for _ in pretrain(x, run, **method.pretraining()):
-            pass
-        return Run(run.seeds, run.autoencoder)
-
-    whole, broken, resumed = start(), start(), method.start(x, seeds=[5, 6])
-    for _ in train(method, x, whole):
-        pass
-    for _ in train(method, x, broken):
-        if broken.epoch == 1:
-            save_run(tmp_path / "run.checkpoint", broken, spec={})
-            break
-    options = {"optimizer_options": method.optimizer_options(), "device": "cuda"}
-    assert restore_run(tmp_path / "run.checkpoint", resumed, spec={}, **options)
-    for _ in train(recorded(key), x, resumed):
-        pass
-    found = numbers(resumed)
-    for name, array in numbers(whole).items():
-        np.testing.assert_array_equal(array, found[name], err_msg=name)
+    check_resume(recorded(key), x, tmp_path / "run")
 
 
 @pytest.mark.parametrize("n_features", [10, 300])
