@@ -21,6 +21,7 @@ from deepkm.report.statistics.spread import FEWEST, describe_runs
 from deepkm.report.tables.layout import Cell, Table, spread, to_markdown
 from deepkm.report.tables.published import load_published
 from deepkm.report.tables.recorded import DATA, RUNS, SCORES, STUDY, describe_sources
+from deepkm.study.parameters import fields_of
 from deepkm.study.spec import VIEWS_MARK, title_of_data
 from docs.contrasts import contrasts_on
 from docs.coverage import runs_there_are
@@ -169,7 +170,8 @@ def _read(study):
         "methods": {key: entry.get("title", key) for key, entry in told["methods"].items()},
     }
     for key, entry in told["methods"].items():
-        if entry.get("views"):
+        views = fields_of(entry["estimator"]).get("views")  # a class may train on views where its entry says nothing
+        if entry.get("views", views and views.default):
             titles["methods"][key] += VIEWS_MARK
     made = read_frame(folder / RUNS).rename(columns={"key": "method"}).query("stage == 'cluster'")
     made = made[["dataset", "method", "seed", "device"]]

@@ -6,6 +6,7 @@ from functools import cache
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from conftest import ROOT
 from scipy.stats import wilcoxon
 
@@ -157,15 +158,19 @@ def test_a_document_gets_its_tables_between_marks(tmp_path, monkeypatch):
     pd.DataFrame(rows | {"below_start": [None, None, "fewer clusters"]}).to_csv(folder / "scores.csv", index=False)
     made = {"stage": "cluster", "dataset": "a", "key": rows["method"], "seed": rows["seed"]}
     pd.DataFrame(made | {"device": ["NVIDIA B1", "CPU (X)", "CPU (X)"]}).to_csv(folder / "runs.csv", index=False)
-    study = "study: {methods: [km, ct, dkm]}\ndatasets: {a: {title: A}}\n"
-    (folder / "study.yaml").write_text(study + "methods: {km: {title: KM}, ct: {title: CT, views: both}, dkm: {}}\n")
+    told = {"study": {"methods": ["km", "ct", "dkm", "deepcluster"]}, "datasets": {"a": {"title": "A"}}}
+    classes = {"km": "km:KMeans", "ct": "ct:CT", "dkm": "dkm:DKM", "deepcluster": "deepcluster:DeepCluster"}
+    told["methods"] = {key: {"estimator": f"deepkm.methods.{name}"} for key, name in classes.items()}
+    told["methods"]["km"] |= {"title": "KM"}
+    told["methods"]["ct"] |= {"title": "CT", "views": "both"}
+    (folder / "study.yaml").write_text(yaml.safe_dump(told))
     monkeypatch.setattr(results, "FOLDER", tmp_path)
     text = results.with_tables("before\n<!-- rows: mine a -->\nold\n<!-- end -->\nafter\n")
     assert "\nold\n" not in text
     cells = [re.split(r" *\| *", line)[1:-1] for line in text.splitlines() if line.startswith("|")]
     assert cells[2] == ["CT ‡", "70.0", "60.0", "50.0", "1", "9", "2 of 3", "1 of 1: fewer clusters"]
     assert cells[3] == ["KM", "40.0, 1 run", "50.0, 1 run", "30.0, 1 run", "2", "30, 1 GPU", "3 of 3", "no"]
-    assert "Not run yet: dkm." in text
+    assert "Not run yet: dkm; deepcluster ‡." in text  # its class trains on views by default
     short = results.with_tables("<!-- rows: mine a km -->\n<!-- end -->")
     [row] = [line for line in short.splitlines() if line.startswith("| KM")]
     assert re.split(r" *\| *", row)[1:-1] == ["KM", "40.0, 1 run", "50.0, 1 run", "30.0, 1 run"]
