@@ -8,6 +8,8 @@ import signal
 import subprocess
 import sys
 import time
+from argparse import Namespace
+from types import SimpleNamespace
 from unittest import mock
 
 import psutil
@@ -26,6 +28,7 @@ from slow_study import (
 )
 
 from deepkm.files import sole_writer
+from deepkm.jobs import resuming
 from deepkm.jobs.interruption import claim
 
 needs_root = pytest.mark.skipif(os.getuid() != 0, reason="only root can mount a small file system")
@@ -215,6 +218,26 @@ def test_out_of_memory(folder):
     assert "; lower seeds_per_job or batch_size, or ask for more memory" in last
     go_on(folder)
     assert "going on from epoch 19," in log(folder)
+
+
+def test_what_could_not_be_saved_is_not_called_saved(monkeypatch, capsys):
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    def epochs():
+        run.epoch = 1
+        os.kill(os.getpid(), signal.SIGTERM)
+        yield
+
+    for name, stand_in in {"save_run": full, "checkpoint_path": str, "_identity": vars}.items():
+        monkeypatch.setattr(resuming, name, stand_in)
+    run = SimpleNamespace(epoch=0, seconds=0.0, cpu_seconds=0.0)
+    with pytest.raises(SystemExit):
+        resuming.follow(epochs(), run, Namespace(checkpoint_seconds=60), epochs=5)
+    printed = capsys.readouterr().out
+    assert "no checkpoint at epoch 1: [Errno 28] No space left on device" in printed
+    assert "stopped by SIGTERM and epoch 1 not saved" in printed
+    assert "after epoch" not in printed  # by which the study's terminal knows what is saved
 
 
 @needs_root

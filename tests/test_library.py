@@ -187,6 +187,13 @@ def test_a_file_of_the_workflow_is_pretrained_too(base, model, tmp_path):
         deepkm.DKM(**SMALL | {"random_state": 1}, pretrained=three).fit(X)
 
 
+def test_a_restart_is_kept_though_the_file_has_no_seed_of_it(base, tmp_path, monkeypatch):
+    monkeypatch.setattr("deepkm.estimators.estimator.objectives", lambda *_: np.array([1.0, 0.0]))
+    path = autoencoder_file(base, tmp_path / "three.h5", [8, 9, 0])
+    by_file, by_fit = (deepkm.DKM(**SMALL, pretrained=given, n_init_runs=2).fit(X) for given in (path, base))
+    np.testing.assert_array_equal(by_file.cluster_centers_, by_fit.cluster_centers_)
+
+
 def test_all_restarts_start_from_what_is_pretrained(base):
     run = deepkm.DKM(**SMALL, pretrained=base).start(torch.tensor(X), seeds=[1, 2])
     for name, tensor in run.autoencoder.state_dict().items():

@@ -259,6 +259,12 @@ def test_ids_follow_the_samples_that_are_left(tmp_path):
     assert jobs.tabulate(["km"])["id"].tolist() == [f"s{i}" for i in range(22) if i not in (0, 7)]
 
 
+def test_names_of_samples_of_which_no_run_is_done_yet(tmp_path):
+    names = [f"s{i}" for i in range(N_SAMPLES)]
+    np.savez(tmp_path / "mine.npz", feature=raw(), sample_ids=names)
+    assert Jobs(tmp_path).tabulate([])["id"].tolist() == names
+
+
 @pytest.mark.parametrize("ids", [np.arange(9), np.zeros((100, 2), int), np.linspace(0, 1, 100)])
 def test_ids_that_are_not_one_for_each_sample(ids, tmp_path):
     np.savez(tmp_path / "mine.npz", feature=raw(), sample_ids=ids)

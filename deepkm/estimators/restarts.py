@@ -1,5 +1,8 @@
 """Which of several runs of a method is kept, by its own objective, and one run of a stack by itself."""
 
+from copy import copy
+from typing import Any, cast
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -39,7 +42,9 @@ def objectives(method: DeepClustering, run: Run, x: Tensor) -> np.ndarray:
 
 def only_run(method: DeepClustering, run: Run, s: int, x: Tensor) -> Run:
     """Return run s of a stack as one of its own, S = 1."""
-    one, part = method.start(x[:0], seeds=run.seeds[s : s + 1]), slice(s, s + 1)
+    blank, part = cast(Any, copy(method)), slice(s, s + 1)
+    blank.pretrained = None  # its weights follow; a file of autoencoders knows no seed of a restart
+    one = blank.start(x[:0], seeds=run.seeds[s : s + 1])
     one.autoencoder.load_state_dict({name: tensor[part] for name, tensor in run.autoencoder.state_dict().items()})
     one.state = {name: tensor.detach()[part].clone() for name, tensor in run.state.items()}
     one.history = {name: [value[part] for value in values] for name, values in run.history.items()}

@@ -83,11 +83,13 @@ def follow(runs: Iterable[Run], run: Run, args: Namespace, *, epochs: int) -> No
             bar.update(run.epoch - bar.n)
             if run.epoch < epochs and (stop or now - saved >= between):
                 reason = signal.Signals(stop[0]).name if stop else "its time"
-                save(run, args, reason)
+                kept = save(run, args, reason)
                 saved = time.monotonic()
                 between = seconds_between(args.checkpoint_seconds, saved - now)
             if run.epoch < epochs and stop:
-                print(f"\nstopped by {reason} after epoch {run.epoch}; the same command goes on from there", flush=True)
+                done = f"after epoch {run.epoch}; the same command goes on from there"
+                lost = f"and epoch {run.epoch} not saved: the same command goes on from what was saved before"
+                print(f"\nstopped by {reason} {done if kept else lost}", flush=True)
                 raise SystemExit(128 + stop[0])
 
 
@@ -119,12 +121,14 @@ def seconds_between(seconds: float, cost: float) -> float:
     return max(seconds, cost / CHECKPOINT_SHARE) if seconds else 0
 
 
-def save(run: Run, args: Namespace, reason: str) -> None:
-    """Save a checkpoint; where that fails, say so and go on without."""
+def save(run: Run, args: Namespace, reason: str) -> bool:
+    """Save a checkpoint, and return whether it is there; where that fails, say so and go on without."""
     try:
         save_run(checkpoint_path(args), run, spec=_identity(args), reason=reason)
     except OSError as error:
         print(f"\nno checkpoint at epoch {run.epoch}: {error}", flush=True)
+        return False
+    return True
 
 
 def _identity(args: Namespace) -> dict:

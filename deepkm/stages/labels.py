@@ -69,7 +69,8 @@ def write_labels(files, *, data, output, structure, agree, jobs):
         columns, about = _read_runs(own, path, jobs)
         ids = read_converted(path, optional=["sample_ids"]).get("sample_ids", ())
         labels = {f"{method}_seed{seed}": run for method, of in columns.items() for seed, run in of.items()}
-        runs_of = pd.DataFrame(labels)
+        # In the middle of a study there may be names of samples, and no run.
+        runs_of = pd.DataFrame(labels, index=range(len(ids)) if len(ids) else None)
         drawn = runs_of != NOT_DRAWN
         _write(table, name_rows(runs_of if drawn.all(axis=None) else runs_of.astype("Int64").where(drawn), ids))
         runs += [{"dataset": path.stem, **row} for row in about]

@@ -277,8 +277,14 @@ def side_files(result: str | PathLike, suffix: str) -> list[Path]:
 
 
 def lock_beside(side_file: str | PathLike) -> Path:
-    """Return the lock that belongs to another side file."""
-    return Path(side_file).with_suffix(".lock")
+    """Return the lock that belongs to another side file, or to what is being written in its place.
+
+    Examples
+    --------
+    >>> lock_beside(".seed0.12ab.checkpoint").name, lock_beside(".seed0.12ab.checkpoint.tmp").name
+    ('.seed0.12ab.lock', '.seed0.12ab.lock')
+    """
+    return Path(os.fspath(side_file).removesuffix(".tmp")).with_suffix(".lock")
 
 
 def lock_of(path: str | PathLike) -> Path:

@@ -15,7 +15,7 @@ def compare_ends(first, last):
     ----------
     first, last : dict
         Of the first and the last read-out: ``n_clusters_used``, and ``unexplained`` and ``reconstruction`` of
-        `deepkm.training.ends.look`; NaN is not looked at.
+        `deepkm.training.ends.keep_ends`; NaN is not looked at.
 
     Examples
     --------

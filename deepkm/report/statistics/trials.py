@@ -27,7 +27,7 @@ def describe_trials(arrays, settings, seeds, *, n_clusters, compared):
     Parameters
     ----------
     arrays : dict of str to ndarray
-        From `deepkm.stages.search.trial_arrays`, or the same of runs in memory.
+        From `deepkm.methods.side_by_side.trial_arrays`, or the same of runs in memory.
     settings : list of (int, dict)
         Of the stack, each with its place in the search.
     seeds : list of int
