@@ -152,7 +152,7 @@ def test_resumed_equals_uninterrupted(key, how, stop, x, tmp_path):
             yield run
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("deepkm.methods.base.train", spy)
+        patch.setattr("deepkm.training.trainable.train", spy)
         runs.append(method.train_runs(x, seeds=[5, 6]))
     resumed = method.start(x, seeds=[5, 6])
     assert restore_run(path, resumed, spec={}, **options)
@@ -195,13 +195,13 @@ def test_steps_are_recorded_once_the_rate_has_risen(x, monkeypatch):
     calls = []
     monkeypatch.setattr(steps, "record", lambda function, device: lambda: calls.append(function()))
     monkeypatch.setattr(training, "can_record", lambda x: True)
-    monkeypatch.setattr("deepkm.methods.base.WARM_UP_STEPS", 5)
+    monkeypatch.setattr("deepkm.training.trainable.WARM_UP_STEPS", 5)
     options = {"pretraining_epochs": 1, "epochs": 3, "pretraining_batch_size": 128}
     method = make_method("dkm", **options, warm_start="steps")
     run = method.train_runs(x, seeds=[5])
     assert len(calls) == 2 * 2  # of three epochs of four steps, the second begins with the fifth step
     monkeypatch.undo()
-    monkeypatch.setattr("deepkm.methods.base.WARM_UP_STEPS", 5)
+    monkeypatch.setattr("deepkm.training.trainable.WARM_UP_STEPS", 5)
     assert_same_runs(run, method.train_runs(x, seeds=[5]))
 
 

@@ -20,7 +20,7 @@ from conftest import ROOT, TINY_STUDY, assert_same, changed, environment, planne
 from deepkm import CT, load
 from deepkm.datasets.converted import read_converted
 from deepkm.datasets.features import load_features
-from deepkm.files import read_hdf5
+from deepkm.files import read_hdf5, sole_writer
 
 METHODS = TINY_STUDY["study"]["methods"]
 REPORT = {"labels": 1, "score": 1, "statistics": 1, "tables": 1, "figures": 1, "report": 1}
@@ -344,8 +344,15 @@ def test_audit_status_partial_tables_and_pruning(built, tmp_path):
     assert sorted(line.split()[0] for line in lines) == ["foreign", "foreign", "missing", "unreadable"]
     done = run_stage("status", "--configfile", "study.yaml", folder=folder)
     assert done.stdout.splitlines()[0] == "8 of 10 training jobs done, 1 unreadable, 1 missing"
-    run_snakemake(folder, "partial", "clean_checkpoints")
+    being_written = [useless.with_name(name) for name in (".seed0.ab.checkpoint.tmp", "seed0.h5.tmp")]
+    for path in being_written:
+        path.touch()
+    with sole_writer(useless.with_name(".seed0.ab.lock")):
+        run_snakemake(folder, "partial", "clean_checkpoints")
     assert not useless.exists()
+    assert all(path.exists() for path in being_written)
+    run_snakemake(folder, "clean_checkpoints")
+    assert not any(path.exists() for path in being_written)
     table = (folder / "results" / "partial" / "tables" / "acc.md").read_text()
     assert re.search(r"\| CT +\| .*\(1/2\)", table)
     assert re.search(r"\| DKM +\| .*\(2/2\)", table)

@@ -5,7 +5,7 @@ from pathlib import Path
 from deepkm.files import is_held
 from deepkm.study.inventory import foreign_files, jobs_of, load_study
 from deepkm.study.options import add_study_arguments
-from deepkm.study.paths import LEFT_BY_JOBS, lock_beside
+from deepkm.study.paths import LEFT_BY_JOBS, locks_of_writers
 
 add_arguments = add_study_arguments
 
@@ -20,7 +20,7 @@ def main(args):
         if checkpoint.exists():
             (side_files if job.state()[0] == "done" else kept).append(checkpoint)
     for path in side_files:
-        if not is_held(lock_beside(path)):
+        if not any(map(is_held, locks_of_writers(path))):
             freed += path.stat().st_size * (path.stat().st_nlink == 1)  # else it is another name of a result
             path.unlink()
             print(f"deleted {path}")

@@ -73,7 +73,7 @@ def _fields_in(module: str, definition: ast.ClassDef) -> dict[str, Field]:
             f"got the class {definition.name} with fields ({', '.join(hints)}), expected a dataclass; write "
             "@dataclass(kw_only=True, eq=False, repr=False) above it"
         )
-    stated = f"{module}:{definition.name}" != METHOD
+    stated = (module, definition.name) not in [(where, base.name) for where, base in lineage(METHOD)]
     return {
         name: Field(hint, _default(nodes[name], module, f"{definition.name}.{name}"), stated)
         for name, hint in hints.items()

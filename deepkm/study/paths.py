@@ -276,15 +276,16 @@ def side_files(result: str | PathLike, suffix: str) -> list[Path]:
     return sorted(Path(result).parent.glob(f".{glob.escape(Path(result).stem)}.*.{suffix}"))
 
 
-def lock_beside(side_file: str | PathLike) -> Path:
-    """Return the lock that belongs to another side file, or to what is being written in its place.
+def locks_of_writers(left: str | PathLike) -> list[Path]:
+    """Return the locks that whoever may still write a file holds: a side file, or the `.tmp` of one or of a result.
 
     Examples
     --------
-    >>> lock_beside(".seed0.12ab.checkpoint").name, lock_beside(".seed0.12ab.checkpoint.tmp").name
-    ('.seed0.12ab.lock', '.seed0.12ab.lock')
+    >>> [path.name for path in locks_of_writers(".seed0.12ab.checkpoint.tmp")]
+    ['.seed0.12ab.lock']
     """
-    return Path(os.fspath(side_file).removesuffix(".tmp")).with_suffix(".lock")
+    path = Path(os.fspath(left).removesuffix(".tmp"))
+    return [path.with_suffix(".lock")] if path.name.startswith(".") else side_files(path, "lock")
 
 
 def lock_of(path: str | PathLike) -> Path:
