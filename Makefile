@@ -5,6 +5,7 @@
 # make notebooks   the examples of docs run anew, with their outputs
 # make bench  speed beside peers and limits, into docs/PERFORMANCE.md; real data by BENCH="--mnist mnist.npz --usps usps.npz"
 # make bench-gpu   the same on a CUDA GPU, where there is one
+# Tests take three workers: those that wait for Snakemake and SLURM leave one of two cores idle.
 # All make .venv from envs/requirements.txt when it is missing or older. For another Python, PYTHON=python3.13 VENV=.venv-3.13;
 # for some tests, TESTS="tests/methods tests/test_spec.py -k alpha".
 
@@ -25,7 +26,7 @@ run: $(VENV)/ready
 	@echo "All on one page, for your browser: results/report.html"
 
 test: $(VENV)/ready
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(TESTS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(TESTS)
 
 lint: $(VENV)/ready
 	$(BIN)/ruff check .

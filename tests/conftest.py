@@ -30,7 +30,7 @@ TINY_STUDY = {
 
 
 def pytest_collection_modifyitems(config, items):
-    """Let two workers end at about the same time: first the files that mostly wait for SLURM, then the long ones."""
+    """Let workers end at about the same time: first the files that mostly wait for SLURM, then the long ones."""
     if hasattr(config, "workerinput"):  # without workers, in the order in which they are named
         sizes = Counter(item.path for item in items)
         items.sort(key=lambda item: ("slurm" not in item.path.parts, -sizes[item.path]))
