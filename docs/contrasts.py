@@ -1,5 +1,7 @@
 """The planned contrasts of a study, tested on the published rows."""
 
+from functools import cache
+
 from deepkm.numerics.metrics import PRIMARY_METRIC
 from deepkm.report.frames import read_frame
 from deepkm.report.statistics.over_seeds import compare_over_seeds
@@ -14,7 +16,7 @@ def contrasts_on(name, dataset):
 
     Seeds and pairs are the study's, whatever has run.
     """
-    study = load_study([str(ROOT / "studies" / f"{name}.yaml")])
+    study = _study(name)
     scores = read_frame(ROWS / SCORES)
     scores = scores[(scores["dataset"] == dataset) & scores["seed"].isin(study.seeds)]
     scores = scores[scores["method"].isin(study.methods)]
@@ -30,3 +32,8 @@ def contrasts_on(name, dataset):
     if missing:
         table.notes.append(f"Planned too, but not run: {'; '.join(missing)}.")
     return table
+
+
+@cache
+def _study(name):
+    return load_study([str(ROOT / "studies" / f"{name}.yaml")])

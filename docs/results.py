@@ -10,6 +10,7 @@ benchmarks/clustpy_comparison.py found.
 """
 
 import re
+from functools import cache
 from pathlib import Path
 
 import yaml
@@ -163,7 +164,11 @@ def _notes(scores, missing, ranks):
 
 
 def _read(study):
-    folder = FOLDER / study
+    return _read_folder(FOLDER / study)
+
+
+@cache
+def _read_folder(folder):
     told = yaml.safe_load((folder / STUDY).read_text(encoding="utf-8"))
     titles = {
         "datasets": {key: title_of_data(key, entry) for key, entry in told["datasets"].items()},
@@ -212,6 +217,7 @@ def verdicts(study):
     return Table(f"verdicts-{study}", "The paper", [*header, "Remarks"], rows, notes, align)
 
 
+@cache
 def _catalogue():
     return yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
 

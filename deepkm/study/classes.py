@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Iterable, Iterator
+from functools import cache
 from itertools import takewhile
 
 from deepkm.study.modules import bindings, dotted, file_of, package_of, split, tree_of, where_looked
@@ -27,6 +28,11 @@ def lineage(estimator: str) -> list[tuple[str, ast.ClassDef]]:
     >>> [f"{module}:{definition.name}" for module, definition in lineage("deepkm.methods.km:KMeans")[-2:]]
     ['deepkm.methods.base:DeepClustering', 'deepkm.methods.km:KMeans']
     """
+    # What lies in the package stays as it is while a process lives.
+    return (_package_lineage if estimator.startswith("deepkm.") else _lineage)(estimator)
+
+
+def _lineage(estimator: str) -> list[tuple[str, ast.ClassDef]]:
     module, _, name = estimator.partition(":")
     try:
         if not all(part.isidentifier() for part in [*module.split("."), name]):
@@ -44,6 +50,9 @@ def lineage(estimator: str) -> list[tuple[str, ast.ClassDef]]:
         raise ValueError(f"got {estimator!r}, expected {expected}; {error}") from None
     read = {stand_in: place for place, stand_in in made.items()}
     return [read[cls] for cls in reversed(found.__mro__) if cls in read]
+
+
+_package_lineage = cache(_lineage)
 
 
 def definition_of(module: str, name: str, above: ast.stmt | None = None) -> tuple[str, ast.stmt] | None:
