@@ -64,7 +64,7 @@ def test_the_processor_is_named_as_the_system_names_it(monkeypatch, tmp_path):
     assert made_by.describe_device("cpu") == "CPU (AMD EPYC 7543 32-Core Processor)"
     monkeypatch.setattr(made_by.sys, "platform", "darwin")
     monkeypatch.setattr(subprocess, "check_output", lambda command, text: "Apple M2 Pro\n")
-    assert made_by.describe_device("mps") == "MPS (Apple M2 Pro)"
+    assert made_by.describe_device("cpu") == "CPU (Apple M2 Pro)"
 
 
 @pytest.mark.parametrize("listing", ["processor\t: 0\nBogoMIPS\t: 50\n", None], ids=["no model", "no list"])

@@ -1,5 +1,4 @@
 import os
-import platform
 import subprocess
 import sys
 import time
@@ -122,16 +121,6 @@ def test_gpus_are_those_that_nvidia_smi_lists(monkeypatch, nvidia_smi):
     assert visible_gpus() == {"GPU-cc": "GPU-cc", "0": "GPU-aa"}
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
     assert visible_gpus() == {uuid: uuid for uuid in ("GPU-aa", "GPU-bb", "GPU-cc")}
-
-
-def test_an_apple_gpu(monkeypatch):
-    monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
-    monkeypatch.setattr(platform, "system", lambda: "Darwin")
-    monkeypatch.setattr(platform, "machine", lambda: "arm64")
-    with lease_device(1) as device:
-        assert device == "mps"
-    with lease_device(0) as device:
-        assert device == "cpu"
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="PyTorch can use the GPU of this machine")

@@ -236,7 +236,6 @@ def test_precision_reaches_both_stages(jobs, monkeypatch):
         ("cuda", torch.float32, "float32", products._by_torch),
         ("cuda", torch.float64, "tf32", products._by_torch),
         ("cuda", torch.float64, "bfloat16", products._by_torch),
-        ("mps", torch.float32, "tf32", products._by_torch),
         ("cpu", torch.float64, "bfloat16", products._by_mkl),
     ],
 )

@@ -2,6 +2,7 @@
 
 import json
 import os
+from argparse import Namespace
 
 import h5py
 import numpy as np
@@ -13,6 +14,7 @@ from deepkm import DKM, IDEC
 from deepkm.datasets.features import SCALINGS, load_features
 from deepkm.datasets.large import scan, stays_in_file
 from deepkm.datasets.streaming import StreamedFeatures, is_streamed
+from deepkm.jobs.inputs import load_data
 from deepkm.training.loop import pretrain, train
 from deepkm.training.run import Run
 
@@ -87,6 +89,42 @@ def test_the_same_data_in_and_out_of_memory_train_alike(cls, tmp_path):
         runs.append(run)
     np.testing.assert_array_equal(runs[0].history["labels"], runs[1].history["labels"])
     np.testing.assert_array_equal(runs[0].history["loss"], runs[1].history["loss"])
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_an_image_size_is_that_of_the_images(stream, tmp_path):
+    write(tmp_path / "mine.h5", np.random.default_rng(0).random((30, 12)))
+    with np.load(convert(tmp_path, stream, image_size=[4, 3])) as about:
+        assert about["image_shape"].tolist() == [4, 3]
+    for size, wrong in (([5, 3], r"got image_shape \(5, 3\) for 12 features"), ([0, 12], r"got image_size \[0, 12\]")):
+        with pytest.raises(AssertionError, match=wrong):
+            convert(tmp_path, stream, image_size=size)
+
+
+@pytest.mark.parametrize("scaling", SCALINGS)
+def test_the_ends_are_those_of_the_scaled_features(scaling, tmp_path):
+    feature = np.random.default_rng(0).normal(1, 5, (50, 6)).astype(np.float32)
+    np.savez(tmp_path / "streamed.npz", **scan(write(tmp_path / "mine.h5", feature))[0])
+    x, (low, high) = (streamed := StreamedFeatures(tmp_path / "streamed.npz", scaling))[:], streamed.ends
+    if scaling == "rows":
+        assert low == -1 <= x.min()
+        assert high == 1 >= x.max()
+    else:
+        assert (low, high) == (x.min(), x.max())
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_a_sigmoid_trains_on_values_that_it_reaches(stream, tmp_path):
+    write(tmp_path / "mine.h5", np.random.default_rng(0).normal(size=(30, 64)))
+    data = convert(tmp_path, stream)
+    for scaling in ("unit", "none"):
+        spec = {"dataset": {"scaling": scaling}, "parameters": {"autoencoder": "conv_sigmoid"}}
+        args = Namespace(device="cpu", threads=1, data=str(data), spec=spec)
+        if scaling == "unit":
+            assert load_data(args).shape == (30, 64)
+        else:
+            with pytest.raises(ValueError, match=r"values from -.* should be in \[0, 1\], all that the output"):
+                load_data(args)
 
 
 def test_size_decides_what_stays_in_its_file(tmp_path, monkeypatch):

@@ -1,5 +1,6 @@
 """What every conversion gives, and the checks that each must pass. Every problem is one ValueError."""
 
+import math
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -151,3 +152,32 @@ def _check_distinct(arrays, name):
 
 def _by(shape):
     return " x ".join(map(str, shape))
+
+
+def check_size(size, path):
+    """Raise a ValueError over an `image_size` that is no (height, width); None will do."""
+    if size is not None and min(size) < 1:
+        raise ValueError(f"{path}: got image_size {list(size)}, expected sizes in pixels; correct it")
+
+
+def image_shape_of(feature_shape, size, path, stored=None):
+    """Return the shape of an image that a file (`stored`) or its entry (`size`) names; () for that of the features.
+
+    Raises
+    ------
+    ValueError
+        Where features of a shape (N, ...) are no such images.
+    """
+    shape = size or () if stored is None else stored
+    numbers = np.ravel(shape)
+    if numbers.dtype.kind not in "biuf" or (numbers < 1).any() or (numbers != np.floor(numbers)).any():
+        raise ValueError(f"{path}: got image_shape {numbers.tolist()}, expected sizes in pixels; correct it")
+    shape = tuple(int(number) for number in numbers)
+    n_features = math.prod(feature_shape[1:])
+    if len(feature_shape) > 2 and shape in ((), tuple(feature_shape[1:3])):
+        return ()
+    if shape and (math.prod(shape) != n_features or len(shape) not in (2, 3)):
+        raise ValueError(f"{path}: got image_shape {shape} for {n_features} features; correct it")
+    if len(shape) == 3 and shape[2] not in (1, 3, 4):
+        raise ValueError(f"{path}: got image_shape {shape}, expected (H, W) or (H, W, C) with 1, 3 or 4 colours C")
+    return shape

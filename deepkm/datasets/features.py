@@ -157,6 +157,14 @@ class Scaler:
             )
         return self
 
+    def ends(self):
+        """Return the bounds of what it gives, (low, high): for ``rows`` those that any rows of these signs have."""
+        low, high = self._statistics.low, self._statistics.high
+        if self._scaling == "rows":
+            return -float(low.min() < 0), float(high.max() > 0)
+        scaled = self(np.stack([low, high]))
+        return float(scaled.min()), float(scaled.max())
+
     def _ends(self):
         """Return the largest absolute value that each feature takes, (F,): in rows, those of usual length."""
         ends = np.stack([self._statistics.low, self._statistics.high])

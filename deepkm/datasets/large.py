@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from deepkm.datasets.arrays import check_form
+from deepkm.datasets.arrays import check_form, check_size, image_shape_of
 from deepkm.datasets.features import Rows, extremes, moments, pieces
 from deepkm.datasets.hdf5 import array_at, array_names, labels_at, open_hdf5, stamp_of
 from deepkm.datasets.labels import encode_target
@@ -46,8 +46,8 @@ def scan(path, **options):
     -------
     about : dict of str to ndarray
         ``feature_file``, ``feature_array``, ``feature_stamp``, ``feature_shape``, ``feature_type``, the features'
-        `Statistics` as ``feature_low`` to ``feature_deviation`` (F,), ``sha256``, and ``target`` and ``class_names``
-        where there are labels.
+        `Statistics` as ``feature_low`` to ``feature_deviation`` (F,), ``sha256``, ``image_shape`` where an `image_size`
+        is given, and ``target`` and ``class_names`` where there are labels.
     sha256 : str
         Of the features.
     rows : Rows
@@ -64,6 +64,7 @@ def scan(path, **options):
         _check_labels(labels, options, path)
         feature = array_at(file, name, path)
         check_form(feature.shape, feature.dtype, path)
+        shape = image_shape_of(feature.shape, options.image_size, path)
         about = {
             "feature_file": np.array(str(Path(path).absolute())),
             "feature_array": np.array(name),
@@ -71,6 +72,8 @@ def scan(path, **options):
             "feature_shape": np.array(feature.shape),
             "feature_type": np.array(str(feature.dtype)),
         }
+        if shape:
+            about["image_shape"] = np.array(shape)
         statistics, digest, rows = _scan_pieces(feature, path)
         target = None if labels is None else labels_at(file, labels, path)
     if stamp_of(path).tolist() != stamp.tolist():
@@ -84,6 +87,7 @@ def scan(path, **options):
 
 def _check_options(options, path):
     """Raise a ValueError over options of other files, and those that would take other numbers than the file's."""
+    check_size(options.image_size, path)
     check_used(options, ".h5", Path(path))
     for name in ("columnwise", "drop_labels", "ignore_columns"):
         if getattr(options, name):

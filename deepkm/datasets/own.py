@@ -1,11 +1,10 @@
 """A user's own data: a file of arrays, a table, or a folder of images. Nothing in them is unpickled."""
 
-import math
 from pathlib import Path
 
 import numpy as np
 
-from deepkm.datasets.arrays import Arrays, check_feature, check_form, check_rounding
+from deepkm.datasets.arrays import Arrays, check_feature, check_form, check_rounding, check_size, image_shape_of
 from deepkm.datasets.columns import split_array
 from deepkm.datasets.hdf5 import array_at, array_names, labels_at, open_hdf5
 from deepkm.datasets.images import read_folder
@@ -34,8 +33,7 @@ def read_own(path, **options):
     """
     path, options = Path(path), Options(**options)
     check_regular(path)
-    if options.image_size is not None and min(options.image_size) < 1:
-        raise ValueError(f"{path}: got image_size {list(options.image_size)}, expected sizes in pixels; correct it")
+    check_size(options.image_size, path)
     kind = kind_of(path)
     check_used(options, kind, path)
     if path.is_dir():
@@ -59,7 +57,7 @@ def read_own(path, **options):
         if not (kept := codes >= 0).all():
             feature, codes = feature[kept], codes[kept]
             called["sample_ids"] = np.array(called["sample_ids"])[kept].tolist() if called["sample_ids"] else []
-    shape = _image_shape(feature, more.get("image_shape"), options.image_size, path)
+    shape = image_shape_of(feature.shape, options.image_size, path, stored=more.get("image_shape"))
     feature = _upright(feature, shape, path) if options.columnwise else feature
     return Arrays(feature, codes, _class_names(more, names), shape, **called)
 
@@ -125,23 +123,6 @@ def _plain(feature, path):
         return np.asarray(feature, kind)
     check_rounding(feature, path)
     return feature.astype(np.float64)
-
-
-def _image_shape(feature, stored, size, path):
-    """Return the shape of an image that a file or its entry names, checked; () for that of the features."""
-    shape = size or () if stored is None else stored
-    numbers = np.ravel(shape)
-    if numbers.dtype.kind not in "biuf" or (numbers < 1).any() or (numbers != np.floor(numbers)).any():
-        raise ValueError(f"{path}: got image_shape {numbers.tolist()}, expected sizes in pixels; correct it")
-    shape = tuple(int(number) for number in numbers)
-    n_features = math.prod(feature.shape[1:])
-    if feature.ndim > 2 and shape in ((), feature.shape[1:3]):
-        return ()
-    if shape and (math.prod(shape) != n_features or len(shape) not in (2, 3)):
-        raise ValueError(f"{path}: got image_shape {shape} for {n_features} features; correct it")
-    if len(shape) == 3 and shape[2] not in (1, 3, 4):
-        raise ValueError(f"{path}: got image_shape {shape}, expected (H, W) or (H, W, C) with 1, 3 or 4 colours C")
-    return shape
 
 
 def _upright(feature, shape, path):

@@ -23,6 +23,11 @@ class StreamedFeatures:
     scaling : {"unit", "symmetric", "standard", "rows", "none"}
         As in `deepkm.datasets.features.scale`.
     device : str
+
+    Attributes
+    ----------
+    ends : (float, float)
+        Bounds of the scaled features.
     """
 
     dtype = torch.float32
@@ -31,6 +36,7 @@ class StreamedFeatures:
         about = read_converted(path, *ABOUT)
         self._feature = open_converted(about, path)
         self._scaler = Scaler(stored_statistics(about), scaling).checked(path)
+        self.ends = self._scaler.ends()
         self.device = torch.device(device)
         self.shape = (len(self._feature), int(np.prod(self._feature.shape[1:])))
 

@@ -205,7 +205,7 @@ class Estimator(Fitted):
         self.check_samples(len(array))
         self.sample_shape_ = sample_shape(X, array.shape[1])
         self.check_images(self.sample_shape_)
-        check_range(self.autoencoder, array)
+        check_range(self.autoencoder, array.min(), array.max())
         return torch.tensor(as_type(array, dtype), device=self._device())
 
     def check_images(self, shape: tuple[int, ...]) -> None:

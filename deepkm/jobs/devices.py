@@ -1,7 +1,6 @@
 """Which device a job runs on. Called before PyTorch is imported, since CUDA reads its environment only once."""
 
 import os
-import platform
 import shutil
 import subprocess
 import time
@@ -15,7 +14,7 @@ from filelock import FileLock, Timeout
 
 @contextmanager
 def lease_device(n_gpus: int, *, threads: int = 1, jobs_per_gpu: int = 1) -> Iterator[str]:
-    """Yield "cuda", "mps" or "cpu", holding a slot of one visible GPU for this process as long as the block lasts.
+    """Yield "cuda" or "cpu", holding a slot of one visible GPU for this process as long as the block lasts.
 
     Snakemake says how many GPUs a job may use but not which; a lock per slot keeps concurrent jobs apart and is freed
     by the operating system when the process dies.
@@ -39,27 +38,21 @@ def lease_device(n_gpus: int, *, threads: int = 1, jobs_per_gpu: int = 1) -> Ite
         yield "cuda"
     else:
         with _free_slot(gpus, jobs_per_gpu) as gpu:
-            if gpu == "mps":
-                os.environ.setdefault("PYTORCH_ENABLE_MPS_FALLBACK", "1")  # an operation it lacks runs on the CPU
-                yield "mps"
-            else:
-                os.environ["CUDA_VISIBLE_DEVICES"] = gpu
-                yield "cuda"
+            os.environ["CUDA_VISIBLE_DEVICES"] = gpu
+            yield "cuda"
 
 
 def visible_gpus() -> dict[str, str]:
     """Return the GPUs that this process may use and the name under which each is locked, its UUID where known.
 
     They are those of ``CUDA_VISIBLE_DEVICES`` if it is set, else all that nvidia-smi lists, by UUID: what CUDA and
-    nvidia-smi number differently has one UUID. On a Mac with an Apple GPU it is ``"mps"``.
+    nvidia-smi number differently has one UUID.
     """
     os.environ.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")  # so that CUDA numbers GPUs as nvidia-smi does
     uuids = _uuids()
     if "CUDA_VISIBLE_DEVICES" in os.environ:
         names = [name.strip() for name in os.environ["CUDA_VISIBLE_DEVICES"].split(",")]
         return {name: uuids.get(name, name) for name in names if name}
-    if not uuids and (platform.system(), platform.machine()) == ("Darwin", "arm64"):
-        return {"mps": "mps"}
     return {uuid: uuid for uuid in uuids.values()}
 
 

@@ -5,7 +5,7 @@ import json
 import os
 import socket
 from argparse import Namespace
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -42,9 +42,11 @@ def load_data(args: Namespace) -> Tensor | StreamedFeatures:
                 f"{args.data}: got data that stay in their file with `resample: {share:g}`, expected samples that are "
                 "held in memory; set `stream: false` where they fit, or leave `resample` out"
             )
-        return StreamedFeatures(args.data, scaling, args.device)
+        streamed = StreamedFeatures(args.data, scaling, args.device)
+        check_range(args.spec["parameters"].get("autoencoder"), *streamed.ends)
+        return streamed
     x = load_features(args.data, scaling)
-    check_range(args.spec["parameters"].get("autoencoder"), x)
+    check_range(args.spec["parameters"].get("autoencoder"), x.min(), x.max())
     if share:
         args.samples = _own_samples(args, len(x))
         x = x[args.samples]
@@ -97,12 +99,7 @@ def digest_arrays(arrays: Mapping[str, np.ndarray]) -> str:
 
 def _usable(device: str) -> str:
     """Return `device` where this PyTorch can use it, else "cpu" after one line that says why."""
-    usable: dict[str, Callable[[], bool]] = {
-        "cuda": torch.cuda.is_available,
-        "mps": torch.backends.mps.is_available,
-        "cpu": lambda: True,
-    }
-    if usable[device]():
+    if device == "cpu" or torch.cuda.is_available():
         return device
     gpu = os.environ.get("CUDA_VISIBLE_DEVICES", "")
     print(f"got GPU {gpu}, but PyTorch {torch.__version__} cannot use it: on the CPU instead", flush=True)

@@ -51,7 +51,7 @@ def describe_device(device: str) -> str:
     """Return a device's name, a GPU's UUID, a processor's model."""
     if device == "cuda":
         return f"{torch.cuda.get_device_name()} (GPU-{torch.cuda.get_device_properties(0).uuid})"
-    return f"{'MPS' if device == 'mps' else 'CPU'} ({processor()})"
+    return f"CPU ({processor()})"
 
 
 def processor() -> str:

@@ -24,7 +24,7 @@ def mean_square(x):
     x : Tensor or StreamedFeatures of shape (N, F)
     """
     parts = x.split(max(1, CHUNK_NUMEL // x.shape[1]))
-    total = sum(part.square().sum(1).cpu().double().sum().item() for part in parts)  # an Apple GPU has no float64
+    total = sum(part.square().sum(1).cpu().double().sum().item() for part in parts)
     return total / (len(x) * x.shape[1]) or 1.0
 
 

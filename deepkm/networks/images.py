@@ -3,8 +3,6 @@
 from math import isqrt
 from typing import NamedTuple
 
-import numpy as np
-
 
 class Sides(NamedTuple):
     """Which sides of square images a network takes: multiples of a number, from the least on."""
@@ -73,10 +71,10 @@ def sides_of(autoencoder: str | None, *, convolutional: bool = False, views: boo
     return {"conv": Sides(7), "conv_sigmoid": Sides(7), "conv_dcec": Sides(8, multiple=4)}.get(autoencoder, any_image)
 
 
-def check_range(autoencoder: object, x: np.ndarray) -> None:
+def check_range(autoencoder: object, low: float, high: float) -> None:
     """Raise a ValueError where a network cannot reconstruct values such as these: a sigmoid reaches [0, 1]."""
-    if autoencoder == "conv_sigmoid" and not (x.min() >= 0 and x.max() <= 1):
+    if autoencoder == "conv_sigmoid" and not (low >= 0 and high <= 1):
         raise ValueError(
-            f"values from {x.min():.6g} to {x.max():.6g} should be in [0, 1], all that the output of 'conv_sigmoid' "
+            f"values from {low:.6g} to {high:.6g} should be in [0, 1], all that the output of 'conv_sigmoid' "
             "reaches; scale them so, or use autoencoder='conv'"
         )

@@ -7,8 +7,6 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from deepkm.datasets.catalogue import load_catalogue, raw_file_of
 from deepkm.datasets.converted import read_converted
 from deepkm.datasets.resampling import check_sample, sample_size
@@ -91,7 +89,7 @@ def _check_shape(config: dict, dataset: str, method: str, shape_of: Callable) ->
         image_side(*shape_of(dataset)[1:], sides=sides)
     if low := {"symmetric": -1, "standard": -float("inf")}.get(config["datasets"][dataset].get("scaling")):
         own = fields_of(config["methods"][method]["estimator"])
-        check_range(method_parameters(config, dataset, method, own)["autoencoder"], np.array([low, -low]))
+        check_range(method_parameters(config, dataset, method, own)["autoencoder"], low, -low)
 
 
 def _check_size(estimator: str, dataset: str, shape_of: Callable) -> None:

@@ -98,7 +98,7 @@ class Run:
         recorded would happen once, and be replayed ever after.
         """
         drawn = uniform(self.seeds, len(self.x), size, stream=stream or name, epoch=self.epoch)
-        self.draws[name] = drawn.to(self.x.dtype).to(self.x.device)  # an Apple GPU has no float64
+        self.draws[name] = drawn.to(self.x.dtype).to(self.x.device)
 
     def parameters(self):
         """Return all trained tensors by name."""
