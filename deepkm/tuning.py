@@ -87,10 +87,11 @@ def tune(
     methods = _methods(estimator, settings)
     seeds = _seeds(estimator, seeds)
     check_criterion(criterion, settings, len(seeds), "criterion")
-    x = clone(estimator).check_data(X)
+    known = clone(estimator)
+    x = known.check_data(X)
+    for setting in settings:
+        clone(estimator).set_params(**setting).check_takes(x, known.sample_shape_)
     target = None if y is None else _classes(y, len(x))
-    for method in methods:
-        method.check_samples(len(x))
     own = type(methods[0])
     parts = parts_of(
         settings, f"{own.__module__}:{own.__name__}", n_seeds=len(seeds), runs_per_job=max(1, runs_per_stack)
@@ -139,6 +140,11 @@ def _methods(estimator: Any, settings: list[Setting]) -> list[DeepClustering]:
     if estimator.pretrained is not None or not isinstance(estimator.autoencoder, str | None):
         raise ValueError(
             "estimator: got one with a network of its own, expected one to pretrain; name a kind of autoencoder"
+        )
+    if estimator.n_init_runs > 1:
+        raise ValueError(
+            f"estimator: got n_init_runs={estimator.n_init_runs}, expected 1: each run is judged by itself, and "
+            "`seeds` says how many there are; set it on best_estimator_"
         )
     for name in settings[0]:
         if name in ("random_state", "device"):

@@ -324,6 +324,21 @@ def test_inertia_far_from_the_mean_is_not_lost():
     torch.testing.assert_close(total[0], expected)
 
 
+def test_differences_to_many_centers_are_taken_of_few_samples_at_once(monkeypatch):
+    (z, _), sizes = far_groups(torch.float32), []
+    starts = kmeans_plus_plus(z, 12, seeds=[0], n_init=1)
+    whole, total = lloyd(z, starts)
+    exact = lloyd_module.exact_distances
+    monkeypatch.setattr(lloyd_module, "CHUNK_NUMEL", 10 * 12)
+    monkeypatch.setattr(
+        lloyd_module, "exact_distances", lambda x, near: sizes.append(x.shape[0] * len(near)) or exact(x, near)
+    )
+    found, same = lloyd(z, starts)
+    torch.testing.assert_close(found, whole)
+    torch.testing.assert_close(same, total)
+    assert max(sizes) == 10 * 12
+
+
 def test_an_outlier_and_a_center_on_it_cost_no_other_sample_its_center():
     """Four blobs at the corners of a square of side 2, one sample at 99999, a code for "missing": K = 5."""
     corners = torch.tensor([[1.0, 1.0], [1.0, -1.0], [-1.0, 1.0], [-1.0, -1.0]])

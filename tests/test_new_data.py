@@ -204,10 +204,36 @@ def test_arrays_of_all_kinds(kind, made, tmp_path):
 def test_a_table_without_names_for_a_model_of_an_array(made, tmp_path, capsys):
     path = tmp_path / "new.csv"
     np.savetxt(path, raw(), delimiter=",", fmt="%.17g")
-    found = predicted(made.files["ct"], path, tmp_path, "--no-header")
+    found = predicted(made.files["ct"], path, tmp_path, "--header", "false")
     assert found["label"].tolist() == made.table["ct_seed5"].tolist()
     assert command(["predict", str(made.files["ct"]), str(path), "--output", str(tmp_path / "l.csv")]) == 2
     assert "names, or a sample?" in capsys.readouterr().err
+
+
+def test_what_an_entry_would_say_of_a_file_is_an_option(made, tmp_path, capsys):
+    path, arguments = tmp_path / "new.csv", [str(made.files["ct"]), str(tmp_path / "new.csv")]
+    pd.DataFrame(raw()).add_prefix("x").assign(id=range(len(raw()))).to_csv(path, index=False, float_format="%.17g")
+    assert command(["predict", *arguments, "--output", str(tmp_path / "l.csv")]) == 2
+    assert "ignore_columns: [id]" in capsys.readouterr().err
+    for said in (["id"], ["id", "x0"]):
+        code = command(["predict", *arguments, "--output", str(tmp_path / "l.csv"), "--ignore-columns", *said])
+        assert code == (0 if said == ["id"] else 2)
+    assert "(100, 63), expected a row of 64 features" in capsys.readouterr().err
+    assert pd.read_csv(tmp_path / "l.csv")["label"].tolist() == made.table["ct_seed5"].tolist()
+    np.savez(tmp_path / "new.npz", values=raw(), more=raw())
+    found = predicted(made.files["ct"], tmp_path / "new.npz", tmp_path, "--feature-array", "values")
+    assert found["label"].tolist() == made.table["ct_seed5"].tolist()
+    arguments = [str(made.files["ct"]), str(tmp_path / "new.npz"), "--output", str(tmp_path / "l.csv")]
+    assert command(["predict", *arguments, "--header", "true"]) == 2
+    assert "got `header`, which says nothing of this kind of data" in capsys.readouterr().err
+
+
+def test_the_numbers_of_columns_to_leave_out_may_differ_from_training(tmp_path):
+    np.save(tmp_path / "mine.npy", raw()[:, :5])
+    jobs = Jobs(tmp_path, path="mine.npy")
+    model, found = jobs.train("ct"), jobs.tabulate(["ct"])["ct_seed5"].tolist()
+    np.save(tmp_path / "new.npy", np.column_stack([raw()[:, :5], np.arange(100)]))
+    assert predicted(model, tmp_path / "new.npy", tmp_path, "--ignore-columns", "6")["label"].tolist() == found
 
 
 def test_columns_of_an_array_are_left_out_as_in_training(tmp_path):

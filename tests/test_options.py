@@ -165,3 +165,11 @@ def test_methods_beside_a_configuration_are_found(tmp_path):
     (tmp_path / "elsewhere" / "study.yaml").write_text(yaml.safe_dump(study))
     with mock.patch.object(sys, "path", sys.path[:]):
         assert load_study([tmp_path / "elsewhere" / "study.yaml"]).methods == ["mine"]
+
+
+@pytest.mark.parametrize("stage", ["autoencoder", "cluster", "search", "tune"])
+def test_whatever_trains_is_told_by_the_environment_how_often_to_save(stage, monkeypatch, capsys):
+    monkeypatch.setenv("DEEPKM_CHECKPOINT_SECONDS", "often")
+    with pytest.raises(SystemExit):
+        main([stage, *([] if stage == "tune" else ["--data", "x.npz", "--output", "x.h5"])])
+    assert "--checkpoint-seconds: invalid float value: 'often'" in capsys.readouterr().err

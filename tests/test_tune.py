@@ -136,8 +136,10 @@ def test_settings_are_trained_as_entries_are(tuned):
         study = Study({**config, "search": None, "methods": {**config["methods"], "ct": entry}})
         expected = study.cluster_spec("mine", "ct", "seed0")
         assert {**attributes["spec"]["parameters"], **setting} == json.loads(json.dumps(expected["parameters"]))
-        for name in ("dataset", "estimator", "source_digest"):
+        for name in ("dataset", "estimator"):
             assert attributes["spec"][name] == expected[name]
+        both = study.method_digest("ct", "deepkm.methods.side_by_side")  # a change of either trains them again
+        assert attributes["spec"]["source_digest"] == both != expected["source_digest"]
 
 
 @cache
@@ -329,6 +331,9 @@ def test_the_library_trains_what_fit_does():
         ({"y": Y[:5]}, "y: got the shape \\(5,\\), expected a class for each of 60"),
         ({"space": {"n_clusters": [1]}}, "space.n_clusters: got 1, expected 2 or more"),
         ({"space": {"n_clusters": [61]}}, "n_samples=60 should be >= n_clusters=61"),
+        ({"space": {"autoencoder": ["mlp", "conv"]}}, "n_features=3 should be a square"),
+        ({"space": {"views": [None, "both"]}}, "n_features=3 should be a square"),
+        ({"estimator": deepkm.DKM(**SMALL, n_init_runs=3)}, "estimator: got n_init_runs=3, expected 1"),
     ],
 )
 def test_the_library_refuses_at_once(change, message):

@@ -67,7 +67,7 @@ def kind_of(path):
     return path.suffix.lower() if path.suffix.lower() != ".gz" else Path(path.stem).suffix.lower()
 
 
-def read_new(path, *, feature_names=(), **options):
+def read_new(path, *, feature_names=(), said=None, **options):
     """Return samples in a user's file that a model was not trained on. Labels in it do not matter.
 
     Parameters
@@ -75,6 +75,8 @@ def read_new(path, *, feature_names=(), **options):
     path : path-like
     feature_names : sequence of str
         Where the features have names: of a table, the columns to take, in this order.
+    said : dict, optional
+        What is said of this file, as in `deepkm.datasets.roles.Options`.
     **options
         Those that the training data were read with.
 
@@ -92,6 +94,7 @@ def read_new(path, *, feature_names=(), **options):
         options["target_column"] = None
     if not tabled and not path.is_dir():  # what is no feature was settled with the training data
         options["ignore_columns"] = [] if feature_names else _left_out(given)
+    options |= said or {}
     if not (tabled and feature_names):
         return read_own(path, **options)
     check_regular(path)

@@ -202,18 +202,18 @@ class Estimator(Fitted):
         self.check_parameters()
         dtype = np.dtype(self.dtype).type
         array: np.ndarray = validate_data(self, as_rows(X), dtype=smallest_type(X, dtype), order="C")
-        self.check_samples(len(array))
         self.sample_shape_ = sample_shape(X, array.shape[1])
-        self.check_images(self.sample_shape_)
-        check_range(self.autoencoder, array.min(), array.max())
+        self.check_takes(array, self.sample_shape_)
         return torch.tensor(as_type(array, dtype), device=self._device())
 
-    def check_images(self, shape: tuple[int, ...]) -> None:
-        """Raise a ValueError for images of a `shape` that the network cannot take."""
+    def check_takes(self, array: np.ndarray | Tensor, shape: tuple[int, ...]) -> None:
+        """Raise a ValueError for samples (N, F), each of a `shape`, that it cannot be fitted on."""
+        self.check_samples(len(array))
         pair = is_pair(self.autoencoder) or is_pair(self.pretrained)
         views = bool(self.views or self.pretraining_views is not None)
         own = self.convolutional and not self.autoencoder and not pair
         check_images(shape, sides_of(None if pair else self.autoencoder, convolutional=own, views=views))
+        check_range(self.autoencoder, float(array.min()), float(array.max()))
 
     @contextmanager
     def own_draws(self, seed: int) -> Iterator[None]:

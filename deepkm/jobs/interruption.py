@@ -3,6 +3,7 @@
 import fcntl
 import os
 import signal
+from argparse import ArgumentParser
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from os import PathLike
@@ -11,7 +12,18 @@ from typing import IO
 
 from deepkm.study.spec import digest
 
+CHECKPOINT_SECONDS = "DEEPKM_CHECKPOINT_SECONDS"
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)  # Ctrl-C, shutdown or time limit, SLURM's early warning
+
+
+def add_checkpoint_argument(parser: ArgumentParser) -> None:
+    """Let a stage be told how often to save; a text in the environment is read, and refused, as the option's is."""
+    parser.add_argument(
+        "--checkpoint-seconds",
+        type=float,
+        default=os.environ.get(CHECKPOINT_SECONDS, "60"),
+        help=f"time between checkpoints (default: {CHECKPOINT_SECONDS}, else 60; 0: each epoch)",
+    )
 
 
 @contextmanager

@@ -1,7 +1,6 @@
-"""How the two training stages run: one writer, progress, checkpoints, interruption, going on."""
+"""How the training stages run: one writer, progress, checkpoints, interruption, going on."""
 
 import functools
-import os
 import signal
 import time
 from argparse import ArgumentParser, Namespace
@@ -13,7 +12,7 @@ from tqdm import tqdm
 from deepkm.files import check_hdf5, read_attributes, sole_writer
 from deepkm.jobs.finishing import checkpoint_path, take_finished
 from deepkm.jobs.inputs import digest_conversion, digest_inputs
-from deepkm.jobs.interruption import noted_signals
+from deepkm.jobs.interruption import add_checkpoint_argument, noted_signals
 from deepkm.study.paths import side_file
 from deepkm.training.checkpoint import restore_run, save_run
 from deepkm.training.run import Run
@@ -25,12 +24,7 @@ def add_training_arguments(parser: ArgumentParser) -> None:
     """Let a stage be called for one training job."""
     parser.add_argument("--data", required=True, help="data/{dataset}.npz")
     parser.add_argument("--output", required=True, type=Path, help="the .h5 to write")
-    parser.add_argument(
-        "--checkpoint-seconds",
-        type=float,
-        default=float(os.environ.get("DEEPKM_CHECKPOINT_SECONDS", "60")),
-        help="time between checkpoints (default: DEEPKM_CHECKPOINT_SECONDS, else 60; 0: each epoch)",
-    )
+    add_checkpoint_argument(parser)
 
 
 def resumable(stage: Callable[[Namespace], None]) -> Callable[[Namespace], None]:

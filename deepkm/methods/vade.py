@@ -9,6 +9,7 @@ import torch
 from deepkm.methods.base import DeepClustering
 from deepkm.methods.control import new_mixture
 from deepkm.networks.autoencoder import reconstruction_error
+from deepkm.numerics.memory import CHUNK_NUMEL
 from deepkm.values import AutoencoderKind, NonNegativeInt, Positive, PositiveInt
 
 # Logarithms of variances stay within this distance of 0: none of them vanishes on duplicates.
@@ -86,7 +87,8 @@ class VaDE(DeepClustering):
         return batch.logged["reconstruction"] + batch.log(clustering=clustering)
 
     def assign(self, z, run):
-        return self._log_posterior(z, run).argmax(-1)
+        parts = z.split(max(1, CHUNK_NUMEL // run.centers.numel()), dim=1)  # K D numbers are held for each sample
+        return torch.cat([self._log_posterior(part, run).argmax(-1) for part in parts], 1)
 
     def membership(self, z, index, run):
         return self._log_posterior(z, run).exp()

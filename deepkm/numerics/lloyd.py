@@ -69,7 +69,8 @@ def inertia(z, centers):
         norms = torch.linalg.vector_norm(part, dim=-1).double().square().unsqueeze(1)  # (S, 1, n)
         total, squares = total + (score.amin(2).double() + norms).sum(-1), squares + norms.sum(-1)
     for run, restart in sum_cancels(total, squares, z.dtype).nonzero().tolist():
-        total[run, restart] = sum(exact_distances(part, centers[run, restart]).amin(1).sum() for part in _parts(z[run]))
+        parts = _parts(z[run], centers.shape[2])
+        total[run, restart] = sum(exact_distances(part, centers[run, restart]).amin(1).sum() for part in parts)
     return total
 
 
@@ -131,7 +132,7 @@ def settle_by_differences(x, centers, *, max_iter, tol):
     limit, centers = tol * x.var(0, correction=0).double().mean(), centers.double()
     for _ in range(max_iter):
         sums, counts = 0, 0
-        for part in _parts(x):
+        for part in _parts(x, len(centers)):
             label = exact_distances(part, centers).argmin(1)
             member = torch.nn.functional.one_hot(label, len(centers)).double()  # (n, K)
             sums, counts = sums + member.T @ part.double(), counts + member.sum(0)
@@ -143,9 +144,9 @@ def settle_by_differences(x, centers, *, max_iter, tol):
     return centers
 
 
-def _parts(x):
-    """Split x (N, D) so that a part takes a bounded memory beside whatever is made of it."""
-    return x.split(max(1, CHUNK_NUMEL // x.shape[1]))
+def _parts(x, n_clusters):
+    """Split x (N, D) so that a part, and its distances to K centers, take a bounded memory."""
+    return x.split(max(1, CHUNK_NUMEL // max(x.shape[1], n_clusters)))
 
 
 def settle_by_bounds(x, centers, *, max_iter, tol):

@@ -16,7 +16,9 @@ def add_arguments(parser):
     )
     parser.add_argument("data", type=Path, help="raw samples, in any kind of file or folder that a study can read")
     parser.add_argument("--seed", type=int, help="which of the runs of the file; needed where it holds several models")
-    parser.add_argument("--no-header", action="store_true", help="`header: false`: a text table starts with a sample")
+    parser.add_argument("--header", choices=["true", "false"], help="whether a text table starts with a line of names")
+    parser.add_argument("--ignore-columns", nargs="*", metavar="COLUMN", help="columns that are no features")
+    parser.add_argument("--feature-array", help="the array of a file that holds the features")
     parser.add_argument("--output", type=Path, required=True, help="the .csv to write: a row for each sample")
     parser.set_defaults(spec="{}")  # everything is read from the model
 
@@ -31,8 +33,10 @@ def main(args):
         )
     form = model.form_  # without one, of an estimator that was fitted in Python, samples are taken as they are
     options = {**form.options, "feature_names": form.feature_names} if form else {}
-    options |= {"header": False} if args.no_header else {}
-    arrays = read_new(args.data, **options)
+    said = {"ignore_columns": args.ignore_columns, "feature_array": args.feature_array}
+    said["header"] = None if args.header is None else args.header == "true"
+    said = {name: value for name, value in said.items() if value is not None}
+    arrays = read_new(args.data, said=said, **options)
     try:
         labels = model.predict(arrays.feature)
     except ValueError as error:

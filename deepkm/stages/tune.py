@@ -6,6 +6,7 @@ from argparse import Namespace
 from importlib import import_module
 from pathlib import Path
 
+from deepkm.jobs.interruption import add_checkpoint_argument
 from deepkm.stages import choose
 from deepkm.study.data import check_data, is_shared
 from deepkm.study.inventory import is_of_search, jobs_of, load_study
@@ -16,9 +17,7 @@ from deepkm.study.spec import dumps
 
 def add_arguments(parser):
     add_study_arguments(parser)
-    parser.add_argument(
-        "--checkpoint-seconds", type=float, default=60.0, help="time between checkpoints (default 60; 0: each epoch)"
-    )
+    add_checkpoint_argument(parser)
 
 
 def main(args):

@@ -23,7 +23,7 @@ def search_spec(study: Any, *, dataset: str, method: str, part: str) -> SearchSp
         "parameters": method_parameters(config, dataset, method, study.fields_of(estimator)),
         "settings": [[place, settings[place]] for place in places],
         "seeds": study.config["search"]["seeds"],
-        "source_digest": study.method_digest(method),
+        "source_digest": study.method_digest(method, "deepkm.methods.side_by_side"),
     }
 
 

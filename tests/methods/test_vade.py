@@ -124,6 +124,17 @@ def test_a_stack_and_what_is_resumed(tmp_path):
     check_resume(METHOD, blobs(), tmp_path / "run.checkpoint")
 
 
+def test_labels_are_read_part_by_part(monkeypatch):
+    run, sizes = initialized(METHOD, blobs(), [0, 1]), []
+    z = run.encode(blobs())
+    expected = METHOD._log_posterior(z, run).argmax(-1)
+    monkeypatch.setattr("deepkm.methods.vade.CHUNK_NUMEL", 7 * run.centers.numel())
+    one_part = VaDE._log_posterior
+    monkeypatch.setattr(VaDE, "_log_posterior", lambda *given: sizes.append(given[1].shape[1]) or one_part(*given))
+    assert torch.equal(METHOD.assign(z, run), expected)
+    assert max(sizes) == 7
+
+
 def test_all_clusters_of_blobs_stay_in_use():
     run = trained(VaDE(**SMALL | {"epochs": 30}, mixture_n_init=2), blobs(), [0, 1])
     assert [len(set(labels)) for labels in run.history["labels"][-1]] == [3, 3]
