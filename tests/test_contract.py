@@ -302,6 +302,10 @@ def test_both_ends_of_a_run_are_looked_at(key, x):
         within = sum(((code[s][labels[s] == k] - code[s][labels[s] == k].mean(0)) ** 2).sum() for k in set(labels[s]))
         total = ((code[s] - code[s].mean(0)) ** 2).sum()
         assert run.ends["unexplained"][-1][s] == pytest.approx(within / total if own else np.nan, rel=1e-9, nan_ok=True)
+        data = x.numpy()
+        within = sum(((data[labels[s] == k] - data[labels[s] == k].mean(0)) ** 2).sum() for k in set(labels[s]))
+        total = ((data - data.mean(0)) ** 2).sum()
+        assert run.ends["unexplained_data"][-1][s] == pytest.approx(within / total, rel=1e-9)
         error = np.nan
         if method.autoencoder:
             error = ((run.autoencoder.decode(z)[s].numpy(force=True) - x.numpy()) ** 2).sum(1).mean()

@@ -18,8 +18,9 @@ from deepkm.training.ends import end_arrays, keep_ends
 from deepkm.training.loop import train
 
 
-def end(used=10, unexplained=0.4, reconstruction=np.nan):
-    return {"n_clusters_used": used, "unexplained": unexplained, "reconstruction": reconstruction}
+def end(used=10, unexplained=0.4, reconstruction=np.nan, data=np.nan):
+    measures = {"unexplained": unexplained, "reconstruction": reconstruction, "unexplained_data": data}
+    return {"n_clusters_used": used, **measures}
 
 
 @pytest.mark.parametrize(
@@ -40,6 +41,10 @@ def end(used=10, unexplained=0.4, reconstruction=np.nan):
         (end(reconstruction=5.0), end(unexplained=0.1, reconstruction=9.9), ""),
         (end(reconstruction=5.0), end(unexplained=0.1, reconstruction=10.1), "reconstruction"),
         (end(reconstruction=5.0), end(unexplained=0.41, reconstruction=5.0), "nothing better"),
+        (end(data=0.6), end(unexplained=0.1, data=0.79), ""),
+        (end(data=0.6), end(unexplained=0.1, data=0.81), "unexplained_data"),
+        (end(data=0.1), end(unexplained=0.1, data=0.3), ""),  # blobs
+        (end(data=0.6), end(unexplained=0.41, data=0.5), "nothing better"),  # no loss is of the data
         (end(reconstruction=5.0), end(used=1, unexplained=1.0, reconstruction=np.nan), "fewer clusters, unexplained, "),
     ],
 )

@@ -11,7 +11,7 @@ from conftest import ROOT
 from scipy.stats import wilcoxon
 
 from deepkm.report.frames import read_frame
-from deepkm.report.statistics.ends import UNKNOWN, compare_ends
+from deepkm.report.statistics.ends import MEASURES, compare_ends
 from deepkm.report.statistics.equivalence import posterior_of
 from deepkm.report.tables.layout import to_markdown
 from deepkm.study.inventory import load_study
@@ -137,7 +137,10 @@ def test_each_published_row_says_what_made_it(study):
 def test_what_a_row_says_of_its_ends_is_what_its_measures_say(path):
     for row in read_frame(path).to_dict("records"):
         ends = [
-            {"n_clusters_used": row[f"n_clusters_used{used}"], **{name: row[f"{name}_{at}"] for name in UNKNOWN}}
+            {
+                "n_clusters_used": row[f"n_clusters_used{used}"],
+                **{name: row.get(f"{name}_{at}", np.nan) for name in MEASURES},
+            }
             for used, at in (("_start", "start"), ("", "end"))
         ]
         assert compare_ends(*ends) == ("" if pd.isna(row["below_start"]) else row["below_start"])

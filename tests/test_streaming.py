@@ -15,6 +15,7 @@ from deepkm.datasets.features import SCALINGS, load_features
 from deepkm.datasets.large import scan, stays_in_file
 from deepkm.datasets.streaming import StreamedFeatures, is_streamed
 from deepkm.jobs.inputs import load_data
+from deepkm.training.ends import keep_ends
 from deepkm.training.loop import pretrain, train
 from deepkm.training.run import Run
 
@@ -84,9 +85,10 @@ def test_the_same_data_in_and_out_of_memory_train_alike(cls, tmp_path):
         for _ in pretrain(x, run, epochs=2, batch_size=32, learning_rate=1e-3):
             pass
         run = Run(run.seeds, run.autoencoder)
-        for _ in train(method, x, run):
+        for _ in keep_ends(train(method, x, run), method):
             pass
         runs.append(run)
+    np.testing.assert_array_equal(runs[0].ends["unexplained_data"], runs[1].ends["unexplained_data"])
     np.testing.assert_array_equal(runs[0].history["labels"], runs[1].history["labels"])
     np.testing.assert_array_equal(runs[0].history["loss"], runs[1].history["loss"])
 

@@ -36,7 +36,7 @@ def objectives(method: DeepClustering, run: Run, x: Tensor) -> np.ndarray:
         labels = torch.from_numpy(run.history["labels"][-1]).to(x.device).long()
         with torch.no_grad():
             z = method.embed(run.encode(x), run)
-        found = np.array([float(unexplained(*part)) for part in zip(z, labels, strict=True)])
+        found = np.array([float(unexplained(code, of.unsqueeze(0))) for code, of in zip(z, labels, strict=True)])
     return np.where(run.diverged, np.inf, found)
 
 

@@ -13,6 +13,7 @@ def keep_ends(runs, method):
     - ``unexplained``: of the code, the sum of squared distances to the means of clusters over that to the mean of all:
       k-means' objective, whatever the scale of the code; 1 where all samples are one cluster. NaN where centers lie
       elsewhere: whitened features have one variance, before training and after it.
+    - ``unexplained_data``: the same of the data, by the same labels.
     - ``reconstruction``: squared error summed over features, mean over all samples; NaN without a decoder.
 
     Parameters
@@ -36,8 +37,9 @@ def keep_ends(runs, method):
 def _look(method, run):
     z = run.encode(run.x) if run.z is None else run.z  # None: restored after all of its runs had stopped
     labels = torch.from_numpy(run.history["labels"][-1]).to(z.device).long()  # (S, N)
-    shares = torch.stack([unexplained(*part) for part in zip(z, labels, strict=True)])
+    shares = torch.cat([unexplained(code, of.unsqueeze(0)) for code, of in zip(z, labels, strict=True)])
     measured = {"unexplained": shares if method.embed(z, run) is z else torch.full_like(shares, torch.nan)}
+    measured["unexplained_data"] = unexplained(run.x, labels)
     measured["reconstruction"] = _reconstruction(run.x, z, run.autoencoder)
     for name, values in measured.items():
         run.ends.setdefault(name, []).append(values.numpy(force=True))
@@ -48,21 +50,31 @@ def end_arrays(run):
     return {f"ends/{name}": np.stack(values, axis=1) for name, values in run.ends.items()}
 
 
-def unexplained(code, labels):
-    """Return the share of the variance of a code (N, D) that labels (N,) leave unexplained, float64."""
-    n_clusters = int(labels.max()) + 1
-    step = max(1, CHUNK_NUMEL // max(code.shape[1], n_clusters))
-    sums = torch.zeros(n_clusters, code.shape[1], dtype=torch.float64, device=code.device)
-    for part, found in zip(code.split(step), labels.split(step), strict=True):
-        member = torch.nn.functional.one_hot(found, n_clusters).double()  # index_add is not repeatable on a GPU
-        sums += member.mT @ part.double()
-    means = sums / labels.bincount().clamp_min(1).unsqueeze(1)
-    mean = sums.sum(0) / len(code)
-    within, total = torch.zeros(2, dtype=torch.float64, device=code.device)
-    for part, found in zip(code.split(step), labels.split(step), strict=True):
-        within = within + (part.double() - means[found]).square().sum()
-        total = total + (part.double() - mean).square().sum()
-    return torch.where(total == 0, 1.0, within / total)
+def unexplained(x, labels):
+    """Return the share of the variance of samples that each run's labels leave unexplained, (S,), float64, in one pass.
+
+    Parameters
+    ----------
+    x : Tensor or StreamedFeatures of shape (N, D)
+    labels : Tensor of shape (S, N), int64
+    """
+    n_clusters, n_samples = int(labels.max()) + 1, len(x)
+    step = max(1, CHUNK_NUMEL // max(x.shape[1], n_clusters))
+    sums = torch.zeros(len(labels), n_clusters, x.shape[1], dtype=torch.float64, device=labels.device)
+    origin, total = None, 0
+    for samples, found in zip(x.split(step), labels.split(step, dim=1), strict=True):
+        part = samples.double()
+        origin = part.mean(0) if origin is None else origin  # near the mean, so that little is lost to cancellation
+        part = part - origin
+        total = total + part.square().sum()
+        for s, label in enumerate(found):
+            member = torch.nn.functional.one_hot(label, n_clusters).double()  # index_add is not repeatable on a GPU
+            sums[s] += member.mT @ part
+    counts = torch.stack([label.bincount(minlength=n_clusters) for label in labels])
+    means, mean = sums / counts.clamp_min(1).unsqueeze(2), sums.sum(1, keepdim=True) / n_samples
+    total = total - n_samples * mean.square().sum((1, 2))
+    between = (counts * (means - mean).square().sum(2)).sum(1)
+    return torch.where(total <= 0, 1.0, (1 - between / total).clamp_min(0))
 
 
 @exact_convolutions()
