@@ -2,10 +2,10 @@
 
 import ast
 import hashlib
-from collections.abc import Iterator
 from functools import cache
 from os import PathLike
 from pathlib import Path
+from typing import Any
 
 from deepkm.study.modules import (
     bindings,
@@ -97,12 +97,22 @@ def canonical(source: bytes) -> str:
         if isinstance(item, _Word):
             words.append(item)
         elif isinstance(item, list):
-            rest += [_Word("]"), *reversed(item), _Word("[")]
+            words.append("[")
+            rest += [_END_OF_LIST, *reversed(item)]
+        elif isinstance(item, ast.Constant):  # without its `kind`: u"x" is "x"
+            words.append(f"(Constant value {item.value!a})")  # not repr: what it escapes depends on Unicode
         elif isinstance(item, ast.AST):
-            fields = [part for name, value in _significant(item) for part in (_Word(f" {name} "), value)]
-            rest += [_Word(")"), *reversed(fields), _Word(f"({type(item).__name__}")]
+            opening, fields = _form(type(item))
+            words.append(opening)
+            rest.append(_END_OF_NODE)
+            for name, word in fields:
+                value = getattr(item, name, None)
+                if isinstance(value, list):
+                    value = [part for part in value if not _does_nothing(part, item)]
+                if value is not None and value != []:  # other Pythons have other empty fields
+                    rest += (value, word)
         else:
-            words.append(ascii(item))  # not repr: which characters it escapes depends on Python's Unicode
+            words.append(ascii(item))
     return "".join(words)
 
 
@@ -110,17 +120,13 @@ class _Word(str):
     """Text that is part of the form, no value."""
 
 
-def _significant(node: ast.AST) -> Iterator[tuple[str, object]]:
-    """Yield the fields of a node that may change a result, by name: other Pythons have other empty ones."""
-    if isinstance(node, ast.Constant):
-        yield "value", node.value  # without its `kind`: u"x" is "x"
-        return
-    for name, value in sorted(ast.iter_fields(node)):
-        if isinstance(value, list):
-            if kept := [part for part in value if not _does_nothing(part, node)]:
-                yield name, kept
-        elif value is not None:
-            yield name, value
+_END_OF_LIST, _END_OF_NODE = _Word("]"), _Word(")")
+
+
+@cache
+def _form(kind: Any) -> tuple[str, list[tuple[str, _Word]]]:
+    """Return how the text of such a node begins, and its fields, last first, each with the words before its value."""
+    return f"({kind.__name__}", [(name, _Word(f" {name} ")) for name in sorted(kind._fields, reverse=True)]
 
 
 def _does_nothing(part: object, node: ast.AST) -> bool:
