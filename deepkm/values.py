@@ -3,7 +3,7 @@
 import operator
 import pkgutil
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from importlib.metadata import PackageNotFoundError, version
 from math import isfinite
@@ -13,7 +13,8 @@ from typing import Annotated, Any, Literal, TypedDict, Union, get_args, get_orig
 
 import numpy as np
 
-# A bound is "> 0", "<= another_parameter" or "in [0, 1)".
+# A bound is "> 0", "<= another_parameter" or "in [0, 1)". Beside them may stand when a parameter counts: "if views",
+# "if not autoencoder", "if optimizer == 'sgd'", "never".
 Positive = Annotated[float, "> 0"]
 Negative = Annotated[float, "< 0"]
 AtLeastOne = Annotated[float, ">= 1"]
@@ -21,6 +22,7 @@ NonNegative = Annotated[float, ">= 0"]
 Fraction = Annotated[float, "in [0, 1)"]
 Share = Annotated[float, "in [0, 1]"]
 PositiveInt = Annotated[int, "> 0"]
+Unused = Annotated[int, "never"]
 NonNegativeInt = Annotated[int, ">= 0"]
 
 OptimizerName = Literal["adam", "sgd"]
@@ -81,6 +83,41 @@ def expected(hint: Any, value: object, others: dict | None = None) -> str:
     return "" if "" in texts else " or ".join(dict.fromkeys(texts))
 
 
+def changes_nothing(hint: Any, others: Mapping[str, Any]) -> str:
+    """Return in which case a parameter changes nothing, in words, if it is so; empty where it may change something.
+
+    An entry of a study that gives it all the same is refused. Estimators take it, as scikit-learn's do: several are
+    often given the same keywords.
+
+    Parameters
+    ----------
+    hint : annotation
+    others : mapping
+        The other parameters by name.
+
+    Examples
+    --------
+    >>> momentum = Annotated[Fraction, "if optimizer == 'sgd'"]
+    >>> changes_nothing(momentum, {"optimizer": "adam"}), changes_nothing(momentum, {"optimizer": "sgd"})
+    ("unless `optimizer` is 'sgd'", '')
+    >>> changes_nothing(Annotated[Views | None, "if views"], {"views": None})
+    'without `views`'
+    """
+    for text in filter(_is_condition, getattr(hint, "__metadata__", ())):
+        match = re.fullmatch(r"never|if (not )?(\w+)(?: == '(\w+)')?", text)
+        if not match:
+            raise ValueError(
+                f'got the condition {text!r}, expected "if views" or "if optimizer == \'sgd\'", for example'
+            )
+        inverse, name, choice = match.groups()
+        if name is None:
+            return "in this method"
+        holds = others.get(name) == choice if choice else bool(others.get(name))
+        if holds == bool(inverse):
+            return f"unless `{name}` is {choice!r}" if choice else f"{'with' if inverse else 'without'} `{name}`"
+    return ""
+
+
 def check_installed(package: str | None) -> None:
     """Raise a ValueError where a package that a method needs is not installed."""
     try:
@@ -123,12 +160,18 @@ def alternatives(hint: Any, bounds: tuple[str, ...] = ()) -> Iterator[tuple[Any,
     """
     if get_origin(hint) is Annotated:
         inner, *own = get_args(hint)
-        yield from alternatives(inner, (*bounds, *(bound for bound in own if isinstance(bound, str))))
+        yield from alternatives(
+            inner, (*bounds, *(bound for bound in own if isinstance(bound, str) and not _is_condition(bound)))
+        )
     elif get_origin(hint) in (Union, UnionType):
         for option in get_args(hint):
             yield from alternatives(option, bounds)
     else:
         yield NoneType if hint is None else hint, bounds
+
+
+def _is_condition(text: object) -> bool:
+    return isinstance(text, str) and (text == "never" or text.startswith("if "))
 
 
 def item_hints(kind: Any, n_items: int) -> list | None:

@@ -286,7 +286,41 @@ def test_views_are_for_what_is_trained_on_them(config, entry, refused):
         assert dict(Study(config).report_spec("tables")["methods"])[key].endswith("‡")
 
 
-def test_an_autoencoder_that_is_not_pretrained_has_seen_no_views(config):
-    config["autoencoders"]["mlp_untrained"]["views"] = {"shift": 0.1}
-    config["study"] = {"datasets": ["digits"], "methods": ["dkm_annealed"], "seeds": [0]}
-    assert not dict(Study(config).report_spec("tables")["methods"])["dkm_annealed"].endswith("‡")
+@pytest.mark.parametrize(
+    ("part", "key", "given", "message"),
+    [
+        (
+            "autoencoders",
+            "mlp_untrained",
+            {"views": {"shift": 0.1}},
+            "views: .* changes nothing without `pretraining_epochs`",
+        ),
+        ("autoencoders", "mlp_untrained", {"denoising": 0.2}, "denoising: got 0.2, which changes nothing without"),
+        (
+            "autoencoders",
+            "conv_dcec",
+            {"hidden_widths": [9]},
+            r"hidden_widths: got \[9\], .* unless `autoencoder` is 'mlp'",
+        ),
+        ("methods", "dkm", {"momentum": 0.9}, "momentum: got 0.9, which changes nothing unless `optimizer` is 'sgd'"),
+        ("methods", "ct", {"view_limits": {"zoom": 0.1}}, "view_limits: .* changes nothing without `views`"),
+        ("methods", "ct", {"reset_keep": 0.5}, "reset_keep: got 0.5, which changes nothing without `reset_interval`"),
+        ("methods", "vade", {"n_init": 50}, "n_init: got 50, which changes nothing in this method; remove it"),
+        ("methods", "aegmm", {"n_components": 7}, "n_components: got 7, which changes nothing with `autoencoder`"),
+        ("methods", "ward", {"per_dataset": {"digits": {"n_init": 3}}}, "per_dataset.digits.n_init: got 3, which"),
+    ],
+)
+def test_what_changes_nothing_is_refused(part, key, given, message, config):
+    config[part][key] |= given
+    methods = {"mlp_untrained": "dkm_annealed", "conv_dcec": "dec_conv"}
+    config["study"] = {"datasets": ["digits"], "methods": [methods.get(key, key)], "seeds": [0]}
+    with pytest.raises(ValueError, match=rf"^{part}\.{key}\..*{message}"):
+        Study(config)
+
+
+def test_what_is_said_in_vain_but_as_it_is_by_default_is_taken(config):
+    config["methods"]["dec"]["optimizer"] = "adam"  # its class has a momentum
+    config["methods"]["ct"] |= {"reset_keep": 0.8, "view_limits": None}
+    config["training"]["learning_rate"] = 0.01  # of all methods: ward has no use for it
+    config["study"] = {"datasets": ["digits"], "methods": ["dec", "ct", "ward"], "seeds": [0]}
+    Study(config)

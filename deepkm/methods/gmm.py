@@ -1,10 +1,10 @@
 """A mixture of Gaussians, on the data or on the code of an autoencoder."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 from deepkm.methods.control import Control, fit_mixture, new_mixture
-from deepkm.values import PositiveInt
+from deepkm.values import PositiveInt, Unused
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -26,8 +26,9 @@ class GaussianMixture(Control):
     """
 
     covariance: Literal["tied", "diag", "full"] = "tied"
-    n_components: PositiveInt | None = 50
+    n_components: Annotated[PositiveInt | None, "if not autoencoder"] = 50
     max_iterations: PositiveInt = 200
+    n_init: Unused = 10
 
     def cluster(self, z, seed):
         from sklearn.decomposition import PCA  # noqa: PLC0415  no job should wait for it that has no mixture

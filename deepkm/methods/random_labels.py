@@ -6,6 +6,7 @@ import torch
 
 from deepkm.methods.control import Control, Found
 from deepkm.numerics.seeding import generator
+from deepkm.values import Unused
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -18,6 +19,7 @@ class RandomLabels(Control):
     Parameters are those of `deepkm.methods.control.Control`.
     """
 
+    n_init: Unused = 10
     labels_new_samples = False
 
     def cluster(self, z, seed):

@@ -44,9 +44,9 @@ class Resetting(DeepClustering):
     """
 
     reset_interval: NonNegativeInt = 0
-    reset_keep: Annotated[float, "in [0, 1]"] = 0.8  # a
-    reset_draw: Literal["glorot", "kaiming"] = "glorot"
-    recluster: bool = True
+    reset_keep: Annotated[float, "in [0, 1]", "if reset_interval"] = 0.8  # a
+    reset_draw: Annotated[Literal["glorot", "kaiming"], "if reset_interval"] = "glorot"
+    recluster: Annotated[bool, "if reset_interval"] = True
 
     def start_epoch(self, run):
         super().start_epoch(run)

@@ -10,7 +10,7 @@ from deepkm.methods.base import DeepClustering
 from deepkm.methods.control import new_mixture
 from deepkm.networks.autoencoder import reconstruction_error
 from deepkm.numerics.memory import CHUNK_NUMEL
-from deepkm.values import AutoencoderKind, NonNegativeInt, Positive, PositiveInt
+from deepkm.values import AutoencoderKind, NonNegativeInt, Positive, PositiveInt, Unused
 
 # Logarithms of variances stay within this distance of 0: none of them vanishes on duplicates.
 LARGEST = 10.0
@@ -52,6 +52,7 @@ class VaDE(DeepClustering):
     learning_rate: Positive = 1e-4
     initial_centers: Literal["kmeans"] = "kmeans"
     mixture_n_init: PositiveInt = 10
+    n_init: Unused = 10
     autoencoder: AutoencoderKind = "mlp"
     recordable = True
     takes_modules = False  # it reads the encoder's last hidden layer

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from deepkm.methods.control import Control, Found
+from deepkm.values import Unused
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -19,6 +20,7 @@ class Ward(Control):
     J. H. Ward. Hierarchical grouping to optimize an objective function. JASA 58, 1963.
     """
 
+    n_init: Unused = 10
     most_samples = 20_000
     seeded = False
     labels_new_samples = False

@@ -12,8 +12,9 @@ from typing import Any, get_args
 
 from deepkm.study.classes import METHOD
 from deepkm.study.parameters import Field, fields_of
-from deepkm.study.reading import check_known, meant, read
+from deepkm.study.reading import check_known, meant, read, shown
 from deepkm.study.resampled import whole_of
+from deepkm.values import changes_nothing
 
 Fields = Callable[[str], dict[str, Field]]
 
@@ -221,4 +222,11 @@ def check_together(config: dict, dataset: str, method: str, fields: Fields) -> N
     key, given = of_dataset(config, dataset, entry.get("per_dataset", {}))
     for name, value in values.items():
         place = f"per_dataset.{key}." if name in given else ""
-        read(value, own[name].hint, f"methods.{method}.{place}{name}", values)
+        path = f"methods.{method}.{place}{name}"
+        read(value, own[name].hint, path, values)
+        if name in AUTOENCODER_KEYS and entry["autoencoder"]:
+            path = f"autoencoders.{entry['autoencoder']}.{AUTOENCODER_KEYS[name]}"
+        elif name not in given and name not in entry:  # of the class, or of `training`
+            continue
+        if value != meant(own[name].default, own[name].hint) and (why := changes_nothing(own[name].hint, values)):
+            raise ValueError(f"{path}: got {shown(value)}, which changes nothing {why}; remove it")

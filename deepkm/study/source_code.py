@@ -102,7 +102,7 @@ def canonical(source: bytes) -> str:
         elif isinstance(item, ast.Constant):  # without its `kind`: u"x" is "x"
             words.append(f"(Constant value {item.value!a})")  # not repr: what it escapes depends on Unicode
         elif isinstance(item, ast.AST):
-            opening, fields = _form(type(item))
+            opening, fields = _form(type(item))  # type: ignore[arg-type]  # types are hashable
             words.append(opening)
             rest.append(_END_OF_NODE)
             for name, word in fields:

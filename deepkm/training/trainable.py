@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from torch import Tensor
 
@@ -96,11 +96,11 @@ class Trainable:
     batch_size: PositiveInt = 256
     optimizer: OptimizerName = "adam"
     learning_rate: Positive = 1e-3
-    momentum: Fraction = 0.0
+    momentum: Annotated[Fraction, "if optimizer == 'sgd'"] = 0.0
     initial_centers: InitialCenters = "kmeans"
     n_init: PositiveInt = 10
     autoencoder: AutoencoderKind | None = "mlp"
-    hidden_widths: tuple[PositiveInt, ...] = (500, 500, 2000)
+    hidden_widths: Annotated[tuple[PositiveInt, ...], "if autoencoder == 'mlp'"] = (500, 500, 2000)
     n_latent: PositiveInt | None = None
     pretraining_epochs: NonNegativeInt = 50
     pretraining_steps: PositiveInt | None = None
@@ -109,9 +109,9 @@ class Trainable:
     pretraining_learning_rate: Positive = 1e-3
     warm_start: Literal["none", "moments", "steps", False] = "steps"
     views: Literal["target", "both"] | None = None
-    view_limits: Views | None = None
-    pretraining_views: Views | None = None
-    pretraining_denoising: Fraction = 0.0
+    view_limits: Annotated[Views | None, "if views"] = None
+    pretraining_views: Annotated[Views | None, "if pretraining_epochs"] = None
+    pretraining_denoising: Annotated[Fraction, "if pretraining_epochs"] = 0.0
     precision: Literal["float32", "tf32", "bfloat16"] = "float32"
     read_out: Literal["schedule", "all"] = "schedule"
     random_state: object = None
