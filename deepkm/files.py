@@ -76,7 +76,7 @@ def write_hdf5(path, *, arrays, attributes):
     attributes : dict of str to object
         Each is stored as JSON text.
     """
-    text = json.dumps(attributes, sort_keys=True).encode()
+    text = json.dumps(attributes, sort_keys=True, default=_as_json).encode()
     size = max(512, 1 << (_HEAD_BYTES + 65 + len(text) - 1).bit_length())  # HDF5 wants a power of two
     # Made in memory and written in one go: a full disk is then an OSError and not a crash within HDF5.
     content = _content(arrays, attributes, size)[size:]
@@ -87,6 +87,13 @@ def write_hdf5(path, *, arrays, attributes):
         file.write(content)
 
 
+def _as_json(value):
+    """Return a NumPy scalar, also one within a list, as Python's number."""
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"got {type(value).__name__}, which JSON does not hold")
+
+
 def _content(arrays, attributes, block_size):
     memory = io.BytesIO()
     with h5py.File(memory, "w", userblock_size=block_size) as file:
@@ -95,7 +102,7 @@ def _content(arrays, attributes, block_size):
             labels = np.ndim(array) > 0 and np.asarray(array).dtype.kind in "iu"
             file.create_dataset(name, data=array, compression="gzip" if labels else None)
         for name, value in attributes.items():
-            file.attrs[name] = json.dumps(value, sort_keys=True)
+            file.attrs[name] = json.dumps(value, sort_keys=True, default=_as_json)
     return memory.getbuffer()
 
 

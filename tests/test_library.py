@@ -351,6 +351,15 @@ def test_every_method_has_the_usual_names(key, tmp_path):
     assert json.dumps(attributes)
 
 
+def test_numbers_of_numpy_are_saved_as_such(tmp_path):
+    given = {"n_clusters": np.int64(3), "hidden_widths": (np.int32(6), 5), "learning_rate": np.float32(0.001)}
+    fitted = deepkm.CT(**SMALL | given).fit(X)
+    deepkm.save(fitted, tmp_path / "model.h5")
+    again = deepkm.load(tmp_path / "model.h5")
+    assert list(again.hidden_widths) == [6, 5]
+    np.testing.assert_array_equal(again.predict(X), fitted.predict(X))
+
+
 @pytest.mark.parametrize("autoencoder", ["mlp", "conv", "pair"])
 def test_the_encoder_is_exported(autoencoder, tmp_path):
     fitted = deepkm.CT(**SMALL, autoencoder=pair() if autoencoder == "pair" else autoencoder).fit(X)

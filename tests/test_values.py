@@ -1,18 +1,24 @@
 """The values of a configuration are read as they were meant, or refused before anything runs."""
 
+import ast
+import importlib
 import json
 import re
 from copy import deepcopy
+from typing import get_args, get_type_hints
 
 import pytest
 import yaml
 from conftest import ROOT, run_stage
 from test_settings import parameters
 
+from deepkm import _METHODS
 from deepkm.study.config import SCHEMA, check_config
 from deepkm.study.parameters import fields_of
 from deepkm.study.plan import Study
 from deepkm.study.settings import AUTOENCODER_KEYS
+from deepkm.training.trainable import Trainable
+from deepkm.values import alternatives
 
 NAN = float("nan")
 
@@ -221,3 +227,13 @@ def _properties(schema, prefix):
         yield from _properties(about, f"{prefix}{name}.")
     if isinstance(schema.get("additionalProperties"), dict):
         yield from _properties(schema["additionalProperties"], f"{prefix}*.")
+
+
+@pytest.mark.parametrize("name", [*_METHODS, "DeepClustering"])
+def test_docstrings_name_all_choices_of_a_parameter(name):
+    cls = getattr(importlib.import_module(f"deepkm.methods.{_METHODS[name]}"), name) if name in _METHODS else Trainable
+    documented = dict(re.findall(r"^    (\w+) : \{(.*)\}$", cls.__doc__, re.MULTILINE))
+    hints = get_type_hints(cls, include_extras=True)
+    for parameter, choices in documented.items():
+        allowed = {c for kind, _ in alternatives(hints[parameter]) for c in get_args(kind) or (None,)}
+        assert set(ast.literal_eval(f"[{choices}]")) == allowed, parameter

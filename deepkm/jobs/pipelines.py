@@ -21,7 +21,7 @@ def pack(model: Any) -> tuple[dict[str, np.ndarray], list[dict[str, Any]]] | Non
         fitted = {name: value for name, value in vars(step).items() if name.endswith("_") and value is not None}
         arrays |= {f"{place}/{name}": value for name, value in fitted.items() if isinstance(value, np.ndarray)}
         own = {name: value for name, value in step.get_params(deep=False).items() if name != "random_state"}
-        plain = {name: _plain(value) for name, value in fitted.items() if np.ndim(value) == 0}
+        plain = {name: value for name, value in fitted.items() if np.ndim(value) == 0}
         words.append({"kind": type(step).__name__, "parameters": own, "fitted": plain})
     return arrays, words
 
@@ -39,7 +39,3 @@ def unpack(arrays: Mapping[str, np.ndarray], words: Sequence[dict[str, Any]]) ->
             setattr(step, name, value)
         steps.append(step)
     return make_pipeline(*steps)
-
-
-def _plain(value: Any) -> Any:
-    return value.item() if isinstance(value, np.generic) else value

@@ -38,7 +38,7 @@ def save(estimator: "Estimator", path: str | PathLike) -> None:
     about["model"]["fitted_as"] = {"inertia_": estimator.inertia_} if hasattr(estimator, "inertia_") else {}
     arrays |= {f"history/{name}": np.stack(values, axis=1) for name, values in run.history.items()}
     method = type(estimator)._method
-    parameters = {name: _plain(value) for name, value in estimator.get_params(deep=False).items()}
+    parameters = estimator.get_params(deep=False)
     spec = {
         "estimator": f"{method.__module__}:{method.__qualname__}",
         "parameters": {name: value for name, value in parameters.items() if name not in _NOT_SAVED},
@@ -46,7 +46,3 @@ def save(estimator: "Estimator", path: str | PathLike) -> None:
     }
     made = {"provenance": {"versions": {"deepkm": deepkm.__version__}}, "diverged": [], "doubts": run.doubts}
     write_hdf5(path, arrays=arrays, attributes={"spec": spec, **about, **made})
-
-
-def _plain(value: object) -> object:
-    return value.item() if isinstance(value, np.generic) else value

@@ -20,7 +20,7 @@ class Control(DeepClustering):
 
     Parameters
     ----------
-    autoencoder : {None, "mlp", "conv", "conv_sigmoid"}
+    autoencoder : {"mlp", "conv", "conv_sigmoid", "conv_dcec", None}
         None: z = x.
     epochs : int
         Further epochs of reconstruction before the code is clustered.

@@ -26,7 +26,7 @@ class ConvDKM(DeepClustering):
         T1 and T2: lambda grows linearly in between.
     initial_centers : str
         As in `DeepClustering`. "unit", uniform in [0, 1), since codes through ReLU are not negative.
-    autoencoder : {"conv_sigmoid", "conv", "mlp", None}
+    autoencoder : {"mlp", "conv", "conv_sigmoid", "conv_dcec", None}
         "conv_sigmoid" is the original's, for images scaled to [0, 1].
 
     Other parameters are those of `DeepClustering`.

@@ -34,7 +34,7 @@ class DeepCluster(DeepClustering):
         t, by default within 0.07, 10 and 0.1. None: the images as they are.
     weight_decay : float
         Of SGD, for W too; W has no momentum.
-    autoencoder : {None, "conv", "mlp"}
+    autoencoder : {"mlp", "conv", "conv_sigmoid", "conv_dcec", None}
         f: the convolutional network of `deepkm.networks.convnet.ConvNet`, or an encoder, pretrained if pretraining
         epochs are given. "mlp" takes any data, where views are None; encoders have no dropout.
 

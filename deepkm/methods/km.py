@@ -19,7 +19,7 @@ class KMeans(DeepClustering):
 
     Parameters
     ----------
-    autoencoder : {None, "mlp"}
+    autoencoder : {"mlp", "conv", "conv_sigmoid", "conv_dcec", None}
         None: z = x.
     epochs : int
         Further epochs of reconstruction before the code is clustered.

@@ -28,7 +28,7 @@ class N2D(Control):
         Dimensions of the embedding; K by default.
     max_iterations : int
         Of the mixture.
-    autoencoder : {"mlp", "conv", "conv_sigmoid", None}
+    autoencoder : {"mlp", "conv", "conv_sigmoid", "conv_dcec", None}
         None: the data themselves are embedded.
 
     Other parameters are those of `deepkm.methods.control.Control`.

@@ -38,7 +38,7 @@ class PowerKMeans(DeepClustering):
         s does not fall below it.
     max_iterations : int
         Most iterations. They end earlier when s <= -50 and the labels have not changed in five of them.
-    autoencoder : {None, "mlp"}
+    autoencoder : {"mlp", "conv", "conv_sigmoid", "conv_dcec", None}
         None: z = x.
     epochs : int
         Further epochs of reconstruction before the code is clustered.

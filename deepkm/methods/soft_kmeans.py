@@ -25,7 +25,7 @@ class SoftKMeans(DeepClustering):
         Inverse temperature, in units of 1/distance^2: it depends on the scale of the data.
     initial_centers : str
         As in `DeepClustering`. "uniform" and "normal" show how centers far from the data die: one takes all samples.
-    autoencoder : {None, "mlp"}
+    autoencoder : {"mlp", "conv", "conv_sigmoid", "conv_dcec", None}
         None: input space. With an autoencoder its pretrained code is clustered and stays as it is.
 
     Other parameters are those of `DeepClustering`.

@@ -34,7 +34,7 @@ class SoftKMeansFree(DeepClustering):
     informed_weights : bool
         Start from a_ik = -d_ik / median(d). False starts from equal weights; together with ``initial_centers="normal"``
         it shows the collapse.
-    autoencoder : {None, "mlp"}
+    autoencoder : {"mlp", "conv", "conv_sigmoid", "conv_dcec", None}
         None: input space. With an autoencoder its pretrained code is clustered and stays as it is.
 
     Other parameters are those of `DeepClustering`.

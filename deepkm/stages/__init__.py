@@ -1,1 +1,1 @@
-"""One file per rule of the workflow: the only modules that know file names."""
+"""One file per command of ``python -m deepkm``, most of them a rule of the workflow."""

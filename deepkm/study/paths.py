@@ -53,7 +53,6 @@ PARTIAL = "<results>/partial"  # a folder like that of all results, of those tha
 
 # What the rules after training read of each other, and what they write, in their order; of tables, see `table_files`.
 READS = {
-    "score": (),
     "statistics": (SCORES,),
     "tables": (SCORES, JOBS, PARAMETERS, CONTRASTS, PAIRWISE, BEST, OVERALL, IMPROVEMENT, FRIEDMAN),
     "figures": (SCORES, EPOCHS, JOBS, PARAMETERS, FRIEDMAN, NEMENYI, AGREEMENT),
@@ -72,7 +71,6 @@ READS = {
     ),
 }
 WRITES = {
-    "choose": SEARCH,
     "score": (SCORES, EPOCHS, JOBS, PARAMETERS),
     "statistics": STATISTICS,
     "figures": (FIGURES, FIGURES_CHECKSUMS),

@@ -12,7 +12,7 @@ TEXT = (
 
 
 def search_parts(results):
-    """Return the title, text, tables and figures of the section; no tables where there was no search.
+    """Return the text, tables and figures of the section; no tables where there was no search.
 
     Parameters
     ----------
