@@ -1,6 +1,7 @@
 """A run whose numbers are none is flagged, whenever that happens, and costs the runs beside it nothing."""
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -10,6 +11,7 @@ from conftest import run_stage
 from test_contract import METHODS, make_method
 
 from deepkm import DKM, KMeans
+from deepkm.jobs.resuming import diverged_seeds
 from deepkm.study.spec import dumps
 from deepkm.training.checkpoint import restore_run, save_run
 from deepkm.training.loop import pretrain, train
@@ -185,3 +187,11 @@ def test_sound_jobs_say_nothing(jobs):
     assert scores["diverged"].tolist() == [False, False]
     assert made["n_diverged"].tolist() == [0, 0]
     assert "diverged" not in said
+
+
+def test_a_search_says_with_which_setting_a_run_diverged(capsys):
+    run = SimpleNamespace(seeds=[1, 2] * 3, diverged=np.array([False, False, True, True, False, True]))
+    assert diverged_seeds(run, ["alpha 1", "alpha 3", "alpha 9"]) == [1, 2, 2]
+    first, second = capsys.readouterr().out.splitlines()
+    assert first.startswith("training diverged with alpha 3, seeds [1, 2]: ")
+    assert second.startswith("training diverged with alpha 9, seeds [2]: ")

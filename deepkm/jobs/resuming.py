@@ -4,7 +4,7 @@ import functools
 import signal
 import time
 from argparse import ArgumentParser, Namespace
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from tqdm import tqdm
@@ -87,12 +87,15 @@ def follow(runs: Iterable[Run], run: Run, args: Namespace, *, epochs: int) -> No
                 raise SystemExit(128 + stop[0])
 
 
-def diverged_seeds(run: Run) -> list[int]:
-    """Return the seeds whose runs diverged, and say so."""
-    seeds = [seed for seed, diverged in zip(run.seeds, run.diverged, strict=True) if diverged]
-    if seeds:
-        print(f"training diverged with seeds {seeds}: their numbers are no answer; lower the learning rate, or scale")
-    return seeds
+def diverged_seeds(run: Run, settings: Sequence[str] = ("",)) -> list[int]:
+    """Return the seeds whose runs diverged, and say so; of a search, by its `settings`, all seeds of the first first."""
+    of_each = [setting for setting in settings for _ in range(len(run.seeds) // len(settings))]
+    lost = [place for place in zip(of_each, run.seeds, run.diverged, strict=True) if place[2]]
+    for setting in dict.fromkeys(setting for setting, *_ in lost):
+        seeds = [seed for of, seed, _ in lost if of == setting]
+        where = f"{setting}, seeds {seeds}" if setting else f"seeds {seeds}"
+        print(f"training diverged with {where}: their numbers are no answer; lower the learning rate, or scale")
+    return [seed for _, seed, _ in lost]
 
 
 _BAR = {"mininterval": 5, "ascii": True}

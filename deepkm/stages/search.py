@@ -1,5 +1,6 @@
 """Try settings of one method on one data set, side by side, on the seeds of a search."""
 
+import json
 import pkgutil
 
 import torch
@@ -32,8 +33,11 @@ def main(args):
     if not isinstance(x, torch.Tensor) and not list(run.autoencoder.parameters()):
         raise ValueError(f"{args.data}: {spec['method']} needs all data in memory; set `stream: false` where they fit")
     resume(run, args, optimizer_options=method.optimizer_options())
+    tried = [json.dumps(setting) for _, setting in spec["settings"]]
     follow(keep_for_choice(train(method, x, run), method), run, args, epochs=method.epochs)
-    finish(args, trial_arrays(method, run), {"provenance": provenance(run, args), "diverged": diverged_seeds(run)})
+    finish(
+        args, trial_arrays(method, run), {"provenance": provenance(run, args), "diverged": diverged_seeds(run, tried)}
+    )
 
 
 def _start(methods, like, args):
