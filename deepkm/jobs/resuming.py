@@ -88,7 +88,7 @@ def follow(runs: Iterable[Run], run: Run, args: Namespace, *, epochs: int) -> No
 
 
 def diverged_seeds(run: Run, settings: Sequence[str] = ("",)) -> list[int]:
-    """Return the seeds whose runs diverged, and say so; of a search, by its `settings`, all seeds of the first first."""
+    """Return the seeds whose runs diverged, and say so; a search has all seeds of the first of its `settings` first."""
     of_each = [setting for setting in settings for _ in range(len(run.seeds) // len(settings))]
     lost = [place for place in zip(of_each, run.seeds, run.diverged, strict=True) if place[2]]
     for setting in dict.fromkeys(setting for setting, *_ in lost):
