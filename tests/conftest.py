@@ -33,6 +33,8 @@ def pytest_collection_modifyitems(config, items):
     """Let workers end at about the same time: first the files that mostly wait for SLURM, then the long ones."""
     if hasattr(config, "workerinput"):  # without workers, in the order in which they are named
         sizes = Counter(item.path for item in items)
+        for path in sizes:  # a test that runs a study takes as long as some hundred others
+            sizes[path] *= 100 if re.search(r"\b(run_snakemake|slow_job|planned|shell)\(", path.read_text()) else 1
         items.sort(key=lambda item: ("slurm" not in item.path.parts, -sizes[item.path]))
 
 

@@ -158,9 +158,12 @@ def test_values_of_a_data_set_are_found_by_its_key_else_by_its_source(config):
 
 def test_all_methods_have_one_budget_and_the_published_lengths_are_variants(config):
     """So a table compares methods, not lengths; each length has its baseline."""
+    config = check_config(config)
     joint = ("aekm_long", "dcn", "dec", "idec", "dkm", "dkm_reinit", "ct", "ct_no_reinit")
     for dataset in ("usps", "mnist", "fashion_mnist", "coil100", "cmu_pie", "rcv1", "20news", "digits"):
-        found = {key: parameters(config, key, dataset) for key in (*joint, "dec_long", "idec_long", "aekm_longest")}
+        found = {
+            key: checked_parameters(config, key, dataset) for key in (*joint, "dec_long", "idec_long", "aekm_longest")
+        }
         assert {(found[key]["epochs"], found[key]["steps"]) for key in joint} == {(100, None)}, dataset
         assert {found[key]["steps"] for key in ("dec_long", "idec_long", "aekm_longest")} == {20_000}
         for key in ("dec", "idec"):

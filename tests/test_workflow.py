@@ -369,7 +369,8 @@ def test_touched_files_and_fresh_copies_rerun_nothing(checkout):
 
 
 def test_neither_cores_nor_order_change_a_number(built, tmp_path):
-    run_snakemake(tmp_path, "--cores", "1", study=changed(study={"methods": ["ct", "km"], "seeds": [1, 0]}))
+    study = changed(study={"methods": ["ct", "km"], "seeds": [1, 0]})
+    run_snakemake(tmp_path, "--cores", "1", "--until", "score", study=study)
     found, expected = results(tmp_path), results(built)
     assert_same(found, {key: expected[key] for key in found})
     columns = ["dataset", "method", "seed", "acc", "nmi", "ari"]
@@ -378,7 +379,7 @@ def test_neither_cores_nor_order_change_a_number(built, tmp_path):
 
 
 def test_stacked_seeds_end_to_end(checkout):
-    run_snakemake(checkout, study=changed(seeds_per_job=2))
+    run_snakemake(checkout, "--until", "score", study=changed(seeds_per_job=2))
     scores = pd.read_csv(checkout / "results" / "scores.csv")
     assert len(scores) == len(METHODS) * 2
     single = results(checkout)["results/clusterings/ct/blobs/seed1.h5", "labels"][0]

@@ -32,7 +32,7 @@ def test_a_start_is_what_the_control_finds(kind, options):
     """On the same code, with the same draws; n_init counts for both."""
     x = blobs()
     control = initialized(control_of(kind, **options), x, [3, 4])
-    for method in (deepkm.DEC, deepkm.DCN, deepkm.DEKM):
+    for method in (deepkm.DCN, deepkm.DEKM):
         run = initialized(method(**{**SMALL, **options}, initial_centers=kind), x, [3, 4])
         assert torch.equal(run.state.get("anchors", run.centers), control.centers)  # DEKM reads centers out elsewhere
     from_kmeans = initialized(deepkm.DEC(**{**SMALL, **options}), x, [3, 4])
