@@ -90,7 +90,8 @@ def write_hdf5(path, *, arrays, attributes):
 def _as_json(value):
     """Return a NumPy scalar, also one within a list, as Python's number."""
     if isinstance(value, np.generic):
-        return value.item()
+        plain = value.item()
+        return float(plain) if isinstance(plain, np.generic) else plain  # a longdouble is none of Python's numbers
     raise TypeError(f"got {type(value).__name__}, which JSON does not hold")
 
 

@@ -141,9 +141,9 @@ def _methods(estimator: Any, settings: list[Setting]) -> list[DeepClustering]:
         raise ValueError(
             "estimator: got one with a network of its own, expected one to pretrain; name a kind of autoencoder"
         )
-    if estimator.n_init_runs > 1:
+    if estimator.n_init_runs != 1:
         raise ValueError(
-            f"estimator: got n_init_runs={estimator.n_init_runs}, expected 1: each run is judged by itself, and "
+            f"estimator: got n_init_runs={estimator.n_init_runs!r}, expected 1: each run is judged by itself, and "
             "`seeds` says how many there are; set it on best_estimator_"
         )
     for name in settings[0]:

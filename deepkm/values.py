@@ -3,7 +3,7 @@
 import operator
 import pkgutil
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import fields
 from importlib.metadata import PackageNotFoundError, version
 from math import isfinite
@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal, TypedDict, Union, get_args, get_orig
 import numpy as np
 
 # A bound is "> 0", "<= another_parameter" or "in [0, 1)". Beside them may stand when a parameter counts: "if views",
-# "if not autoencoder", "if optimizer == 'sgd'", "never".
+# "if optimizer == 'sgd'", "never".
 Positive = Annotated[float, "> 0"]
 Negative = Annotated[float, "< 0"]
 AtLeastOne = Annotated[float, ">= 1"]
@@ -22,7 +22,7 @@ NonNegative = Annotated[float, ">= 0"]
 Fraction = Annotated[float, "in [0, 1)"]
 Share = Annotated[float, "in [0, 1]"]
 PositiveInt = Annotated[int, "> 0"]
-Unused = Annotated[int, "never"]
+Unused = Annotated[int, "> 0", "never"]
 NonNegativeInt = Annotated[int, ">= 0"]
 
 OptimizerName = Literal["adam", "sgd"]
@@ -83,39 +83,32 @@ def expected(hint: Any, value: object, others: dict | None = None) -> str:
     return "" if "" in texts else " or ".join(dict.fromkeys(texts))
 
 
-def changes_nothing(hint: Any, others: Mapping[str, Any]) -> str:
-    """Return in which case a parameter changes nothing, in words, if it is so; empty where it may change something.
+def condition_of(hint: Any) -> tuple[str, str | None] | None:
+    """Return when a parameter counts: beside which one, and beside which value of it; None: always.
 
-    An entry of a study that gives it all the same is refused. Estimators take it, as scikit-learn's do: several are
-    often given the same keywords.
+    Without a name it is never. A value of None stands for any that is true. An entry of a study that gives a parameter
+    in vain is refused. Estimators take it, as scikit-learn's do: several are often given the same keywords.
 
-    Parameters
-    ----------
-    hint : annotation
-    others : mapping
-        The other parameters by name.
+    Raises
+    ------
+    ValueError
+        When a condition has none of the known forms.
 
     Examples
     --------
-    >>> momentum = Annotated[Fraction, "if optimizer == 'sgd'"]
-    >>> changes_nothing(momentum, {"optimizer": "adam"}), changes_nothing(momentum, {"optimizer": "sgd"})
-    ("unless `optimizer` is 'sgd'", '')
-    >>> changes_nothing(Annotated[Views | None, "if views"], {"views": None})
-    'without `views`'
+    >>> condition_of(Annotated[Fraction, "if optimizer == 'sgd'"]), condition_of(Annotated[Views | None, "if views"])
+    (('optimizer', 'sgd'), ('views', None))
+    >>> condition_of(Unused), condition_of(PositiveInt)
+    (('', None), None)
     """
     for text in filter(_is_condition, getattr(hint, "__metadata__", ())):
-        match = re.fullmatch(r"never|if (not )?(\w+)(?: == '(\w+)')?", text)
+        match = re.fullmatch(r"never|if (\w+)(?: == '(\w+)')?", text)
         if not match:
             raise ValueError(
                 f'got the condition {text!r}, expected "if views" or "if optimizer == \'sgd\'", for example'
             )
-        inverse, name, choice = match.groups()
-        if name is None:
-            return "in this method"
-        holds = others.get(name) == choice if choice else bool(others.get(name))
-        if holds == bool(inverse):
-            return f"unless `{name}` is {choice!r}" if choice else f"{'with' if inverse else 'without'} `{name}`"
-    return ""
+        return match[1] or "", match[2]
+    return None
 
 
 def check_installed(package: str | None) -> None:
@@ -150,7 +143,7 @@ def check_at_most(n_samples: int, most: int | None) -> None:
         raise ValueError(f"n_samples={n_samples} should be <= {most}, beyond which time or memory grow too fast")
 
 
-def alternatives(hint: Any, bounds: tuple[str, ...] = ()) -> Iterator[tuple[Any, tuple[str, ...]]]:
+def alternatives(hint: Any) -> Iterator[tuple[Any, tuple[str, ...]]]:
     """Yield the types that a union allows, each with its bounds.
 
     Examples
@@ -158,14 +151,19 @@ def alternatives(hint: Any, bounds: tuple[str, ...] = ()) -> Iterator[tuple[Any,
     >>> list(alternatives(PositiveInt | None))
     [(<class 'int'>, ('> 0',)), (<class 'NoneType'>, ())]
     """
+    own: list = []
     if get_origin(hint) is Annotated:
+        hint, *own = get_args(hint)
+    yield from _parts(hint, tuple(bound for bound in own if isinstance(bound, str) and not _is_condition(bound)))
+
+
+def _parts(hint: Any, bounds: tuple[str, ...]) -> Iterator[tuple[Any, tuple[str, ...]]]:
+    if get_origin(hint) is Annotated:  # within a union, where no condition may stand
         inner, *own = get_args(hint)
-        yield from alternatives(
-            inner, (*bounds, *(bound for bound in own if isinstance(bound, str) and not _is_condition(bound)))
-        )
+        yield from _parts(inner, (*bounds, *(bound for bound in own if isinstance(bound, str))))
     elif get_origin(hint) in (Union, UnionType):
         for option in get_args(hint):
-            yield from alternatives(option, bounds)
+            yield from _parts(option, bounds)
     else:
         yield NoneType if hint is None else hint, bounds
 

@@ -14,7 +14,7 @@ from deepkm.report.page.tables import runs_table
 from deepkm.report.statistics.ends import compare_ends
 from deepkm.study.spec import dumps
 from deepkm.training.checkpoint import restore_run, save_run
-from deepkm.training.ends import end_arrays, keep_ends
+from deepkm.training.ends import end_arrays, keep_ends, unexplained
 from deepkm.training.loop import train
 
 
@@ -65,6 +65,16 @@ def test_the_objective_knows_no_scale_and_one_cluster_explains_nothing():
     assert found[0] == pytest.approx(found[1], rel=1e-9)
     assert 0.2 < found[0] < 0.8
     assert found[2:] == [1.0, 1.0]
+
+
+def test_what_lies_far_off_rounds_nothing_off(monkeypatch):
+    monkeypatch.setattr("deepkm.training.ends.CHUNK_NUMEL", 7 * 3)
+    x = np.append(np.random.default_rng(0).normal(size=(60, 2)), [[1e9, 1e9]], axis=0)
+    labels = np.stack([np.append(np.arange(60) % 2, 2), np.append((x[:60, 0] > 0).astype(int), 2)])
+    exact = x.astype(np.longdouble)
+    within = [sum(((exact[of == k] - exact[of == k].mean(0)) ** 2).sum() for k in range(3)) for of in labels]
+    expected = np.array(within) / ((exact - exact.mean(0)) ** 2).sum()
+    np.testing.assert_allclose(unexplained(torch.tensor(x), torch.tensor(labels)), expected.astype(float), rtol=1e-10)
 
 
 @pytest.mark.parametrize("tol", [0.0, 1.0])  # 1: all runs stop in the first epoch

@@ -352,7 +352,7 @@ def test_every_method_has_the_usual_names(key, tmp_path):
 
 
 def test_numbers_of_numpy_are_saved_as_such(tmp_path):
-    given = {"n_clusters": np.int64(3), "hidden_widths": (np.int32(6), 5), "learning_rate": np.float32(0.001)}
+    given = {"n_clusters": np.int64(3), "hidden_widths": (np.int32(6), 5), "learning_rate": np.longdouble(0.001)}
     fitted = deepkm.CT(**SMALL | given).fit(X)
     deepkm.save(fitted, tmp_path / "model.h5")
     again = deepkm.load(tmp_path / "model.h5")

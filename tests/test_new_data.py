@@ -245,6 +245,32 @@ def test_columns_of_an_array_are_left_out_as_in_training(tmp_path):
     assert deepkm.load(model).predict(raw()[:, :5]).tolist() == found
 
 
+def test_labels_stay_none_whatever_else_is_left_out(tmp_path):
+    x = np.column_stack([raw()[:, :5], np.arange(100) % 3])
+    np.save(tmp_path / "mine.npy", x)
+    jobs = Jobs(tmp_path, path="mine.npy", target_column=6)
+    model, found = jobs.train("ct"), jobs.tabulate(["ct"])["ct_seed5"].tolist()
+    np.save(tmp_path / "new.npy", np.column_stack([x, np.arange(100)]))
+    assert predicted(model, tmp_path / "new.npy", tmp_path, "--ignore-columns", "7")["label"].tolist() == found
+
+
+@pytest.mark.parametrize(
+    ("said", "message"),
+    [
+        (
+            ["--ignore-columns", "id"],
+            "got `ignore_columns`, expected none: the columns of a table are found",
+        ),
+        (["--feature-array", "x"], "got `feature_array`, which says nothing of this kind of data; remove it"),
+    ],
+)
+def test_what_says_nothing_of_a_table_with_names_is_refused(said, message, tabled, tmp_path, capsys):
+    table().to_csv(tmp_path / "new.csv", index=False)
+    arguments = [str(tabled.model), str(tmp_path / "new.csv"), "--output", str(tmp_path / "l.csv")]
+    assert command(["predict", *arguments, *said]) == 2
+    assert message in capsys.readouterr().err
+
+
 def test_an_array_for_a_model_of_a_table(tabled, tmp_path):
     x = table()[["a", "b", "c"]].to_numpy()
     np.save(tmp_path / "new.npy", x)

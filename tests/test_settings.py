@@ -290,40 +290,40 @@ def test_views_are_for_what_is_trained_on_them(config, entry, refused):
 
 
 @pytest.mark.parametrize(
-    ("part", "key", "given", "message"),
+    ("key", "given", "message"),
     [
-        (
-            "autoencoders",
-            "mlp_untrained",
-            {"views": {"shift": 0.1}},
-            "views: .* changes nothing without `pretraining_epochs`",
-        ),
-        ("autoencoders", "mlp_untrained", {"denoising": 0.2}, "denoising: got 0.2, which changes nothing without"),
-        (
-            "autoencoders",
-            "conv_dcec",
-            {"hidden_widths": [9]},
-            r"hidden_widths: got \[9\], .* unless `autoencoder` is 'mlp'",
-        ),
-        ("methods", "dkm", {"momentum": 0.9}, "momentum: got 0.9, which changes nothing unless `optimizer` is 'sgd'"),
-        ("methods", "ct", {"view_limits": {"zoom": 0.1}}, "view_limits: .* changes nothing without `views`"),
-        ("methods", "ct", {"reset_keep": 0.5}, "reset_keep: got 0.5, which changes nothing without `reset_interval`"),
-        ("methods", "vade", {"n_init": 50}, "n_init: got 50, which changes nothing in this method; remove it"),
-        ("methods", "aegmm", {"n_components": 7}, "n_components: got 7, which changes nothing with `autoencoder`"),
-        ("methods", "ward", {"per_dataset": {"digits": {"n_init": 3}}}, "per_dataset.digits.n_init: got 3, which"),
+        ("dkm", {"momentum": 0.9}, "momentum: got 0.9, which changes nothing unless `optimizer` is 'sgd'; remove it"),
+        ("dkm", {"per_dataset": {"usps": {"momentum": 0.9}}}, "momentum: got 0.9, which changes nothing unless"),
+        ("ct", {"view_limits": {"zoom": 0.1}}, "view_limits: .* changes nothing without `views`"),
+        ("ct", {"reset_keep": 0.5}, "reset_keep: got 0.5, which changes nothing without `reset_interval`"),
+        ("vade", {"n_init": 50}, "n_init: got 50, which changes nothing in this method; remove it"),
+        ("ward", {"per_dataset": {"digits": {"n_init": 3}}}, "n_init: got 3, which changes nothing in this method"),
     ],
 )
-def test_what_changes_nothing_is_refused(part, key, given, message, config):
-    config[part][key] |= given
-    methods = {"mlp_untrained": "dkm_annealed", "conv_dcec": "dec_conv"}
-    config["study"] = {"datasets": ["digits"], "methods": [methods.get(key, key)], "seeds": [0]}
-    with pytest.raises(ValueError, match=rf"^{part}\.{key}\..*{message}"):
+def test_what_is_given_in_vain_is_refused(key, given, message, config):
+    config["methods"][key] |= given
+    with pytest.raises(ValueError, match=rf"^methods\.{key}\.{message}"):
         Study(config)
 
 
-def test_what_is_said_in_vain_but_as_it_is_by_default_is_taken(config):
-    config["methods"]["dec"]["optimizer"] = "adam"  # its class has a momentum
-    config["methods"]["ct"] |= {"reset_keep": 0.8, "view_limits": None}
-    config["training"]["learning_rate"] = 0.01  # of all methods: ward has no use for it
-    config["study"] = {"datasets": ["digits"], "methods": ["dec", "ct", "ward"], "seeds": [0]}
+@pytest.mark.parametrize(
+    ("key", "given", "search"),
+    [
+        ("dec", {"optimizer": "adam"}, {}),  # its class has a momentum
+        ("ct", {"reset_keep": 0.8, "view_limits": None}, {}),
+        ("ct", {"optimizer": "sgd", "momentum": 0.9, "per_dataset": {"digits": {"optimizer": "adam"}}}, {}),
+        ("ct", {"momentum": 0.9, "per_dataset": {"usps": {"optimizer": "sgd"}}}, {}),
+        ("idec", {"per_dataset": {"usps": {"optimizer": "adam", "momentum": 0.99}}}, {}),
+        ("ct", {}, {"optimizer": ["adam", "sgd"], "momentum": [0, 0.9]}),
+        ("ct", {"momentum": 0.9}, {"optimizer": ["adam", "sgd"]}),
+        ("ct", {"reset_keep": 0.5}, [{"reset_interval": 0}, {"reset_interval": 5}]),
+        ("ct", {"view_limits": {"zoom": 0.1}}, {"views": [None, "both"]}),
+    ],
+)
+def test_what_some_data_set_or_search_has_a_use_for_is_taken(key, given, search, config):
+    config["methods"][key] |= given
+    config["study"] = {"datasets": ["digits"], "methods": [key, "km"], "seeds": [0]}
+    config["training"]["pretraining_epochs"] = 0
+    if search:
+        config["search"] = {"seeds": [1, 2], "methods": {key: search}}
     Study(config)

@@ -336,7 +336,8 @@ def test_the_library_trains_what_fit_does():
         ({"estimator": deepkm.DKM(**SMALL, n_init_runs=3)}, "estimator: got n_init_runs=3, expected 1"),
     ],
 )
-def test_the_library_refuses_at_once(change, message):
+def test_the_library_refuses_at_once(change, message, monkeypatch):
+    monkeypatch.setattr("deepkm.tuning.train_settings", lambda *args, **options: pytest.fail("trained"))
     given = {"estimator": deepkm.DKM(**SMALL, random_state=9), "space": {"alpha": [1.0, 2.0]}, "y": None, **change}
     options = {name: change[name] for name in ("seeds", "criterion") if name in change}
     with pytest.raises(ValueError, match=message):

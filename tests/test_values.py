@@ -12,6 +12,7 @@ import yaml
 from conftest import ROOT, run_stage
 from test_settings import parameters
 
+import deepkm
 from deepkm import _METHODS
 from deepkm.study.config import SCHEMA, check_config
 from deepkm.study.parameters import fields_of
@@ -237,3 +238,30 @@ def test_docstrings_name_all_choices_of_a_parameter(name):
     for parameter, choices in documented.items():
         allowed = {c for kind, _ in alternatives(hints[parameter]) for c in get_args(kind) or (None,)}
         assert set(ast.literal_eval(f"[{choices}]")) == allowed, parameter
+
+
+def test_what_is_unused_has_its_bounds_all_the_same():
+    for name in ("VaDE", "Ward", "GaussianMixture", "RandomLabels"):
+        with pytest.raises(ValueError, match="n_init=-3 should be > 0"):
+            getattr(deepkm, name)(n_init=-3).check_parameters()
+
+
+@pytest.mark.parametrize(
+    ("condition", "message"),
+    [
+        ("if a == 3 or so", "got the condition 'if a == 3 or so', expected \"if views\""),
+        ("if rset", "counts beside `rset`, which is no parameter of its class"),
+    ],
+)
+def test_a_condition_that_cannot_be_read_is_found_before_anything_is_given(
+    condition, message, config, tmp_path, monkeypatch
+):
+    source = (
+        "from dataclasses import dataclass\nfrom typing import Annotated\nfrom deepkm.methods.ct import CT\n"
+        f"@dataclass(kw_only=True, eq=False, repr=False)\nclass Mine(CT):\n    more: Annotated[float, {condition!r}] = 1.0\n"
+    )
+    (tmp_path / "of_mine.py").write_text(source)
+    monkeypatch.syspath_prepend(tmp_path)
+    config["methods"]["mine"] = {"estimator": "of_mine:Mine", "autoencoder": "mlp"}
+    with pytest.raises(ValueError, match=re.escape(f"methods.mine.more: {message}")):
+        Study(config)

@@ -76,7 +76,7 @@ def read_new(path, *, feature_names=(), said=None, **options):
     feature_names : sequence of str
         Where the features have names: of a table, the columns to take, in this order.
     said : dict, optional
-        What is said of this file, as in `deepkm.datasets.roles.Options`.
+        What is said of this file, as in `deepkm.datasets.roles.Options`; labels of the training data stay none.
     **options
         Those that the training data were read with.
 
@@ -88,15 +88,20 @@ def read_new(path, *, feature_names=(), said=None, **options):
     path = Path(path)
     of_labels = ("target_column", "drop_labels", "n_clusters")
     unused = (*unused_by(kind_of(path), path), *of_labels)
-    given, options = options, {name: value for name, value in options.items() if name not in unused}
+    check_used(Options(**(said or {})), kind_of(path), path)
+    given, options = {**options, **(said or {})}, {name: value for name, value in options.items() if name not in unused}
     tabled = kind_of(path) in TABLES and not path.is_dir()
     if not tabled:  # of a table without known columns, those of labels are told apart as ever
         options["target_column"] = None
     if not tabled and not path.is_dir():  # what is no feature was settled with the training data
-        options["ignore_columns"] = [] if feature_names else _left_out(given)
-    options |= said or {}
+        options["ignore_columns"] = [] if feature_names and not said else _left_out(given)
+    options |= {name: value for name, value in (said or {}).items() if name != "ignore_columns" or tabled}
     if not (tabled and feature_names):
         return read_own(path, **options)
+    if options.get("ignore_columns") and said and "ignore_columns" in said:
+        raise ValueError(
+            f"{path}: got `ignore_columns`, expected none: the columns of a table are found by their names"
+        )
     check_regular(path)
     feature, ids = read_columns(path, list(feature_names), Options(**{"header": True, **options}))
     check_feature(feature, path)

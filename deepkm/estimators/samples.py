@@ -59,8 +59,8 @@ def sample_shape(X: Any, n_features: int) -> tuple[int, ...]:
 
 
 def check_images(shape: tuple[int, ...], sides: Sides | None) -> None:
-    """Raise a ValueError for images that the network cannot take, though it could their number of pixels."""
-    if sides and len(shape) > 1:
+    """Raise a ValueError for samples of a shape, (F,), (H, W) or (H, W, C), that are no images for the network."""
+    if sides:
         image_side(*shape, sides=sides)
 
 

@@ -1,7 +1,7 @@
 """A mixture of Gaussians, on the data or on the code of an autoencoder."""
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Literal
 
 from deepkm.methods.control import Control, fit_mixture, new_mixture
 from deepkm.values import PositiveInt, Unused
@@ -26,7 +26,7 @@ class GaussianMixture(Control):
     """
 
     covariance: Literal["tied", "diag", "full"] = "tied"
-    n_components: Annotated[PositiveInt | None, "if not autoencoder"] = 50
+    n_components: PositiveInt | None = 50
     max_iterations: PositiveInt = 200
     n_init: Unused = 10
 

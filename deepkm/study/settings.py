@@ -14,7 +14,7 @@ from deepkm.study.classes import METHOD
 from deepkm.study.parameters import Field, fields_of
 from deepkm.study.reading import check_known, meant, read, shown
 from deepkm.study.resampled import whole_of
-from deepkm.values import changes_nothing
+from deepkm.values import condition_of
 
 Fields = Callable[[str], dict[str, Field]]
 
@@ -174,7 +174,37 @@ def _read_method(key: str, entry: dict, config: dict, fields: Fields) -> dict:
     for dataset, values in entry.get("per_dataset", {}).items():
         check_names(f"{path}.per_dataset.{dataset}", values, hints)
     entry = _read_entry(entry, hints, path)
+    _check_use(path, entry, own, searched=((config.get("search") or {}).get("methods") or {}).get(key))
     return {**entry, "autoencoder": _autoencoder_of(path, entry, config, own)}
+
+
+def _check_use(path: str, entry: dict, fields: dict[str, Field], *, searched: Any) -> None:
+    """Raise a ValueError over a parameter that is given in vain: nothing in the entry touches what it counts beside.
+
+    What holds for one data set, and what a search tries, is no reason to refuse what others have a use for.
+    """
+    parts = [entry, *entry.get("per_dataset", {}).values()]
+    tried = searched if isinstance(searched, dict) else {name for one in searched or () for name in one}
+    touched = {name for part in (*parts, tried) for name in part}
+    for name, field in fields.items():
+        try:
+            condition = condition_of(field.hint)
+        except ValueError as error:
+            raise ValueError(f"{path}.{name}: {error}") from None
+        if condition is None or field.default is MISSING:
+            continue
+        beside, choice = condition
+        if beside and beside not in fields:
+            raise ValueError(f"{path}.{name}: counts beside `{beside}`, which is no parameter of its class; correct it")
+        default = fields[beside].default if beside else None
+        if beside in touched or (beside and (default == choice if choice else default)):
+            continue
+        usual = meant(field.default, field.hint)
+        for value in [part[name] for part in parts if part.get(name, usual) != usual]:
+            unless = (
+                f"unless `{beside}` is {choice!r}" if choice else f"without `{beside}`" if beside else "in this method"
+            )
+            raise ValueError(f"{path}.{name}: got {shown(value)}, which changes nothing {unless}; remove it")
 
 
 def check_names(path: str, names: Iterable[str], known: dict) -> None:
@@ -222,11 +252,4 @@ def check_together(config: dict, dataset: str, method: str, fields: Fields) -> N
     key, given = of_dataset(config, dataset, entry.get("per_dataset", {}))
     for name, value in values.items():
         place = f"per_dataset.{key}." if name in given else ""
-        path = f"methods.{method}.{place}{name}"
-        read(value, own[name].hint, path, values)
-        if name in AUTOENCODER_KEYS and entry["autoencoder"]:
-            path = f"autoencoders.{entry['autoencoder']}.{AUTOENCODER_KEYS[name]}"
-        elif name not in given and name not in entry:  # of the class, or of `training`
-            continue
-        if value != meant(own[name].default, own[name].hint) and (why := changes_nothing(own[name].hint, values)):
-            raise ValueError(f"{path}: got {shown(value)}, which changes nothing {why}; remove it")
+        read(value, own[name].hint, f"methods.{method}.{place}{name}", values)

@@ -51,30 +51,33 @@ def end_arrays(run):
 
 
 def unexplained(x, labels):
-    """Return the share of the variance of samples that each run's labels leave unexplained, (S,), float64, in one pass.
+    """Return the share of the variance of samples that each run's labels leave unexplained, (S,), float64.
 
     Parameters
     ----------
     x : Tensor or StreamedFeatures of shape (N, D)
     labels : Tensor of shape (S, N), int64
     """
-    n_clusters, n_samples = int(labels.max()) + 1, len(x)
+    n_clusters = int(labels.max()) + 1
     step = max(1, CHUNK_NUMEL // max(x.shape[1], n_clusters))
     sums = torch.zeros(len(labels), n_clusters, x.shape[1], dtype=torch.float64, device=labels.device)
-    origin, total = None, 0
-    for samples, found in zip(x.split(step), labels.split(step, dim=1), strict=True):
-        part = samples.double()
-        origin = part.mean(0) if origin is None else origin  # near the mean, so that little is lost to cancellation
-        part = part - origin
-        total = total + part.square().sum()
+    for part, found in _parts(x, labels, step):
         for s, label in enumerate(found):
             member = torch.nn.functional.one_hot(label, n_clusters).double()  # index_add is not repeatable on a GPU
             sums[s] += member.mT @ part
     counts = torch.stack([label.bincount(minlength=n_clusters) for label in labels])
-    means, mean = sums / counts.clamp_min(1).unsqueeze(2), sums.sum(1, keepdim=True) / n_samples
-    total = total - n_samples * mean.square().sum((1, 2))
-    between = (counts * (means - mean).square().sum(2)).sum(1)
-    return torch.where(total <= 0, 1.0, (1 - between / total).clamp_min(0))
+    means, mean = sums / counts.clamp_min(1).unsqueeze(2), sums[0].sum(0) / len(x)
+    within, total = sums.new_zeros(len(labels)), sums.new_zeros(())
+    for part, found in _parts(x, labels, step):  # again: what is far from the mean would round off what is near its own
+        within += torch.stack([(part - means[s, label]).square().sum() for s, label in enumerate(found)])
+        total += (part - mean).square().sum()
+    return torch.where(total == 0, 1.0, within / total)
+
+
+def _parts(x, labels, step):
+    """Yield the samples in order, so many at a time, float64, with the labels (S, n) of each run."""
+    for part, found in zip(x.split(step), labels.split(step, dim=1), strict=True):
+        yield part.double(), found
 
 
 @exact_convolutions()

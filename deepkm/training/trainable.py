@@ -100,7 +100,7 @@ class Trainable:
     initial_centers: InitialCenters = "kmeans"
     n_init: PositiveInt = 10
     autoencoder: AutoencoderKind | None = "mlp"
-    hidden_widths: Annotated[tuple[PositiveInt, ...], "if autoencoder == 'mlp'"] = (500, 500, 2000)
+    hidden_widths: tuple[PositiveInt, ...] = (500, 500, 2000)
     n_latent: PositiveInt | None = None
     pretraining_epochs: NonNegativeInt = 50
     pretraining_steps: PositiveInt | None = None
@@ -110,8 +110,8 @@ class Trainable:
     warm_start: Literal["none", "moments", "steps", False] = "steps"
     views: Literal["target", "both"] | None = None
     view_limits: Annotated[Views | None, "if views"] = None
-    pretraining_views: Annotated[Views | None, "if pretraining_epochs"] = None
-    pretraining_denoising: Annotated[Fraction, "if pretraining_epochs"] = 0.0
+    pretraining_views: Views | None = None
+    pretraining_denoising: Fraction = 0.0
     precision: Literal["float32", "tf32", "bfloat16"] = "float32"
     read_out: Literal["schedule", "all"] = "schedule"
     random_state: object = None
