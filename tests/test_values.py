@@ -253,12 +253,11 @@ def test_what_is_unused_has_its_bounds_all_the_same():
         ("if rset", "counts beside `rset`, which is no parameter of its class"),
     ],
 )
-def test_a_condition_that_cannot_be_read_is_found_before_anything_is_given(
-    condition, message, config, tmp_path, monkeypatch
-):
+def test_a_condition_that_cannot_be_read_is_found_at_once(condition, message, config, tmp_path, monkeypatch):
     source = (
         "from dataclasses import dataclass\nfrom typing import Annotated\nfrom deepkm.methods.ct import CT\n"
-        f"@dataclass(kw_only=True, eq=False, repr=False)\nclass Mine(CT):\n    more: Annotated[float, {condition!r}] = 1.0\n"
+        f"@dataclass(kw_only=True, eq=False, repr=False)\nclass Mine(CT):\n"
+        f"    more: Annotated[float, {condition!r}] = 1.0\n"
     )
     (tmp_path / "of_mine.py").write_text(source)
     monkeypatch.syspath_prepend(tmp_path)
