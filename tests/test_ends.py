@@ -68,7 +68,7 @@ def test_the_objective_knows_no_scale_and_one_cluster_explains_nothing():
 
 
 def test_what_lies_far_off_rounds_nothing_off(monkeypatch):
-    monkeypatch.setattr("deepkm.training.ends.CHUNK_NUMEL", 7 * 3)
+    monkeypatch.setattr("deepkm.training.ends.CACHE_NUMEL", 2 * 7 * 3)
     x = np.append(np.random.default_rng(0).normal(size=(60, 2)), [[1e9, 1e9]], axis=0)
     labels = np.stack([np.append(np.arange(60) % 2, 2), np.append((x[:60, 0] > 0).astype(int), 2)])
     exact = x.astype(np.longdouble)

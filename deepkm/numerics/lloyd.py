@@ -6,10 +6,9 @@ Shapes: z (S, N, D), centers (S, R, K, D). Inside one run: x (N, D), and the A r
 import torch
 
 from deepkm.numerics.centers import exact_distances, products_cancel, sum_cancels
-from deepkm.numerics.memory import CHUNK_NUMEL
+from deepkm.numerics.memory import CACHE_NUMEL, CHUNK_NUMEL
 
 HEAD = 64  # directions d in which a bound is exact; features up to twice as many are all taken
-CACHE_NUMEL = 2**19  # numbers held at once on a CPU: small enough for its cache, and for memory that is used again
 PATIENCE = 0.25  # samples compared in vain, of all, that cost as much as a new reference
 
 

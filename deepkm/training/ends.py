@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from deepkm.networks.layers import exact_convolutions
-from deepkm.numerics.memory import CHUNK_NUMEL
+from deepkm.numerics.memory import CACHE_NUMEL, CHUNK_NUMEL
 
 
 def keep_ends(runs, method):
@@ -59,7 +59,8 @@ def unexplained(x, labels):
     labels : Tensor of shape (S, N), int64
     """
     n_clusters = int(labels.max()) + 1
-    step = max(1, CHUNK_NUMEL // max(x.shape[1], n_clusters))
+    numel = CACHE_NUMEL // 2 if labels.device.type == "cpu" else CHUNK_NUMEL  # of float64
+    step = max(1, numel // max(x.shape[1], n_clusters))
     sums = torch.zeros(len(labels), n_clusters, x.shape[1], dtype=torch.float64, device=labels.device)
     for part, found in _parts(x, labels, step):
         for s, label in enumerate(found):
