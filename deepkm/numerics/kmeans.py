@@ -10,8 +10,8 @@ from functools import partial
 import torch
 
 from deepkm.numerics.centers import exact_distances, sum_cancels
-from deepkm.numerics.lloyd import CACHE_NUMEL, lloyd, settle
-from deepkm.numerics.memory import CHUNK_NUMEL
+from deepkm.numerics.lloyd import lloyd, settle
+from deepkm.numerics.memory import CACHE_NUMEL, CHUNK_NUMEL
 from deepkm.numerics.seeding import generator
 
 
