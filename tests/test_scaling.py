@@ -11,8 +11,9 @@ import torch
 from conftest import run_stage
 
 from deepkm import KMeans
-from deepkm.datasets.features import SCALINGS, Rows, Scaler, load_features, measure, scale
+from deepkm.datasets.features import SCALINGS, Scaler, load_features, measure, scale
 from deepkm.datasets.large import scan
+from deepkm.datasets.rows import Rows
 from deepkm.datasets.streaming import StreamedFeatures
 from deepkm.numerics.metrics import scores
 from deepkm.stages.report import is_unscaled_text

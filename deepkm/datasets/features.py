@@ -5,6 +5,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from deepkm.datasets.converted import read_converted
+from deepkm.datasets.rows import length_of, of_length_one, or_one
 
 # What each scaling does, and what it is for.
 SCALINGS = {
@@ -14,7 +15,6 @@ SCALINGS = {
     "rows": "each row divided by its length, for counts and tf-idf",
     "none": "as they are, where that is meant",
 }
-MOSTLY = 0.9  # of the numbers of text are zero, at least: of tf-idf 97 %, of the pixels of digits 80 %
 PIECE_BYTES = 2**24  # of float64, held at once
 
 
@@ -43,64 +43,6 @@ def stored_statistics(about):
     return Statistics(**{field.name: about[f"feature_{field.name}"] for field in fields(Statistics)})
 
 
-@dataclass(kw_only=True)
-class Rows:
-    """What there is to say of rows (N, F), noted while they pass: `noted`.
-
-    Attributes
-    ----------
-    n_numbers, n_zero, n_negative : int
-        All numbers, and those of them that are zero or less.
-    n_empty : int
-        Rows of zeros alone, which have no length to be divided by.
-    shortest, longest : float
-        Euclidean length of the other rows.
-    """
-
-    n_numbers: int = 0
-    n_zero: int = 0
-    n_negative: int = 0
-    n_empty: int = 0
-    shortest: float = np.inf
-    longest: float = 0.0
-
-    def noted(self, parts):
-        """Pass on parts (n, F)."""
-        for x in parts:
-            with np.errstate(invalid="ignore", over="ignore"):  # of numbers that are refused later
-                lengths = _length_of(x.astype(np.float64))
-            kept = lengths[lengths > 0]
-            self.n_numbers += x.size
-            self.n_zero += x.size - np.count_nonzero(x)
-            self.n_negative += np.count_nonzero(x < 0)
-            self.n_empty += len(lengths) - len(kept)
-            self.shortest = min(self.shortest, kept.min(initial=np.inf))
-            self.longest = max(self.longest, kept.max(initial=0.0))
-            yield x
-
-    @property
-    def like_text(self):
-        """Whether they look like counts or tf-idf: mostly zeros, nothing below, and of different lengths."""
-        sparse = not self.n_negative and self.n_zero >= MOSTLY * self.n_numbers
-        return bool(sparse and self.longest > (1 + 1e-4) * self.shortest)
-
-
-def _length_of(x):
-    """Return the Euclidean length of each row of x (n, F), float64."""
-    largest = _or_one(np.abs(x).max(1))
-    return largest * np.linalg.norm(x / largest[:, None], axis=1)  # squares of x may leave the range of numbers
-
-
-def _of_length_one(x):
-    """Return x (n, F), float64, with each row divided by its length; rows of zeros stay so."""
-    x = x / _or_one(np.abs(x).max(1))[:, None]
-    return x / _or_one(np.linalg.norm(x, axis=1))[:, None]
-
-
-def _or_one(numbers):
-    return np.where(numbers > 0, numbers, 1.0)
-
-
 class Scaler:
     """Scales raw numbers: measured from an origin among them and divided in float64, cast last.
 
@@ -120,14 +62,14 @@ class Scaler:
         else:
             self._origin, self._shift = statistics.low.min(), 0.0
             width = _above(self._origin, statistics.high.max())
-        self._width = _or_one(width)
+        self._width = or_one(width)
 
     def __call__(self, x, kind=np.float32):
         """Return x (n, F), scaled, of type `kind`."""
         if self._scaling == "none":
             return x.astype(kind)
         if self._scaling == "rows":
-            return _of_length_one(x.astype(np.float64)).astype(kind)
+            return of_length_one(x.astype(np.float64)).astype(kind)
         unit = ((_above(self._origin, x) - self._shift) / self._width).astype(kind)
         return 2 * unit - 1 if self._scaling == "symmetric" else unit
 
@@ -175,7 +117,7 @@ class Scaler:
         """Return what differences are divided by; those of rows by the root of their mean squared length."""
         about = self._statistics
         if self._scaling == "rows":
-            return _length_of(np.hstack([about.low + about.mean, about.deviation])[None])[0] or 1.0
+            return length_of(np.hstack([about.low + about.mean, about.deviation])[None])[0] or 1.0
         return {"none": 1, "unit": self._width, "symmetric": self._width / 2}[self._scaling]
 
 

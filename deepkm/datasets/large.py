@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 
 from deepkm.datasets.arrays import check_form, check_size, image_shape_of
-from deepkm.datasets.features import Rows, extremes, moments, pieces
+from deepkm.datasets.features import extremes, moments, pieces
 from deepkm.datasets.hdf5 import array_at, array_names, labels_at, open_hdf5, stamp_of
 from deepkm.datasets.labels import encode_target
 from deepkm.datasets.roles import UNSAID, Options, check_used, pick_arrays
+from deepkm.datasets.rows import Rows
 from deepkm.datasets.unreadable import reading
 
 # Features that are larger than this as float32 stay in their file.

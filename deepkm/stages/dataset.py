@@ -9,9 +9,10 @@ import numpy as np
 from deepkm.datasets.arrays import check_clusters
 from deepkm.datasets.contents import content_digest
 from deepkm.datasets.converted import read_converted, write_converted
-from deepkm.datasets.features import Rows, Scaler, measure, pieces, stored_statistics
+from deepkm.datasets.features import Scaler, measure, pieces, stored_statistics
 from deepkm.datasets.large import scan, stays_in_file
 from deepkm.datasets.roles import own_options
+from deepkm.datasets.rows import Rows
 from deepkm.datasets.sources import load_source
 from deepkm.files import replacing, sole_writer
 from deepkm.study.paths import lock_of
