@@ -254,6 +254,12 @@ def test_labels_stay_none_whatever_else_is_left_out(tmp_path):
     assert predicted(model, tmp_path / "new.npy", tmp_path, "--ignore-columns", "7")["label"].tolist() == found
 
 
+def test_an_array_of_another_name_for_a_model_of_a_table(tabled, tmp_path):
+    np.savez(tmp_path / "new.npz", x=table()[["a", "b", "c"]].to_numpy(), more=np.eye(3))
+    found = predicted(tabled.model, tmp_path / "new.npz", tmp_path, "--feature-array", "x")
+    assert found["label"].tolist() == tabled.tabulate(["ct"])["ct_seed5"].tolist()
+
+
 @pytest.mark.parametrize(
     ("said", "message"),
     [

@@ -146,6 +146,26 @@ def test_what_a_row_says_of_its_ends_is_what_its_measures_say(path):
         assert compare_ends(*ends) == ("" if pd.isna(row["below_start"]) else row["below_start"])
 
 
+def test_what_the_document_says_of_the_look_at_the_data():
+    text = " ".join((ROOT / "docs" / "STATISTICS.md").read_text(encoding="utf-8").split())
+    said = re.search(
+        r"Of the (\d+) trained runs .*? it flags (\d+), whose clusters explain ([\d.]+) of .*? "
+        r"explain ([\d.]+) of that or more, but for (\d+) that start",
+        text,
+    )
+    rows = (
+        read_frame(results.FOLDER / "rows" / "scores.csv").query("epochs > 0").dropna(subset=["unexplained_data_end"])
+    )
+    kept = (1 - rows["unexplained_data_end"]) / (1 - rows["unexplained_data_start"]).where(lambda share: share > 1e-9)
+    flagged = rows["below_start"].fillna("").str.contains("unexplained_data")
+    most, least = kept[flagged].fillna(0).max(), kept[~flagged].min()
+    found = len(rows), flagged.sum(), f"{np.ceil(100 * most) / 100:.2f}", f"{np.floor(100 * least) / 100:.2f}"
+    assert said.groups() == (*map(str, found), str(kept[~flagged].isna().sum()))
+    views = rows.query("dataset == 'digits' and method == 'ct_views'")
+    assert len(views) == views["below_start"].str.contains("unexplained_data").sum() == 6
+    assert views["below_start"].str.contains("reconstruction").sum() == 4
+
+
 def test_ranks_of_resampled_seeds_by_hand():
     clear = np.array([[0.9, 0.8, 0.9, 0.8, 0.9], [0.5, 0.4, 0.5, 0.4, 0.5]])
     close = np.array([[0.1, 0.3, 0.1, 0.3, 0.1], [0.3, 0.1, 0.3, 0.1, 0.3]])

@@ -88,17 +88,18 @@ def read_new(path, *, feature_names=(), said=None, **options):
     path = Path(path)
     of_labels = ("target_column", "drop_labels", "n_clusters")
     unused = (*unused_by(kind_of(path), path), *of_labels)
-    check_used(Options(**(said or {})), kind_of(path), path)
-    given, options = {**options, **(said or {})}, {name: value for name, value in options.items() if name not in unused}
+    said = said or {}
+    check_used(Options(**said), kind_of(path), path)
+    given, options = options | said, {name: value for name, value in options.items() if name not in unused}
     tabled = kind_of(path) in TABLES and not path.is_dir()
     if not tabled:  # of a table without known columns, those of labels are told apart as ever
         options["target_column"] = None
     if not tabled and not path.is_dir():  # what is no feature was settled with the training data
-        options["ignore_columns"] = [] if feature_names and not said else _left_out(given)
-    options |= {name: value for name, value in (said or {}).items() if name != "ignore_columns" or tabled}
+        options["ignore_columns"] = said.get("ignore_columns", []) if feature_names else _left_out(given)
+    options |= {name: value for name, value in said.items() if name != "ignore_columns" or tabled}
     if not (tabled and feature_names):
         return read_own(path, **options)
-    if options.get("ignore_columns") and said and "ignore_columns" in said:
+    if said.get("ignore_columns"):
         raise ValueError(
             f"{path}: got `ignore_columns`, expected none: the columns of a table are found by their names"
         )
