@@ -26,7 +26,9 @@ from deepkm.training.steps import Batch
 from deepkm.values import expected
 
 CONFIG = yaml.safe_load((ROOT / "config.yaml").read_text())
-CONFIG["datasets"]["blobs"]["n_features"] = 64  # rows that may be images of 8 x 8
+# Under its key, for the values that entries give it, but of images: only specs are asked for, the file is not read.
+IMAGES = {"path": __file__, "image_size": [8, 8], "n_clusters": CONFIG["datasets"]["blobs"]["n_clusters"]}
+CONFIG["datasets"]["blobs"] = IMAGES | {"scaling": CONFIG["datasets"]["blobs"]["scaling"]}
 CONFIG["autoencoders"]["conv_sigmoid"]["kind"] = "conv"  # a sigmoid reconstructs no blobs
 # UMAP compiles and embeds for minutes in all of these tests; tests/methods/test_n2d.py has what matters of them.
 SLOW = ("deepkm.methods.n2d:N2D",)

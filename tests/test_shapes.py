@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 
 import numpy as np
 import pytest
@@ -43,6 +44,38 @@ def test_a_method_that_cannot_take_a_data_set_is_refused(config, dataset, method
         np.savez("colour.npz", feature=pictures[::-1])
         os.utime("colour.npz", (0, 0))
         Study(config)
+
+
+@pytest.mark.parametrize("change", [{"autoencoder": "conv"}, {"autoencoder": "mlp_views", "views": "both"}])
+def test_a_table_with_as_many_columns_as_an_image_has_pixels_is_no_image(config, change, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    config["methods"]["ct"] |= change
+    config["study"] = {"datasets": ["own"], "methods": ["km", "ct"], "seeds": [0]}
+    embeddings = np.random.default_rng(0).normal(size=(20, 256))
+    own = config["datasets"]["own"] = {"path": "own.npz", "n_clusters": 2, "scaling": "none"}
+    said = "rows of 256 numbers, which nothing says are images, .* `image_size: \\[16, 16\\]` in the data set's entry"
+
+    def convert(**arrays):
+        np.savez("own.npz", feature=embeddings, **arrays)
+        study = Study(config)  # what is in the file is not known before it is converted
+        spec = json.dumps(study.dataset_spec("own"))
+        run_stage(*f"dataset --input own.npz --output data/own.npz --meta {META} --spec".split(), spec)
+        return json.dumps(study.cluster_spec("own", "ct", "seed0"))
+
+    spec = convert()
+    done = run_stage(*"cluster --data data/own.npz --output a.h5 --spec".split(), spec, check=False)
+    assert done.returncode == 2
+    assert re.search(f"deepkm: error: {said}", done.stdout)
+    with pytest.raises(ValueError, match=f"methods.ct: got the data set own, which it cannot take: {said}"):
+        Study(config)
+    convert(image_shape=[16, 16])  # the file says so itself
+    Study(config)
+    convert()
+    config["datasets"]["own"] = own | {"image_size": [16, 16]}
+    Study(config)
+    config["datasets"]["own"] = own | {"source": "usps"}  # public images, from a file of one's own
+    convert()
+    Study(config)
 
 
 @pytest.mark.parametrize("scaling", ["unit", "none", "standard", "symmetric"])

@@ -118,11 +118,14 @@ def test_the_ends_are_those_of_the_scaled_features(scaling, tmp_path):
 @pytest.mark.parametrize("stream", [True, False])
 def test_a_sigmoid_trains_on_values_that_it_reaches(stream, tmp_path):
     write(tmp_path / "mine.h5", np.random.default_rng(0).normal(size=(30, 64)))
-    data = convert(tmp_path, stream)
-    for scaling in ("unit", "none"):
+    for scaling, said in (("unit", {"image_size": [8, 8]}), ("none", {"pixels": [8, 8]}), ("unit", {})):
+        data = convert(tmp_path, stream, **said)
         spec = {"dataset": {"scaling": scaling}, "parameters": {"autoencoder": "conv_sigmoid"}}
         args = Namespace(device="cpu", threads=1, data=str(data), spec=spec)
-        if scaling == "unit":
+        if not said:
+            with pytest.raises(ValueError, match="rows of 64 numbers, which nothing says are images"):
+                load_data(args)
+        elif scaling == "unit":
             assert load_data(args).shape == (30, 64)
         else:
             with pytest.raises(ValueError, match=r"values from -.* should be in \[0, 1\], all that the output"):

@@ -1,6 +1,7 @@
 """Converted data sets, ``data/{dataset}.npz``: written with a seal, read only where nothing has changed since."""
 
 import hashlib
+import json
 import os
 import tokenize
 import zipfile
@@ -64,6 +65,15 @@ def read_converted(path, *names, optional=()):
     if missing:
         raise OSError(f"{path}: got no {missing}, expected a data set of this version of DeepKM; {_AGAIN}")
     return found
+
+
+def sample_shape_of(found):
+    """Return the shape of a sample, from what there is of the arrays ``meta`` and ``image_shape`` of a data set.
+
+    That of an image where samples are said to be images; (F,) where nothing says so; () where neither array is there.
+    """
+    said = found.get("image_shape", np.array([])).tolist()
+    return tuple(said or (json.loads(str(found["meta"]))["shape"][1:] if "meta" in found else ()))
 
 
 def digest_of(path):

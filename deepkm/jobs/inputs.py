@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from deepkm.datasets.converted import digest_of, read_converted
+from deepkm.datasets.converted import digest_of, read_converted, sample_shape_of
 from deepkm.datasets.features import load_features
 from deepkm.datasets.resampling import check_sample, draw_samples
 from deepkm.datasets.streaming import StreamedFeatures, is_streamed
@@ -68,10 +68,8 @@ def _check_images(path: str, spec: dict[str, Any]) -> None:
     sides = sides_of(kind, convolutional=own, views=views)
     if not sides:
         return
-    found = read_converted(path, optional=("image_shape", "feature_shape"))
-    shape = found.get("image_shape", found.get("feature_shape", ())[1:])  # the second: of what stayed in its file
-    if len(shape):
-        image_side(*map(int, shape), sides=sides)
+    if shape := sample_shape_of(read_converted(path, optional=("meta", "image_shape"))):
+        image_side(*shape, sides=sides, rows=False)
 
 
 def digest_inputs(args: Namespace) -> dict[str, str]:

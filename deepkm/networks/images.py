@@ -14,7 +14,7 @@ class Sides(NamedTuple):
 ANY = Sides()
 
 
-def image_side(*shape: int, sides: Sides | None = ANY) -> int:
+def image_side(*shape: int, sides: Sides | None = ANY, rows: bool = True) -> int:
     """Return the side of square grey images.
 
     Parameters
@@ -23,6 +23,9 @@ def image_side(*shape: int, sides: Sides | None = ANY) -> int:
         Of a sample: pixels in a row, F, or (H, W) or (H, W, C).
     sides : Sides
         Those that will do; None stands for any.
+    rows : bool
+        Whether pixels may come in a row: no where a table with as many columns by chance, such as embeddings, could be
+        meant.
 
     Raises
     ------
@@ -49,6 +52,11 @@ def image_side(*shape: int, sides: Sides | None = ANY) -> int:
         raise ValueError(
             f"n_features={side**2} should be the square of a multiple of {multiple}: this network halves images of "
             f"such sides; use autoencoder='conv'"
+        )
+    if len(shape) == 1 and not rows:
+        raise ValueError(
+            f"rows of {side**2} numbers, which nothing says are images, but convolutions and views take such; if they "
+            f"are, say `image_size: [{side}, {side}]` in the data set's entry"
         )
     return side
 

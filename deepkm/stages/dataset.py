@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 from pathlib import Path
 
 import numpy as np
@@ -44,13 +45,13 @@ def convert(args):
             raise ValueError(f"datasets.{spec['name']}.first: got {spec['first']} with `stream`; use one of them")
         members, meta, rows = _in_file(args.input[0], own)
         statistics = stored_statistics(members)
-        is_image = len(meta["shape"]) > 2 or "image_size" in own
     else:
         arrays = load_source(spec, args.input)
         statistics = measure(arrays.feature, args.scaling)
         members, meta = _in_memory(arrays)
-        rows, is_image = _rows_of(arrays.feature), bool(arrays.image_shape)
+        rows = _rows_of(arrays.feature)
         members["source_sha256"] = np.array(_source_lines(args.input), np.str_)
+    is_image = _note_images(members, meta["shape"][1:], spec.get("pixels"))
     if meta["shape"][0] > 1 and (statistics.low == statistics.high).all():
         raise ValueError(
             f"datasets.{spec['name']}: got the same numbers in all {meta['shape'][0]} samples, expected samples that "
@@ -69,6 +70,13 @@ def convert(args):
     print(f"{spec['name']}: {meta['shape'][0]} samples of shape {tuple(meta['shape'][1:])}, {classes}")
     for line in remarks(rows, meta, args.scaling):
         print(f"{spec['name']}: {line}")
+
+
+def _note_images(members, shape, pixels):
+    """Tell whether samples are images, by shape, file, entry, or the public data whose place they take."""
+    if list(shape) == [math.prod(pixels or [0])] and not np.size(members.get("image_shape", ())):
+        members["image_shape"] = np.array(pixels)
+    return len(shape) > 1 or np.size(members.get("image_shape", ())) > 0
 
 
 def remarks(rows, meta, scaling):

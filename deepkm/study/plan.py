@@ -147,6 +147,8 @@ class Study:
         if path:
             options["files"] = self.content_of(path)
         if path and not (source in load_catalogue() and raw_file_of(source, path)):
+            if source in load_catalogue() and len(pixels := load_catalogue()[source]["shape"][1:]) > 1:
+                options["pixels"] = pixels
             source = "file"
         elif source in load_catalogue():
             options["conversion"] = conversion_of(source, checked=not path)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from deepkm.datasets.catalogue import load_catalogue, raw_file_of
-from deepkm.datasets.converted import read_converted
+from deepkm.datasets.converted import read_converted, sample_shape_of
 from deepkm.datasets.resampling import check_sample, sample_size
 from deepkm.networks.images import Sides, check_range, image_side, sides_of
 from deepkm.study.parameters import constant_of, fields_of
@@ -86,7 +86,7 @@ def _known_shape(entry: dict) -> list[int | None] | None:
 def _check_shape(config: dict, dataset: str, method: str, shape_of: Callable) -> None:
     sides = _sides(config, dataset, method)
     if sides and shape_of(dataset)[1:]:
-        image_side(*shape_of(dataset)[1:], sides=sides)
+        image_side(*shape_of(dataset)[1:], sides=sides, rows=False)
     if low := {"symmetric": -1, "standard": -float("inf")}.get(config["datasets"][dataset].get("scaling")):
         own = fields_of(config["methods"][method]["estimator"])
         check_range(method_parameters(config, dataset, method, own)["autoencoder"], low, -low)
@@ -108,7 +108,9 @@ def _sides(config: dict, dataset: str, method: str) -> Sides | None:
 def _converted_shape(npz: Path, spec: Mapping[str, Any]) -> list[int | None]:
     """Return the shape of a converted data set if that was made from the content and the options that are there now."""
     try:
-        found = read_converted(npz, "spec", "meta")
+        found = read_converted(npz, "spec", "meta", optional=["image_shape"])
     except OSError:  # missing, or damaged: whoever looks at data says so
         return [None]
-    return json.loads(str(found["meta"]))["shape"] if json.loads(str(found["spec"])) == spec else [None]
+    if json.loads(str(found["spec"])) != spec:
+        return [None]
+    return [json.loads(str(found["meta"]))["shape"][0], *sample_shape_of(found)]

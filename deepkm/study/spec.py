@@ -46,6 +46,7 @@ class DatasetSpec(TypedDict):
     spread: NotRequired[float]
     seed: NotRequired[int]
     # Of a file of one's own
+    pixels: NotRequired[list[int]]  # (H, W) or (H, W, C) of the public images whose place it takes
     first: NotRequired[int]
     stream: NotRequired[bool]
     image_size: NotRequired[list[int]]
