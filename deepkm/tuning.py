@@ -179,6 +179,12 @@ def _classes(y: ArrayLike, n_samples: int) -> np.ndarray:
     target = np.asarray(y)
     if target.shape != (n_samples,):
         raise ValueError(f"y: got the shape {target.shape}, expected a class for each of {n_samples} samples")
+    given = np.asarray(y, object)
+    if missing := pd.isna(given).sum():
+        raise ValueError(f"y: got {missing} samples without a class, expected one for each; leave them out of X, too")
+    kinds = sorted({"text" if isinstance(value, str) else "numbers" for value in given})
+    if len(kinds) > 1:
+        raise ValueError("y: got numbers and text as classes, expected one of them")
     return np.unique(target, return_inverse=True)[1]
 
 

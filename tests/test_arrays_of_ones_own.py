@@ -149,6 +149,10 @@ def test_images_keep_their_shape(tmp_path):
         path = save(tmp_path / "my.npz", feature=np.zeros((5, *shape)))
         assert read_own(path).image_shape == image
         assert read_own(path, image_size=shape[:2]).image_shape == image
+        refused(path, "image_size [3, 9] for images of 9 x ", "not scaled", image_size=(3, 9))
+    path = save(tmp_path / "my.npz", feature=np.zeros((5, 27)), image_shape=[9, 3])
+    assert read_own(path, image_size=[9, 3]).image_shape == (9, 3)
+    refused(path, "image_size [3, 9], but the file says (9, 3)", image_size=(3, 9))
 
 
 @pytest.mark.parametrize(

@@ -114,6 +114,25 @@ def test_source_data_and_missing_values_are_seen(first, tmp_path, capsys):
     assert capsys.readouterr().out.count("cannot conclude (no labels)") == 3
 
 
+def test_other_data_of_the_same_name_are_seen(first, tmp_path, capsys):
+    second = shutil.copytree(first, tmp_path / "b")
+    for folder, digest in ((first, "a" * 64), (second, "b" * 64)):
+        for path in folder.glob("clusterings/ct/blobs/*.h5"):
+            arrays, attributes = read_hdf5(path)
+            write_hdf5(path, arrays=arrays, attributes=attributes | {"inputs": {"data": digest}})
+    assert compare(first, second) == 0
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert f"| dataset.features | {'a' * 12} | {'b' * 12} | ct | blobs | all |".split() in lines
+    note = {"files": {}, "data": {"blobs": "c" * 64}}
+    write_hdf5(first / ".scores.h5", arrays={}, attributes=note)
+    assert compare(first, second) == 0
+    assert "dataset.description" not in capsys.readouterr().out  # of the other nothing is noted
+    write_hdf5(second / ".scores.h5", arrays={}, attributes=note | {"data": {"blobs": "d" * 64}})
+    assert compare(first, second) == 0  # as where classes were changed
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert f"| dataset.description | {'c' * 12} | {'d' * 12} | ct, dkm, km | blobs | all |".split() in lines
+
+
 def test_a_job_of_other_settings_is_seen_whichever_seed_it_has(first, tmp_path, capsys):
     second = shutil.copytree(first, tmp_path / "b")
     for seed in (3, 5):

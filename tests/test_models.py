@@ -77,7 +77,7 @@ class Jobs:
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     """A job of each class of methods, and their results."""
-    jobs = Jobs(tmp_path_factory.mktemp("models"), raw())
+    jobs = Jobs(tmp_path_factory.mktemp("models"), raw(), image_size=[8, 8])
     jobs.files = {key: jobs.train(key) for key in KEYS}
     jobs.table = jobs.tabulate(KEYS)
     return jobs
@@ -162,9 +162,9 @@ def test_codes_are_decoded_in_raw_units(key, made):
             model.decode(z)
         return
     x = model.decode(z)
-    assert x.shape == (N_SAMPLES, 64)
+    assert x.shape == (N_SAMPLES, 8, 8)
     if key == "km":  # nothing is lost
-        np.testing.assert_allclose(x, raw(), atol=1e-3)
+        np.testing.assert_allclose(x.reshape(N_SAMPLES, 64), raw(), atol=1e-3)
     np.testing.assert_allclose(x.mean(), raw().mean(), atol=raw().std())
     with pytest.raises(ValueError, match=f"Z: got {z.shape[1] + 1} numbers to a code, expected {z.shape[1]}"):
         model.decode(np.zeros((2, z.shape[1] + 1)))
@@ -390,4 +390,4 @@ def test_the_lines_of_the_documents(page, made, tmp_path, monkeypatch):
     exec(code, names)
     np.testing.assert_array_equal(names["labels"], made.table["ct_seed5"])
     assert names["memberships"].shape == (N_SAMPLES, 3)
-    assert "decoded" not in names or names["decoded"].shape == raw().shape
+    assert "decoded" not in names or names["decoded"].shape == (N_SAMPLES, 8, 8)

@@ -108,6 +108,42 @@ def test_one_odd_sample_is_no_other_scaling(tmp_path):
 # Files of new data
 
 
+@pytest.mark.parametrize("kind", ["npy", "csv"])
+def test_rows_whose_pixels_stood_column_by_column(kind, tmp_path):
+    upright = np.random.default_rng(0).integers(0, 256, (40, 4, 5)).astype(np.uint8)
+    rows = upright.transpose(0, 2, 1).reshape(40, 20)
+    path = tmp_path / f"mine.{kind}"
+    if kind == "npy":
+        np.save(path, rows)
+    else:
+        pd.DataFrame(rows).add_prefix("p").to_csv(path, index=False)
+    jobs = Jobs(tmp_path, path=path.name, columnwise=True, image_size=[4, 5], target_column=None)
+    file = jobs.train("km")
+    model = deepkm.load(file)
+    assert (model.predict(upright) == model.labels_).all()
+    with pytest.raises(ValueError, match=r"rows of 20 pixels, which stood column by column .*reshape\(-1, 5, 4\)"):
+        model.predict(rows)
+    np.testing.assert_array_equal(rows.reshape(-1, 5, 4).transpose(0, 2, 1), upright)
+    np.save(tmp_path / "upright.npy", upright)
+    for new in (path, tmp_path / "upright.npy"):
+        assert command(["predict", str(file), str(new), "--output", str(tmp_path / "labels.csv")]) == 0
+        assert (pd.read_csv(tmp_path / "labels.csv")["label"] == model.labels_).all()
+
+
+def test_columns_of_a_data_frame_are_found_by_their_names_in_a_file(tmp_path):
+    x = pd.DataFrame(np.random.default_rng(0).normal(size=(30, 3)) * [1, 5, 25], columns=["a", "b", "c"])
+    model = deepkm.KMeans(n_clusters=3, random_state=0).fit(x)
+    deepkm.save(model, tmp_path / "model.h5")
+    kept = deepkm.load(tmp_path / "model.h5")
+    assert kept.feature_names_in_.tolist() == ["a", "b", "c"]
+    assert (kept.predict(x) == model.labels_).all()
+    with pytest.raises(ValueError, match="feature names should match"):
+        kept.predict(x[["c", "b", "a"]])
+    x.assign(d=1)[["c", "d", "b", "a"]].to_csv(tmp_path / "new.csv", index=False)
+    command(["predict", *map(str, (tmp_path / "model.h5", tmp_path / "new.csv", "--output", tmp_path / "labels.csv"))])
+    assert (pd.read_csv(tmp_path / "labels.csv")["label"] == model.labels_).all()
+
+
 def table(n_samples=40, seed=0):
     x = np.random.default_rng(seed).normal(size=(n_samples, 3)) + 6 * (np.arange(n_samples) % 3)[:, None]
     frame = pd.DataFrame(x * [1, 10, 100] + [0, 500, -3000], columns=["a", "b", "c"])  # no two are alike

@@ -63,6 +63,18 @@ def test_all_that_a_reader_asks_for_is_kept(folder, capsys):
     assert set(kept["autoencoders"]) == {"mlp"}
 
 
+def test_checksums_of_data_are_read_from_them_or_missed_in_one_line(folder, capsys):
+    folder.data.with_suffix(".meta.json").unlink()  # the data say the same
+    assert call("publish", "kept") == 0
+    assert call("verify", "kept") == 0
+    assert "sha256_of_feature" in read_frame("kept/data.csv")
+    folder.data.unlink()
+    capsys.readouterr()
+    for command in ("publish", "verify"):
+        assert call(command, "kept") == 2
+        assert capsys.readouterr().err.count("\n") == 1
+
+
 def test_rows_of_a_cpu_are_of_the_same_settings_whatever_the_precision_of_a_gpu():
     specs = [{"seeds": [s], "parameters": {"precision": p}} for s, p in ((0, "float32"), (1, "tf32"))]
     on_cpu, on_gpu = ([settings_of(spec, on_cpu=where) for spec in specs] for where in (True, False))

@@ -31,3 +31,18 @@ def test_of_data_that_nobody_has_seen_nothing_is_said(tmp_path, monkeypatch):
     entry = "datasets={mine: {path: my.npz, n_clusters: 3, scaling: unit}}"
     np.savez("my.npz", feature=np.zeros((300, 4)))
     assert [*describe_refreshes(load_study([], [entry, "study={datasets: [mine], methods: [dec]}"]))] == []
+
+
+@pytest.mark.parametrize(("interval", "said"), [(99, False), (100, True)])  # epochs are counted from 0
+def test_resets_that_never_come_are_said(interval, said):
+    methods = f"methods={{ct: {{per_dataset: {{mnist: {{reset_interval: {interval}}}}}}}}}"
+    study = load_study([], ["study={datasets: [mnist], methods: [ct, dkm]}", methods, "training={epochs: 100}"])
+    line = "ct on mnist: training ends before `reset_interval` is over for the first time, so that nothing comes of it"
+    assert [*describe_refreshes(study)] == [line] * said
+
+
+@pytest.mark.parametrize(("interval", "said"), [(274 * 2, False), (274 * 2 + 1, True)])
+def test_targets_that_are_never_renewed_are_said(interval, said):
+    methods = f"methods={{dec: {{per_dataset: {{mnist: {{update_interval: {interval}}}}}}}}}"
+    study = load_study([], ["study={datasets: [mnist], methods: [dec]}", methods, "training={epochs: 2}"])
+    assert len([*describe_refreshes(study)]) == said

@@ -235,6 +235,25 @@ def test_streamed_features_are_refused_as_others_are(tmp_path):
         scan(tmp_path / "mine.h5")
 
 
+@pytest.mark.parametrize("n_classes", [0, 3])
+def test_columns_that_may_be_no_features_are_refused_as_in_memory(n_classes, tmp_path):
+    path, noise = tmp_path / "mine.h5", np.random.default_rng(0).normal(size=(60, 4))
+    classes = np.arange(60) % max(n_classes, 1)
+    kept = {"target": classes} if n_classes else {}
+    doubtful = {"counts the rows": np.arange(60)}
+    doubtful |= {"tells the class" if n_classes else "3 whole numbers": np.arange(60) % 3}
+    for said, column in doubtful.items():
+        with h5py.File(path, "w") as file:
+            file.update({"feature": np.column_stack([noise, column]), **kept})
+        with pytest.raises(ValueError, match=f"'5' .*{said}"):
+            scan(path, n_clusters=3)
+        told = {"ignore_columns": []} | ({} if n_classes else {"target_column": None})
+        assert scan(path, n_clusters=3, **told)[0]["feature_shape"].tolist() == [60, 5]
+    with h5py.File(path, "w") as file:  # sorted by class: in the first piece, one column tells what it will not
+        file.update({"feature": np.column_stack([noise, np.arange(60) > 30]), **kept})
+    assert scan(path, n_clusters=3)
+
+
 def test_clustering_the_data_themselves_needs_them_in_memory(tmp_path):
     write(tmp_path / "mine.h5", np.random.default_rng(0).normal(size=(30, 4)))
     data = convert(tmp_path, True)

@@ -4,6 +4,7 @@ import json
 import re
 import signal
 import sys
+from argparse import Namespace
 from functools import cache
 
 import numpy as np
@@ -11,6 +12,7 @@ import pandas as pd
 import pytest
 import yaml
 from conftest import ROOT, run_snakemake
+from sklearn.base import clone
 
 import deepkm
 from deepkm.__main__ import main as command
@@ -19,6 +21,7 @@ from deepkm.methods.ct import CT
 from deepkm.report.figures.search import draw_search
 from deepkm.report.figures.style import methods_of
 from deepkm.report.statistics.trials import SCORE_COLUMNS, summarize_trials, value_of_peeking
+from deepkm.stages.choose import _write_chosen
 from deepkm.stages.partial import chosen as chosen_tables
 from deepkm.study.inventory import load_study
 from deepkm.study.plan import Study
@@ -115,6 +118,21 @@ def test_other_classes_give_the_same_choice(tuned, monkeypatch):
     write_data("mine.npz")
     assert command(["tune", "--configfile", "study.yaml"]) == 0
     assert files_of(tuned, "peeked.csv") == peeked
+
+
+def test_a_k_is_written_where_all_methods_were_searched_at_it(config, tmp_path):
+    config["study"] = {"datasets": ["digits"], "methods": ["dkm", "ct"], "seeds": [0]}
+    searched = {"dkm": {"n_clusters": [8, 10]}, "ct": {"clustering_weight": [1, 10]}}
+    config["search"] = {"seeds": [1, 2], "methods": searched}
+    spec = json.loads(json.dumps(Study(config).choose_spec()))
+    (tmp_path / "search").mkdir()
+    for k, of_dkm in enumerate((8, 10)):
+        rows = [("digits", "dkm", k, True), ("digits", "ct", 1, True)]
+        choice = pd.DataFrame(rows, columns=["dataset", "method", "setting", "chosen"])
+        _write_chosen(Namespace(spec=spec, results=tmp_path), choice)
+        text = (tmp_path / "search" / "chosen.yaml").read_text()
+        assert ("# digits: methods chose 8, 10 clusters; decide on one." in text) == (of_dkm == 8)
+        assert yaml.safe_load(text).get("datasets") == (None if of_dkm == 8 else {"digits": {"n_clusters": 10}})
 
 
 def test_what_was_chosen_is_a_configuration_with_the_same_parameters(tuned, monkeypatch):
@@ -312,6 +330,17 @@ def test_the_library_trains_what_fit_does():
         assert row.objective == pytest.approx(alone.losses_["loss"][-1], abs=1e-10)
 
 
+def test_the_objective_of_a_loss_without_clusters_is_of_the_clusters():
+    tuned = deepkm.KMeans(**{**SMALL, "n_clusters": 8}, autoencoder="mlp", dtype="float64")
+    found = deepkm.tune(tuned, X, {"n_init": [1, 30]}, seeds=[4, 5, 6], criterion="objective")
+    for row in found.runs_.rename(columns={"values": "setting_"}).itertuples():
+        alone = clone(tuned).set_params(**json.loads(row.setting_), random_state=row.seed).fit(X)
+        code = alone.transform(X)
+        means = np.stack([code[alone.labels_ == label].mean(0) for label in alone.labels_])
+        assert row.objective == pytest.approx(((code - means) ** 2).sum() / ((code - code.mean(0)) ** 2).sum())
+    assert found.best_params_ == {"n_init": 30}
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -329,6 +358,10 @@ def test_the_library_trains_what_fit_does():
         ({"estimator": deepkm.DKM}, "estimator: got the class DKM"),
         ({"estimator": deepkm.DKM(pretrained="file.h5")}, "estimator: got one with a network of its own"),
         ({"y": Y[:5]}, "y: got the shape \\(5,\\), expected a class for each of 60"),
+        ({"y": np.r_[np.zeros(59), np.nan]}, "y: got 1 samples without a class"),
+        ({"y": [*map(str, Y[1:]), None]}, "y: got 1 samples without a class"),
+        ({"y": [*Y[1:], float("nan")]}, "y: got 1 samples without a class"),
+        ({"y": np.array([*map(str, Y[1:]), 3], object)}, "y: got numbers and text as classes"),
         ({"space": {"n_clusters": [1]}}, "space.n_clusters: got 1, expected 2 or more"),
         ({"space": {"n_clusters": [61]}}, "n_samples=60 should be >= n_clusters=61"),
         ({"space": {"autoencoder": ["mlp", "conv"]}}, "n_features=3 should be a square"),

@@ -174,7 +174,15 @@ def image_shape_of(feature_shape, size, path, stored=None):
         raise ValueError(f"{path}: got image_shape {numbers.tolist()}, expected sizes in pixels; correct it")
     shape = tuple(int(number) for number in numbers)
     n_features = math.prod(feature_shape[1:])
-    if len(feature_shape) > 2 and shape in ((), tuple(feature_shape[1:3])):
+    if size and shape[:2] != tuple(size):
+        raise ValueError(f"{path}: got image_size {list(size)}, but the file says {shape}; remove one of them")
+    if len(feature_shape) > 2:
+        own = tuple(map(int, feature_shape[1:]))
+        if shape not in ((), own[:2], own):
+            raise ValueError(
+                f"{path}: got image_size {list(shape)} for images of {' x '.join(map(str, own))}, which are "
+                "taken as they are, not scaled; remove it"
+            )
         return ()
     if shape and (math.prod(shape) != n_features or len(shape) not in (2, 3)):
         raise ValueError(f"{path}: got image_shape {shape} for {n_features} features; correct it")

@@ -13,7 +13,8 @@ from deepkm.datasets.labels import listed
 from deepkm.datasets.roles import own_options
 from deepkm.datasets.streaming import ABOUT
 
-_WORDS = ("scaling", "shape", "whole", "feature_names", "options")  # of a `Form`, beside its statistics
+_WORDS = ("scaling", "shape", "whole", "feature_names", "options", "turned")  # of a `Form`, beside its statistics
+TURNED = ("deepkm.datasets.matlab:convert_faces",)  # converters of rows of pixels that stand column by column
 _ENOUGH = 10  # samples, that a share of them says something
 _DECIMALS = 0.1  # of the numbers, at most, where all were whole
 _LARGEST = 1e15  # of scaled numbers: float32 holds the sum of many squares
@@ -37,6 +38,8 @@ class Form:
         The columns of a table; empty where features have no names.
     options : dict
         What a user's file was read with, as in `deepkm.datasets.roles.Options`.
+    turned : bool
+        Whether raw rows hold the pixels column by column: those of training were turned upright.
     """
 
     statistics: Statistics
@@ -45,6 +48,7 @@ class Form:
     whole: bool
     feature_names: list = field(default_factory=list)
     options: dict = field(default_factory=dict)
+    turned: bool = False
 
     @property
     def n_features(self):
@@ -57,7 +61,8 @@ class Form:
         Parameters
         ----------
         x : array-like of shape (n, F) or (n, *shape), or DataFrame
-            Of a DataFrame, the columns of the training data are taken, in their order.
+            Of a DataFrame, the columns of the training data are taken, in their order. Where images were `turned`, no
+            rows.
         name : str
             For messages.
 
@@ -109,6 +114,12 @@ class Form:
             raise ValueError(
                 f"{name}: got an array of shape {x.shape}, expected a row of {features} for each sample"
                 + (f", or the shape {self.shape}" if len(self.shape) > 1 else "")
+            )
+        if self.turned and x.ndim == 2:
+            height, width = self.shape
+            raise ValueError(
+                f"{name}: got rows of {self.n_features} pixels, which stood column by column in the training data; "
+                f"give upright images, of such rows x.reshape(-1, {width}, {height}).transpose(0, 2, 1)"
             )
         check_feature(x, name)
         return x.reshape(len(x), -1)
@@ -177,6 +188,7 @@ def form_of(path, scaling):
         whole=bool(whole),
         feature_names=found["feature_names"].tolist() if "feature_names" in found else [],
         options=own_options(spec),
+        turned=spec.get("columnwise", False) or spec.get("conversion", {}).get("converter") in TURNED,
     )
 
 

@@ -2,11 +2,13 @@
 
 import hashlib
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from deepkm.datasets.arrays import check_form, check_size, image_shape_of
+from deepkm.datasets.columns import split_array
 from deepkm.datasets.features import extremes, moments, pieces
 from deepkm.datasets.hdf5 import array_at, array_names, labels_at, open_hdf5, stamp_of
 from deepkm.datasets.labels import encode_target
@@ -75,8 +77,9 @@ def scan(path, **options):
         }
         if shape:
             about["image_shape"] = np.array(shape)
-        statistics, digest, rows = _scan_pieces(feature, path)
         target = None if labels is None else labels_at(file, labels, path)
+        _check_columns(feature, target, options, path)
+        statistics, digest, rows = _scan_pieces(feature, path)
     if stamp_of(path).tolist() != stamp.tolist():
         raise ValueError(f"{path}: was changed while it was read; run the data again")
     if target is not None:
@@ -103,6 +106,19 @@ def _check_labels(labels, options, path):
             f"{path}: got `target_column: {options.target_column}` for features that stay in their file, expected the "
             "name of another array; save the labels there, or set `stream: false`"
         )
+
+
+def _check_columns(feature, target, options, path):
+    """Raise a ValueError, as `deepkm.datasets.columns.check_columns`, over what the first piece shows of columns."""
+    if feature.ndim > 2:
+        return
+    with reading(path, "the features"):
+        _, first = next(pieces(feature))
+    seen = None if target is None else target[: len(first)]
+    if seen is not None and len(np.unique(seen)) < len(np.unique(target)):  # sorted by class: fewer tell themselves
+        seen = None
+    told = options if target is None else replace(options, target_column=None)
+    split_array(first, seen, told, path)
 
 
 def _scan_pieces(feature, path):

@@ -1,5 +1,6 @@
 """A user's own data: a file of arrays, a table, or a folder of images. Nothing in them is unpickled."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -97,8 +98,10 @@ def read_new(path, *, feature_names=(), said=None, **options):
     if not tabled and not path.is_dir():  # what is no feature was settled with the training data
         options["ignore_columns"] = said.get("ignore_columns", []) if feature_names else _left_out(given)
     options |= {name: value for name, value in said.items() if name != "ignore_columns" or tabled}
+    turned = options.pop("columnwise", False)
     if not (tabled and feature_names):
-        return read_own(path, **options)
+        found = read_own(path, **options)
+        return _turned(found, options["image_size"], path) if turned else found
     if said.get("ignore_columns"):
         raise ValueError(
             f"{path}: got `ignore_columns`, expected none: the columns of a table are found by their names"
@@ -106,7 +109,13 @@ def read_new(path, *, feature_names=(), said=None, **options):
     check_regular(path)
     feature, ids = read_columns(path, list(feature_names), Options(**{"header": True, **options}))
     check_feature(feature, path)
-    return Arrays(feature, feature_names=list(feature_names), sample_ids=ids)
+    found = Arrays(feature, feature_names=list(feature_names), sample_ids=ids)
+    return _turned(found, options["image_size"], path) if turned else found
+
+
+def _turned(arrays, size, path):
+    """Turn rows of pixels as those of the training data; what has the form of images is upright."""
+    return arrays if arrays.feature.ndim > 2 else replace(arrays, feature=_upright(arrays.feature, size, path))
 
 
 def _left_out(options):

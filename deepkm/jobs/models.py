@@ -120,6 +120,8 @@ def load(path: str | PathLike, seed: int | None = None, *, device: str = "cpu") 
         ) from None
     for name, value in about.get("fitted_as", {}).items():
         setattr(estimator, name, value)
+    if columns := about.get("columns"):  # of a DataFrame that an estimator was fitted on
+        estimator.feature_names_in_ = np.array(columns, dtype=object)
     return estimator._take(run)
 
 

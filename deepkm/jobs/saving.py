@@ -35,6 +35,7 @@ def save(estimator: "Estimator", path: str | PathLike) -> None:
         raise ValueError(f"{path}: got a part that no array holds, modules of one's own or UMAP; take joblib.dump")
     arrays, about = packed
     about["model"]["shape"] = list(estimator.sample_shape_)
+    about["model"]["columns"] = list(getattr(estimator, "feature_names_in_", []))
     about["model"]["fitted_as"] = {"inertia_": estimator.inertia_} if hasattr(estimator, "inertia_") else {}
     arrays |= {f"history/{name}": np.stack(values, axis=1) for name, values in run.history.items()}
     method = type(estimator)._method

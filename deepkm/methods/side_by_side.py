@@ -105,12 +105,14 @@ def keep_for_choice(runs: Iterator[Run], method: DeepClustering) -> Iterator[Run
 def trial_arrays(method: DeepClustering, run: Run) -> dict[str, np.ndarray]:
     """Return what a choice reads of a stack's runs: labels, both ends of each, losses, codes of some samples.
 
-    They are named as those of a result; ``diverged`` is (S,).
+    ``diverged`` is (S,), as ``objective``: the last loss or, where that knows no clusters, what they leave unexplained.
     """
-    arrays = {"labels": final_labels(run), "diverged": run.diverged.astype(np.uint8)}
-    arrays |= history_arrays(run) | end_arrays(run) | snapshot_arrays(method, run)
-    arrays |= {name: arrays[name][:, [0, -1]] for name in (f"history/{name}" for name in READ_OUT)}
-    kept = ("labels", "diverged", "history/", "ends/", "snapshots/codes", "snapshots/sample")
+    arrays = history_arrays(run) | end_arrays(run) | snapshot_arrays(method, run)
+    arrays |= {"labels": final_labels(run), "diverged": run.diverged.astype(np.uint8)}
+    own, none = type(method).loss is not DeepClustering.loss, np.full((len(run.seeds), 1), np.nan)
+    arrays["objective"] = (arrays.get("history/loss", none) if own else arrays["ends/unexplained"])[:, -1]
+    arrays |= {f"history/{name}": arrays[f"history/{name}"][:, [0, -1]] for name in READ_OUT}
+    kept = ("labels", "diverged", "objective", "history/", "ends/", "snapshots/codes", "snapshots/sample")
     return {name: array for name, array in arrays.items() if name.startswith(kept)}
 
 

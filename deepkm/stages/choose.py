@@ -26,7 +26,7 @@ from deepkm.study.paths import CHOICE, CHOICE_TABLE, CHOSEN, PEEKED, TRIAL, TRIA
 from deepkm.study.results import read_result
 from deepkm.study.spec import ChooseSpec
 
-MEASURED = ("labels", "diverged", "history/", "ends/", "snapshots/")
+MEASURED = ("labels", "diverged", "objective", "history/", "ends/", "snapshots/")
 
 
 def add_arguments(parser):
@@ -104,14 +104,15 @@ def score_trials(args, choice, labels, data):
 
 
 def _write_chosen(args, choice):
-    """Write what was chosen as a configuration file; a K is written where all methods of a data set chose the same."""
+    """Write what was chosen as a configuration file; a K where that of all methods is the same."""
     entries = args.spec["entries"]
     config: dict = {}
     lines = [f"# Chosen by `tune` without classes, by {args.spec['criterion']}, on the seeds {args.spec['seeds']}."]
     chosen = choice[choice["chosen"]]
     for dataset, of in chosen.groupby("dataset", sort=False):
         own = [entries[f"{dataset} {row.method} {row.setting}"] for row in of.itertuples()]
-        counts = {entry["datasets"][dataset]["n_clusters"] for entry in own if "datasets" in entry}
+        given = args.spec["features"][dataset]["n_clusters"]  # the K of methods whose search tried no other
+        counts = {entry.get("datasets", {}).get(dataset, {}).get("n_clusters", given) for entry in own}
         if len(counts) > 1:
             lines.append(f"# {dataset}: methods chose {', '.join(map(str, sorted(counts)))} clusters; decide on one.")
         for entry in own:

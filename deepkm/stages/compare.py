@@ -10,7 +10,9 @@ from deepkm.study.inventory import load_study
 from deepkm.study.options import add_study_arguments
 from deepkm.study.paths import SCORES, TRAINED, files_of, path_of
 from deepkm.study.results import read_result
-from deepkm.study.scored import check_scores
+from deepkm.study.scored import check_scores, described_data
+
+SHOWN = 12  # of a digest
 
 
 def add_arguments(parser):
@@ -31,7 +33,11 @@ def main(args):
         if path.suffix not in (".md", ".csv"):
             raise ValueError(f"--output: got {path}, expected a name that ends in .md or .csv; rename it")
     folders = [args.first, args.second or Path(load_study(args.configfile, args.config).folders["results"])]
-    first, second = (read_jobs(folder) for folder in folders)
+    notes = [described_data(folder) for folder in folders]
+    noted = notes[0].keys() & notes[1].keys()
+    first, second = (
+        read_jobs(folder, {key: of[key] for key in noted}) for folder, of in zip(folders, notes, strict=True)
+    )
     described, seeds = [first[0], second[0]], [first[1], second[1]]
     changes = compare_jobs(*described)
     numbers = compare_scores(*(read_scores(folder) for folder in folders))
@@ -45,13 +51,19 @@ def main(args):
             path.write_text(text, encoding="utf-8")
 
 
-def read_jobs(folder):
+def read_jobs(folder, noted=()):
     """Return what is known of the training jobs in a folder of results, and their seeds.
+
+    Parameters
+    ----------
+    folder : Path
+    noted : dict, optional
+        By data set, a digest of what describes it, classes too.
 
     Returns
     -------
     described : dict of (stage, key, dataset) to dict
-        Of each of its seeds: the job's spec without seeds, versions and device.
+        Of each of its seeds: the job's spec without seeds, versions and device, and digests of the data.
     seeds : dict of (stage, key, dataset) to set of int
 
     Raises
@@ -66,8 +78,11 @@ def read_jobs(folder):
             spec, made = attributes["spec"], attributes["provenance"]
             place = (stage, spec["method" if stage == "cluster" else "autoencoder"], spec["dataset"]["name"])
             known = {key: value for key, value in spec.items() if key != "seeds"}
+            known["dataset"] = {**spec["dataset"], "features": attributes.get("inputs", {}).get("data", "-")[:SHOWN]}
             if stage == "cluster":
-                known["dataset"] = {**spec["dataset"], "n_samples": arrays["labels"].shape[1]}
+                known["dataset"]["n_samples"] = arrays["labels"].shape[1]
+                if place[2] in noted:
+                    known["dataset"]["description"] = noted[place[2]][:SHOWN]
             known |= {"versions": made.get("versions", {}), "device": made.get("device")}
             described.setdefault(place, {}).update(dict.fromkeys(spec["seeds"], known))
     if not described:

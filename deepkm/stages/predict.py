@@ -32,13 +32,14 @@ def main(args):
             f"{args.model}: got {type(model).__name__}, which has no rule for new samples; take another method"
         )
     form = model.form_  # without one, of an estimator that was fitted in Python, samples are taken as they are
-    options = {**form.options, "feature_names": form.feature_names} if form else {}
+    columns = form.feature_names if form else list(getattr(model, "feature_names_in_", []))
+    options = {**(form.options if form else {}), "feature_names": columns}
     said = {"ignore_columns": args.ignore_columns, "feature_array": args.feature_array}
     said["header"] = None if args.header is None else args.header == "true"
     said = {name: value for name, value in said.items() if value is not None}
     arrays = read_new(args.data, said=said, **options)
     try:
-        labels = model.predict(arrays.feature)
+        labels = model.predict(arrays.feature if form or not columns else pd.DataFrame(arrays.feature, columns=columns))
     except ValueError as error:
         raise ValueError(f"{args.data}: {str(error).removeprefix('X: ')}") from None
     with replacing(args.output) as file:

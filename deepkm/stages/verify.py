@@ -29,7 +29,7 @@ def main(args):
         if not score_done(study, scratch):
             raise ValueError("got no result of this study, expected its jobs; run it again first, or a part of it")
         again, jobs = (read_frame(path_of(pattern, results=scratch)) for pattern in (SCORES, JOBS))
-    found = {recorded.RUNS: recorded.runs_of(jobs), recorded.DATA: recorded.data_of(study)}
+    found = {recorded.RUNS: recorded.runs_of(jobs), recorded.DATA: recorded.data_of(study, jobs["dataset"])}
     rows = published[recorded.SCORES]
     compared = agreement(rows, again, made=(_made(published), _made(found)))
     if compared.empty or (compared["verdict"] == "no scores").all():

@@ -10,7 +10,7 @@ from deepkm.datasets.catalogue import load_catalogue
 from deepkm.datasets.converted import read_converted
 from deepkm.study.paths import meta_of
 from deepkm.study.plan import Study
-from deepkm.study.spec import differing
+from deepkm.study.spec import SAME_NUMBERS, differing
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +84,7 @@ def check_data(study: Study) -> dict[str, Data]:
                 "convert that anew"
             )
         drawn = study.config["datasets"][dataset].get("source") == "blobs"
-        harmless = {"source_digest"} if drawn else {"source_digest", "n_clusters"}
+        harmless = SAME_NUMBERS if drawn else {*SAME_NUMBERS, "n_clusters"}
         if is_shared(study) and not harmless.issuperset(data.others):
             others = ", ".join(key for key in data.others if key not in harmless)
             raise ValueError(

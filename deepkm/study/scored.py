@@ -49,6 +49,12 @@ def check_scores(folder: str | PathLike) -> list[str]:
     return list(noted)
 
 
+def described_data(folder: str | PathLike) -> dict[str, str]:
+    """Return digests of what describes the data that a folder's scores are of, labels too; none where not noted."""
+    notes = _notes_of(Path(folder))
+    return read_attributes(notes).get("data", {}) if notes.exists() else {}
+
+
 def _about(spec: ScoreSpec, files: Iterable[Path], *, results: Iterable[Path], data: Iterable[Path]) -> dict[str, Any]:
     heads = "\n".join(f"{digest_at_head(path)} {path.parts[-4:]}" for path in results)
     return {

@@ -10,6 +10,7 @@ from typing import Any, NotRequired, TypedDict
 
 # Stands after the title of a method that trains on random views of the images.
 VIEWS_MARK = " ‡"
+SAME_NUMBERS = {"source_digest", "pixels"}  # of a conversion's spec: what leaves a data set's numbers as they are
 
 
 class DownloadSpec(TypedDict):
@@ -231,11 +232,11 @@ def without_read_out(parameters: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def conversion_digest(spec: Mapping[str, Any]) -> str:
-    """Return a digest of what decides the numbers of a data set: its spec but for the source digest.
+    """Return a digest of what decides the numbers of a data set: its spec but for the source digest, and for `pixels`.
 
     Another source mostly gives the same numbers. Where it does not, that shows once they are there.
     """
-    return digest({key: value for key, value in spec.items() if key != "source_digest"})
+    return digest({key: value for key, value in spec.items() if key not in SAME_NUMBERS})
 
 
 def differing(first: Mapping[str, Any], second: Mapping[str, Any], prefix: str = "") -> list[str]:

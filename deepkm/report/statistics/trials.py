@@ -38,13 +38,13 @@ def describe_trials(arrays, settings, seeds, *, n_clusters, compared):
     """
     rows = []
     for s, ((place, setting), seed) in enumerate((setting, seed) for setting in settings for seed in seeds):
-        found, losses = arrays["labels"][s], arrays.get("history/loss", np.full((s + 1, 1), np.nan))[s]
+        found = arrays["labels"][s]
         sizes = describe_sizes(found, n_clusters)
         sizes.pop("sizes")
         run = {"setting": place, "values": json.dumps(setting), "seed": seed, "diverged": bool(arrays["diverged"][s])}
         run |= {
             "below_start": describe_ends(arrays, s)["below_start"],
-            "objective": losses[-1] if len(losses) else np.nan,
+            "objective": float(arrays["objective"][s]),
         }
         rows.append({**run, **sizes, **on_data(compared, found), **on_code(arrays, s, LARGEST_SAMPLE)})
     return rows

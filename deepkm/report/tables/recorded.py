@@ -14,6 +14,7 @@ import pandas as pd
 import yaml
 from pandas.api.types import is_integer_dtype, is_numeric_dtype
 
+from deepkm.datasets.converted import read_converted
 from deepkm.numerics.metrics import METRICS
 from deepkm.report.frames import read_frame
 from deepkm.study.paths import meta_of
@@ -46,17 +47,28 @@ def runs_of(jobs: pd.DataFrame) -> pd.DataFrame:
     return each.drop(columns=_OF_A_JOB)
 
 
-def data_of(study: Study) -> pd.DataFrame:
-    """Return a row per data set that is converted: its size, and checksums of what it holds."""
+def data_of(study: Study, datasets: Iterable[str]) -> pd.DataFrame:
+    """Return a row per data set that rows are of: its size, and checksums of what it holds.
+
+    Raises
+    ------
+    ValueError
+        One line, where one of them is not there: rows without checksums of their data cannot be held against others.
+    """
     rows = []
-    for key in study.datasets:
-        path = meta_of(study.data_file(key))
+    for key in sorted(set(datasets), key=study.datasets.index):
+        path = study.data_file(key)
         if path.exists():
-            meta = json.loads(path.read_text(encoding="utf-8"))
-            form = {"shape": " ".join(map(str, meta["shape"])), "type": meta["type"]}
-            form["n_classes"] = len(meta["class_counts"] or [])
-            sums = {f"sha256_of_{name}": value for name, value in meta["sha256"].items()}
-            rows.append({"dataset": key, "scaling": study.scaling_of(key), **form, **sums})
+            text = str(read_converted(path, "meta")["meta"])
+        elif meta_of(path).exists():
+            text = meta_of(path).read_text(encoding="utf-8")
+        else:
+            raise ValueError(f"got results on {key} without {path}, expected its checksums; run `snakemake data`")
+        meta = json.loads(text)
+        form = {"shape": " ".join(map(str, meta["shape"])), "type": meta["type"]}
+        form["n_classes"] = len(meta["class_counts"] or [])
+        sums = {f"sha256_of_{name}": value for name, value in meta["sha256"].items()}
+        rows.append({"dataset": key, "scaling": study.scaling_of(key), **form, **sums})
     return pd.DataFrame(rows)
 
 
