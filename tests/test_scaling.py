@@ -160,7 +160,8 @@ def test_counts_and_tf_idf_are_known_by_their_rows(x, like_text):
 def test_a_conversion_says_what_to_know_of_rows(shape, scaling, said, stream, tmp_path):
     with h5py.File(tmp_path / "mine.h5", "w") as file:
         file["feature"] = as_text().reshape(shape)
-    spec = json.dumps({"name": "mine", "source": "file", "n_clusters": 3, "stream": stream})
+    about = {"n_clusters": 3, "stream": stream, "target_column": None}  # a column may hold three numbers by chance
+    spec = json.dumps({"name": "mine", "source": "file", **about})
     paths = ("--input", tmp_path / "mine.h5", "--output", tmp_path / "a.npz", "--meta", tmp_path / "a.meta.json")
     lines = run_stage("dataset", "--spec", spec, *paths, "--scaling", scaling).stdout.splitlines()
     assert lines[-1].startswith(said or "mine: 40 samples of shape")
@@ -240,7 +241,8 @@ def test_ordinary_numbers_pass(x):
 def test_a_conversion_refuses_what_training_could_not_hold(stream, tmp_path):
     with h5py.File(tmp_path / "mine.h5", "w") as file:
         file["feature"] = 1e39 * GROUPS["floats"].astype(np.float64)
-    spec = json.dumps({"name": "mine", "source": "file", "n_clusters": 3, "stream": stream})
+    about = {"n_clusters": 3, "stream": stream, "target_column": None}  # a column may hold three numbers by chance
+    spec = json.dumps({"name": "mine", "source": "file", **about})
     paths = ("--input", tmp_path / "mine.h5", "--output", tmp_path / "a.npz", "--meta", tmp_path / "a.json")
     refused = run_stage("dataset", "--spec", spec, *paths, "--scaling", "none", check=False)
     assert refused.returncode == 2
