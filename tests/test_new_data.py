@@ -108,16 +108,19 @@ def test_one_odd_sample_is_no_other_scaling(tmp_path):
 # Files of new data
 
 
-@pytest.mark.parametrize("kind", ["npy", "csv"])
+@pytest.mark.parametrize("kind", ["npy", "csv", "npz"])
 def test_rows_whose_pixels_stood_column_by_column(kind, tmp_path):
     upright = np.random.default_rng(0).integers(0, 256, (40, 4, 5)).astype(np.uint8)
     rows = upright.transpose(0, 2, 1).reshape(40, 20)
     path = tmp_path / f"mine.{kind}"
     if kind == "npy":
         np.save(path, rows)
+    elif kind == "npz":
+        np.savez(path, feature=rows, image_shape=[4, 5])
     else:
         pd.DataFrame(rows).add_prefix("p").to_csv(path, index=False)
-    jobs = Jobs(tmp_path, path=path.name, columnwise=True, image_size=[4, 5], target_column=None)
+    size = {} if kind == "npz" else {"image_size": [4, 5]}  # the file says it
+    jobs = Jobs(tmp_path, path=path.name, columnwise=True, target_column=None, **size)
     file = jobs.train("km")
     model = deepkm.load(file)
     assert (model.predict(upright) == model.labels_).all()
@@ -125,7 +128,8 @@ def test_rows_whose_pixels_stood_column_by_column(kind, tmp_path):
         model.predict(rows)
     np.testing.assert_array_equal(rows.reshape(-1, 5, 4).transpose(0, 2, 1), upright)
     np.save(tmp_path / "upright.npy", upright)
-    for new in (path, tmp_path / "upright.npy"):
+    np.save(tmp_path / "rows.npy", rows)
+    for new in (path, tmp_path / "upright.npy", *([] if kind == "csv" else [tmp_path / "rows.npy"])):
         assert command(["predict", str(file), str(new), "--output", str(tmp_path / "labels.csv")]) == 0
         assert (pd.read_csv(tmp_path / "labels.csv")["label"] == model.labels_).all()
 

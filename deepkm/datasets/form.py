@@ -181,14 +181,17 @@ def form_of(path, scaling):
         statistics = stored_statistics(found)
         whole = statistics.low.dtype.kind in "biu"  # of decimals, no second look at a file larger than memory
     spec = json.loads(str(found["spec"])) if "spec" in found else {}
+    options, columnwise = own_options(spec), spec.get("columnwise", False)
+    if columnwise:  # the size may be the file's own word, which new files need not have
+        options["image_size"] = [*map(int, shape)]
     return Form(
         statistics=statistics,
         scaling=scaling,
         shape=tuple(map(int, shape)),
         whole=bool(whole),
         feature_names=found["feature_names"].tolist() if "feature_names" in found else [],
-        options=own_options(spec),
-        turned=spec.get("columnwise", False) or spec.get("conversion", {}).get("converter") in TURNED,
+        options=options,
+        turned=columnwise or spec.get("conversion", {}).get("converter") in TURNED,
     )
 
 

@@ -29,9 +29,8 @@ def main(args):
         if not score_done(study, scratch):
             raise ValueError("got no result of this study, expected some of its jobs; run it first, or a part of it")
         scores, jobs = (read_frame(path_of(pattern, results=scratch)) for pattern in (ALL_SCORES, JOBS))
-    for line in record(
-        args.folder, {SCORES: scores, RUNS: runs_of(jobs), DATA: data_of(study, jobs["dataset"])}, study.config
-    ):
+    tables = {SCORES: scores, RUNS: runs_of(jobs), DATA: data_of(study, jobs["dataset"])}
+    for line in record(args.folder, tables, study.config):
         print(line)
     exports: list[str] = []
     if args.exports or (args.folder / CRATE).exists():  # its checksums are of the rows that were there

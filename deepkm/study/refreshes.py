@@ -19,12 +19,12 @@ def describe_refreshes(study: Study) -> Iterator[str]:
     """
     for dataset in study.datasets:
         n_samples = next(iter(shape_of(study.config, dataset, study.conversion_of)), None)
+        if not n_samples:
+            continue
         stack = next(iter(study.stacks_of(dataset)))
         often, enough = {}, 0
         never: dict[str, list[str]] = {}
         for method in study.methods:
-            if not n_samples:
-                continue
             told = study.cluster_spec(dataset, method, stack)["parameters"]
             for name in _never_over(told, n_samples):
                 never.setdefault(name, []).append(method)
