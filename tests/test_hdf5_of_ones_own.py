@@ -6,6 +6,7 @@ import pytest
 from own_files import refused
 
 from deepkm.datasets.hdf5 import array_names, open_hdf5
+from deepkm.datasets.large import scan
 from deepkm.datasets.own import read_own
 
 X = np.random.default_rng(0).normal(size=(24, 6)).round(3)
@@ -107,6 +108,32 @@ def test_arrays_in_groups_are_named_by_their_path(tmp_path):
     np.testing.assert_array_equal(arrays.feature, X)
     assert arrays.target.tolist() == T.tolist()
     refused(path, "expected one named 'obsm/gone'", feature_array="obsm/gone")
+
+
+ABOUT = {
+    "class_names": ["cat", "dog", "owl"],
+    "image_shape": [3, 2],
+    "feature_names": [*"abcdef"],
+    "sample_ids": [f"photo {i}" for i in range(24)],
+}
+
+
+def test_what_our_own_files_hold_is_read_from_hdf5_too(tmp_path):
+    path = write_hdf5(tmp_path / "my.h5", lambda file: file.update({"feature": X, "target": T, **ABOUT}))
+    np.savez(tmp_path / "my.npz", feature=X, target=T, **ABOUT)
+    arrays, streamed = read_own(path), scan(path)[0]
+    for name, values in ABOUT.items():
+        assert list(getattr(arrays, name)) == list(getattr(read_own(tmp_path / "my.npz"), name)) == values
+        assert streamed[name].tolist() == values
+    for name, wrong in (("image_shape", [4, 2]), ("sample_ids", ["one", "two"])):
+        other = write_hdf5(
+            tmp_path / "wrong.h5", lambda file, of=(name, wrong): file.update({"feature": X, of[0]: of[1]})
+        )
+        for read in (read_own, scan):
+            with pytest.raises(ValueError, match=f"got {name} "):
+                read(other)
+    with pytest.raises(ValueError, match=r"got image_size \[2, 3\], but the file says \(3, 2\)"):
+        scan(path, image_size=[2, 3])
 
 
 def test_not_all_names_of_a_huge_file_are_listed(tmp_path, monkeypatch):

@@ -10,6 +10,7 @@ import h5py
 import numpy as np
 
 from deepkm.datasets.features import pieces
+from deepkm.datasets.samples import MORE
 from deepkm.datasets.unreadable import reading
 
 # Members of a converted data set that say where its features are.
@@ -113,6 +114,11 @@ def labels_at(file, name, path):
         text = h5py.check_string_dtype(dataset.dtype) is not None
         values = dataset.asstr()[()] if text else dataset[()]
         return np.array(values, str) if text else np.asarray(values)
+
+
+def more_at(file, names, path):
+    """Return those of the arrays in an open file that DeepKM's own files hold beside features and labels."""
+    return {name: labels_at(file, name, path) for name in MORE if name in names}
 
 
 def stamp_of(path):

@@ -10,10 +10,11 @@ import numpy as np
 from deepkm.datasets.arrays import check_form, check_size, image_shape_of
 from deepkm.datasets.columns import split_array
 from deepkm.datasets.features import extremes, moments, pieces
-from deepkm.datasets.hdf5 import array_at, array_names, labels_at, open_hdf5, stamp_of
+from deepkm.datasets.hdf5 import array_at, array_names, labels_at, more_at, open_hdf5, stamp_of
 from deepkm.datasets.labels import encode_target
 from deepkm.datasets.roles import UNSAID, Options, check_used, pick_arrays
 from deepkm.datasets.rows import Rows
+from deepkm.datasets.samples import NAMES, check_names, name_classes
 from deepkm.datasets.unreadable import reading
 
 # Features that are larger than this as float32 stay in their file.
@@ -49,8 +50,9 @@ def scan(path, **options):
     -------
     about : dict of str to ndarray
         ``feature_file``, ``feature_array``, ``feature_stamp``, ``feature_shape``, ``feature_type``, the features'
-        `Statistics` as ``feature_low`` to ``feature_deviation`` (F,), ``sha256``, ``image_shape`` where an `image_size`
-        is given, and ``target`` and ``class_names`` where there are labels.
+        `Statistics` as ``feature_low`` to ``feature_deviation`` (F,), ``sha256``, ``image_shape`` where the file
+        or an `image_size` says it, ``feature_names`` and ``sample_ids`` where the file does, and ``target`` and
+        ``class_names`` where there are labels.
     sha256 : str
         Of the features.
     rows : Rows
@@ -63,11 +65,14 @@ def scan(path, **options):
     options, stamp = Options(**options), stamp_of(path)
     _check_options(options, path)
     with open_hdf5(path) as file:
-        name, labels = pick_arrays(array_names(file, path), options, path)
+        names = array_names(file, path)
+        name, labels = pick_arrays(names, options, path)
         _check_labels(labels, options, path)
         feature = array_at(file, name, path)
         check_form(feature.shape, feature.dtype, path)
-        shape = image_shape_of(feature.shape, options.image_size, path)
+        more = more_at(file, names, path)
+        shape = image_shape_of(feature.shape, options.image_size, path, stored=more.get("image_shape"))
+        called = check_names(more, feature, path)
         about = {
             "feature_file": np.array(str(Path(path).absolute())),
             "feature_array": np.array(name),
@@ -83,8 +88,9 @@ def scan(path, **options):
     if stamp_of(path).tolist() != stamp.tolist():
         raise ValueError(f"{path}: was changed while it was read; run the data again")
     if target is not None:
-        about["target"], names = encode_target(target, about["feature_shape"][0], path, options.drop_labels)
-        about["class_names"] = np.array(names, np.str_)
+        about["target"], classes = encode_target(target, about["feature_shape"][0], path, options.drop_labels)
+        about["class_names"] = np.array(name_classes(more, classes), np.str_)
+    about |= {name: np.array(called[name], np.str_) for name in NAMES if called[name]}
     about |= {f"feature_{name}": value for name, value in vars(statistics).items()}
     return about | {"sha256": np.array(digest)}, digest, rows
 

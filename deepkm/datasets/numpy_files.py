@@ -3,7 +3,7 @@
 import numpy as np
 
 from deepkm.datasets.roles import pick_arrays
-from deepkm.datasets.samples import NAMES
+from deepkm.datasets.samples import MORE
 from deepkm.datasets.unreadable import reading
 
 
@@ -27,7 +27,7 @@ def _members(archive, options, path):
         _check_names(archive.zip, path)
         names = list(dict.fromkeys(archive.files))
         feature, target = pick_arrays(names, options, path)
-        more = [name for name in ("class_names", "image_shape", *NAMES) if name in names]
+        more = [name for name in MORE if name in names]
         found = {name: _member(archive, name, path) for name in (feature, target, *more) if name is not None}
     return found.pop(feature), found.pop(target, None), found
 

@@ -7,13 +7,13 @@ import numpy as np
 
 from deepkm.datasets.arrays import Arrays, check_feature, check_form, check_rounding, check_size, image_shape_of
 from deepkm.datasets.columns import split_array
-from deepkm.datasets.hdf5 import array_at, array_names, labels_at, open_hdf5
+from deepkm.datasets.hdf5 import array_at, array_names, labels_at, more_at, open_hdf5
 from deepkm.datasets.images import read_folder
 from deepkm.datasets.labels import encode_target
 from deepkm.datasets.matlab import read_own_mat
 from deepkm.datasets.numpy_files import read_npy, read_npz
 from deepkm.datasets.roles import TABLES, UNSAID, Options, check_used, pick_arrays, unused_by
-from deepkm.datasets.samples import check_names
+from deepkm.datasets.samples import check_names, name_classes
 from deepkm.datasets.tables import read_columns, read_table
 from deepkm.datasets.unreadable import check_regular, reading
 
@@ -60,7 +60,7 @@ def read_own(path, **options):
             called["sample_ids"] = np.array(called["sample_ids"])[kept].tolist() if called["sample_ids"] else []
     shape = image_shape_of(feature.shape, options.image_size, path, stored=more.get("image_shape"))
     feature = _upright(feature, shape, path) if options.columnwise else feature
-    return Arrays(feature, codes, _class_names(more, names), shape, **called)
+    return Arrays(feature, codes, name_classes(more, names), shape, **called)
 
 
 def kind_of(path):
@@ -126,12 +126,13 @@ def _left_out(options):
 
 def _read_hdf5(path, options):
     with open_hdf5(path) as file:
-        name, labels = pick_arrays(array_names(file, path), options, path)
+        names = array_names(file, path)
+        name, labels = pick_arrays(names, options, path)
         dataset = array_at(file, name, path)
         check_form(dataset.shape, dataset.dtype, path)
         with reading(path, name):
             feature = np.asarray(dataset[()])
-        return feature, None if labels is None else labels_at(file, labels, path), {}
+        return feature, None if labels is None else labels_at(file, labels, path), more_at(file, names, path)
 
 
 def _plain(feature, path):
@@ -151,12 +152,6 @@ def _upright(feature, shape, path):
             "`image_size: [height, width]`; name it"
         )
     return np.ascontiguousarray(feature.reshape(len(feature), *shape[::-1]).transpose(0, 2, 1))
-
-
-def _class_names(more, names):
-    """Return the names that one of DeepKM's own files gives its classes, else those of the labels."""
-    given = np.ravel(more.get("class_names", []))
-    return [str(name) for name in given] if given.dtype.kind == "U" and len(given) == len(names) else names
 
 
 _READERS = {

@@ -1,10 +1,11 @@
-"""What the samples and the features of a user's file are called."""
+"""What the samples, the features and the classes of a user's file are called."""
 
 import numpy as np
 
 from deepkm.datasets.roles import is_index_like
 
 NAMES = ("feature_names", "sample_ids")  # arrays of a file, each beside an axis of the features
+MORE = ("class_names", "image_shape", *NAMES)  # what DeepKM's own files hold beside features and labels
 
 
 def ids_among(columns):
@@ -43,6 +44,12 @@ def check_names(found, feature, path):
                 "whole numbers; leave them out, or save one for each"
             )
     return {name: [str(value) for value in values] for name, values in called.items()}
+
+
+def name_classes(found, names):
+    """Return the ``class_names`` in a file where they are names, one for each class, else those of its labels."""
+    given = np.ravel(found.get("class_names", []))
+    return [str(name) for name in given] if given.dtype.kind == "U" and len(given) == len(names) else names
 
 
 def _as_text(value):
