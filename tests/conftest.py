@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from copy import deepcopy
 from pathlib import Path
 
+import forked
 import numpy as np
 import pytest
 import yaml
@@ -59,15 +60,9 @@ def snakemake_command(folder, *arguments, study=TINY_STUDY, profile="default"):
 
 def run_snakemake(folder, *arguments, check=True, extra=(), **options):
     """Run the workflow in `folder` on a study; return the completed process with its output in stdout."""
-    done = subprocess.run(
-        snakemake_command(folder, *arguments, **options),
-        cwd=folder,
-        text=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        check=False,
-        env=environment(folder if (folder / "Snakefile").exists() else ROOT) | dict(extra),
-    )
+    words = snakemake_command(folder, *arguments, **options)[3:]
+    variables = environment(folder if (folder / "Snakefile").exists() else ROOT) | dict(extra)
+    done = forked.snakemake(words, folder, variables)
     assert not check or done.returncode == 0, done.stdout
     return done
 

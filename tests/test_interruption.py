@@ -317,11 +317,11 @@ def test_a_second_writer_waits_for_the_first(tmp_path):
 
 
 def test_rounds_of_kill_and_resume():
-    command = [sys.executable, "-m", "benchmarks.kill_resume", "--rounds", "2", "--seed", str(time.time_ns())]
+    command = [sys.executable, "-m", "benchmarks.kill_resume", "--rounds", "1", "--seed", str(time.time_ns())]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("2 rounds")
-    assert int(re.search(r"(\d+) studies ended, bit-identical", done.stdout)[1]) >= 1
+    assert done.stdout.startswith("1 rounds")
+    assert "1 studies ended, bit-identical" in done.stdout
 
 
 def test_status_of_a_running_study(folder):
