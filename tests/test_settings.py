@@ -307,6 +307,36 @@ def test_what_is_given_in_vain_is_refused(key, given, message, config):
 
 
 @pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"kind": "conv", "hidden_widths": [256]}, r"hidden_widths: got \[256\], which changes nothing in kind `conv`"),
+        ({"pretraining_epochs": 0, "views": {"shift": 0.1}}, "views: .* which changes nothing without pretraining"),
+        ({"pretraining_epochs": 0, "denoising": 0.2}, "denoising: got 0.2, which changes nothing without pretraining"),
+        ({"kind": "conv", "hidden_widths": [500, 500, 2000]}, None),  # as everywhere
+        ({"kind": "mlp", "hidden_widths": [256], "per_dataset": {"usps": {"kind": "conv"}}}, None),
+        ({"pretraining_epochs": 0, "steps": 100, "denoising": 0.2}, "got both `pretraining_epochs` and `steps`"),
+        ({"steps": 100, "denoising": 0.2}, None),
+    ],
+)
+def test_what_an_autoencoder_is_given_in_vain_is_refused(given, message, config):
+    config["autoencoders"]["own"] = given
+    if message is None:
+        Study(config)
+    else:
+        with pytest.raises(ValueError, match=rf"^autoencoders\.own.*{message}"):
+            Study(config)
+
+
+@pytest.mark.parametrize("key", ["km", "ward", "random"])
+@pytest.mark.parametrize("given", [{"epochs": 5}, {"steps": 5, "epochs": None}])
+def test_a_control_on_the_data_has_no_length(key, given, config):
+    config["methods"][key] |= given
+    config["study"] = {"datasets": ["digits"], "methods": [key], "seeds": [0]}
+    with pytest.raises(ValueError, match=rf"^methods\.{key}: got {next(iter(given))} of training, 5, for a control"):
+        Study(config)
+
+
+@pytest.mark.parametrize(
     ("key", "given", "search"),
     [
         ("dec", {"optimizer": "adam"}, {}),  # its class has a momentum

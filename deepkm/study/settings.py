@@ -64,7 +64,7 @@ def read_settings(config: dict) -> dict:
     hints = {key: base[name] for name, key in AUTOENCODER_KEYS.items()}
     hints["kind"] = next(option for option in get_args(base["autoencoder"]) if option is not NoneType)
     config["autoencoders"] = {
-        key: _read_entry(entry, hints, f"autoencoders.{key}") for key, entry in config["autoencoders"].items()
+        key: _read_autoencoder(f"autoencoders.{key}", entry, hints) for key, entry in config["autoencoders"].items()
     }
     config["methods"] = {key: _read_method(key, entry, config, fields) for key, entry in config["methods"].items()}
     for method in config["methods"]:
@@ -162,6 +162,17 @@ def _read_entry(entry: dict, hints: dict, path: str) -> dict:
     return own
 
 
+def _read_autoencoder(path: str, entry: dict, hints: dict) -> dict:
+    """Read an autoencoder's entry; raise a ValueError over what it gives in vain beside its own kind or length."""
+    entry, usual = _read_entry(entry, hints, path), _autoencoder_defaults()
+    idle = {"hidden_widths": f"in kind `{entry['kind']}`"} if entry.get("kind", usual["kind"]) != usual["kind"] else {}
+    if entry.get("pretraining_epochs") == 0 and not entry.get("steps"):  # not merely made so short by `training`
+        idle |= dict.fromkeys(("views", "denoising"), "without pretraining")
+    for name in [name for name in idle if entry.get(name, usual[name]) != usual[name]]:
+        raise ValueError(f"{path}.{name}: got {shown(entry[name])}, which changes nothing {idle[name]}; remove it")
+    return entry
+
+
 def _read_method(key: str, entry: dict, config: dict, fields: Fields) -> dict:
     path = f"methods.{key}"
     try:
@@ -243,7 +254,13 @@ def check_together(config: dict, dataset: str, method: str, fields: Fields) -> N
     values = method_parameters(config, dataset, method, own)
     for name in sorted(own.keys() - SET_ELSEWHERE.keys() - values.keys()):
         raise ValueError(f"methods.{method}: got no `{name}`, for which its class has no default; add it")
-    idle = own["epochs"].default == 0 and not (values["epochs"] or values["steps"])  # not merely made so short
+    trained, control = values["steps"] or values["epochs"], own["epochs"].default == 0
+    if control and trained and entry["autoencoder"] is None:
+        raise ValueError(
+            f"methods.{method}: got {'steps' if values['steps'] else 'epochs'} of training, {trained}, for a control "
+            "on the data, where there is nothing to train; remove them, or name an `autoencoder`"
+        )
+    idle = control and not trained  # not merely made so short
     if values["views"] is not None and idle:
         raise ValueError(
             f"methods.{method}.views: got {values['views']!r} where nothing is trained, expected null, or epochs of "
