@@ -164,6 +164,13 @@ def test_what_the_document_says_of_the_look_at_the_data():
     views = rows.query("dataset == 'digits' and method == 'ct_views'")
     assert len(views) == views["below_start"].str.contains("unexplained_data").sum() == 6
     assert views["below_start"].str.contains("reconstruction").sum() == 4
+    close = rows.query("dataset == 'mnist10k' and method == 'ct_views'").sort_values("nmi")
+    ends = [f"{100 * nmi:.0f}" for nmi in close["nmi"]] + [f"{share:.2f}" for share in kept[close.index]]
+    pattern = (
+        r"MNIST-10k, at (\d+) and (\d+) % NMI, the one run is flagged at (0\.\d+) and the other passes at (0\.\d+)"
+    )
+    assert list(re.search(pattern, text).groups()) == ends
+    assert [*flagged[close.index]] == [True, False]
 
 
 def test_ranks_of_resampled_seeds_by_hand():
