@@ -314,6 +314,8 @@ def test_what_is_given_in_vain_is_refused(key, given, message, config):
         ({"pretraining_epochs": 0, "denoising": 0.2}, "denoising: got 0.2, which changes nothing without pretraining"),
         ({"kind": "conv", "hidden_widths": [500, 500, 2000]}, None),  # as everywhere
         ({"kind": "mlp", "hidden_widths": [256], "per_dataset": {"usps": {"kind": "conv"}}}, None),
+        ({"kind": "conv", "hidden_widths": [256], "per_dataset": {"usps": {"kind": "mlp"}}}, None),
+        ({"pretraining_epochs": 0, "denoising": 0.2, "per_dataset": {"usps": {"pretraining_epochs": 5}}}, None),
         ({"pretraining_epochs": 0, "steps": 100, "denoising": 0.2}, "got both `pretraining_epochs` and `steps`"),
         ({"steps": 100, "denoising": 0.2}, None),
     ],

@@ -165,8 +165,11 @@ def _read_entry(entry: dict, hints: dict, path: str) -> dict:
 def _read_autoencoder(path: str, entry: dict, hints: dict) -> dict:
     """Read an autoencoder's entry; raise a ValueError over what it gives in vain beside its own kind or length."""
     entry, usual = _read_entry(entry, hints, path), _autoencoder_defaults()
-    idle = {"hidden_widths": f"in kind `{entry['kind']}`"} if entry.get("kind", usual["kind"]) != usual["kind"] else {}
-    if entry.get("pretraining_epochs") == 0 and not entry.get("steps"):  # not merely made so short by `training`
+    varied = {name for part in entry.get("per_dataset", {}).values() for name in part}  # there it may have a use
+    kind, idle = entry.get("kind", usual["kind"]), {}
+    if kind != usual["kind"] and "kind" not in varied:
+        idle["hidden_widths"] = f"in kind `{kind}`"
+    if entry.get("pretraining_epochs") == 0 and not varied & {"pretraining_epochs", "steps"}:  # said here, of all
         idle |= dict.fromkeys(("views", "denoising"), "without pretraining")
     for name in [name for name in idle if entry.get(name, usual[name]) != usual[name]]:
         raise ValueError(f"{path}.{name}: got {shown(entry[name])}, which changes nothing {idle[name]}; remove it")
