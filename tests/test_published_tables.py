@@ -81,6 +81,26 @@ def test_a_sentence_that_counts_seeds_counts_them_all(claim):
     assert (min(below), max(below)) == (int(fewest), int(most))
 
 
+def margin_claims():
+    """Yield how far methods lie above another one, seed by seed: study, data set, column, methods, other, from, to."""
+    pattern = r"<!-- margins: (\S+) (\S+) (\w+): ([\w ]+) - (\w+) from (-?[\d.]+) to (-?[\d.]+) -->"
+    for path in results.DOCUMENTS:
+        text = path.read_text(encoding="utf-8")
+        found = re.findall(pattern, text)
+        assert len(found) == text.count("<!-- margins: "), f"{path.name}: a claim that cannot be read"
+        yield from found
+
+
+@pytest.mark.parametrize("claim", list(margin_claims()), ids=" ".join)
+def test_a_sentence_that_tells_margins_tells_the_least_and_the_most(claim):
+    study, dataset, column, methods, other, least, most = claim
+    scores = read_frame(results.FOLDER / study / "scores.csv")
+    table = scores[scores["dataset"] == dataset].pivot(index="seed", columns="method", values=column)
+    apart = 1000 * table[methods.split()].sub(table[other], axis=0).stack()
+    ends = np.floor(apart.min()) / 10, np.ceil(apart.max()) / 10  # points, rounded outwards
+    assert [f"{end:.1f}" for end in ends] == [least, most]
+
+
 @pytest.mark.parametrize("claim", list(contrast_claims()), ids=" ".join)
 def test_a_sentence_on_a_planned_contrast_is_what_wilcoxon_and_holm_say(claim):
     name, dataset, method, verdict, other = claim
